@@ -1,0 +1,81 @@
+// Decode threads fill preallocated slots (uint8 NHWC); an engine takes them in order. Nothing is copied between the
+// decoder's output and the slot except by a transform that writes there.
+//
+// Invariants: the content of global batch k of epoch e is a pure function of (data set, pipeline, seed, e, k) — never of
+// the number of threads, slots or ranks. Slots are handed out in order. A slot belongs to the taker until released.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/value.h"
+#include "data/dataset.h"
+
+namespace hd::data {
+
+/// One filled slot. Movable; gives the slot back when destroyed or released.
+class Slot {
+ public:
+  Slot() = default;
+  Slot(Slot&&) noexcept;
+  Slot& operator=(Slot&&) noexcept;
+  ~Slot();
+  void release();
+  explicit operator bool() const { return owner_ != nullptr; }
+
+  const Batch& batch() const;
+  int index() const { return index_; }   ///< which of the loader's slots
+  int64_t epoch() const;
+  int64_t step() const;                  ///< batch number in the epoch
+
+ private:
+  friend class Loader;
+  std::shared_ptr<struct LoaderState> owner_;
+  int index_ = -1;
+};
+
+struct BadSample {
+  int64_t image;
+  std::string file, code, message;
+};
+
+struct LoaderStatistics {
+  double waitSeconds = 0;      ///< time that next() was blocked, since begin()
+  int64_t images = 0;          ///< decoded since begin()
+  int64_t copiedBytes = 0;     ///< bytes moved by anything but a decoder or a transform: 0 when zero-copy holds
+  int64_t badSamples = 0;
+  std::vector<BadSample> newBadSamples;  ///< since the last call
+};
+
+class Loader {
+ public:
+  /// `options`: { batch, threads, slots, seed, shuffle, augment (pipeline list), canvas: {divisor, …}, rank, ranks,
+  /// onBadSample: 'skip'|'stop', maxBad, evaluate: bool (every image once, file order, last batch short) }.
+  Loader(std::shared_ptr<const Dataset> dataset, const Value& options);
+  ~Loader();  ///< stops and joins the threads
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  int64_t stepsPerEpoch() const;
+  /// Starts producing from batch `step` of `epoch` and runs on through the following epochs (train) or to the end of the one
+  /// pass (evaluate). Drops what was prepared for another place.
+  void begin(int64_t epoch, int64_t step);
+  /// The next batch in order; blocks. Empty slot: the pass is over (evaluate only). Throws what a sample threw under
+  /// 'stop', or HD_DATA_TOO_MANY_BAD.
+  Slot next();
+  LoaderStatistics statistics();
+  /// Memory of slot `index`, for views and zero-copy proofs.
+  std::pair<const uint8_t*, size_t> slotMemory(int index) const;
+  int slots() const;
+  /// Canvases (height, width) that this loader can produce.
+  std::vector<std::pair<int, int>> canvases() const;
+  const Dataset& dataset() const;
+
+ private:
+  std::shared_ptr<struct LoaderState> state_;
+};
+
+}  // namespace hd::data

@@ -1,0 +1,37 @@
+// Collects detections of a pass over a data set in memory and scores them against its truth; no JSON on the way.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/value.h"
+#include "eval/coco.h"
+
+namespace hd::eval {
+
+class Evaluator {
+ public:
+  /// Truth in data set order: image index i ↔ truth.images[i]; class c ↔ truth.categories[c].
+  explicit Evaluator(CocoSet truth);
+
+  /// Thread-safe. `image` is the index in the data set; a second call for the same image replaces the first.
+  void add(int64_t image, Detections detections);
+  const Detections& detections(int64_t image) const;
+  void clear();
+
+  /// `metric`: "coco" → {ap, ap50, ap75, apSmall, apMedium, apLarge, ar1, ar10, ar100, arSmall, …, perClass: [{name, ap, ap50,
+  /// ap75, ar, truths, detections}], images, detections}; "voc" → {ap (mean of ten thresholds), ap50, ap75, perThreshold,
+  /// perClass} with `interpolation`: "11point" | "area". Values are 0–1; −1 where undefined.
+  Value summarize(const Value& options) const;
+  /// COCO result JSON of everything collected (score files, `eval --out`).
+  void writeResults(const std::string& path) const;
+
+ private:
+  CocoSet truth_;
+  mutable std::mutex mutex_;
+  std::vector<Detections> collected_;
+};
+
+}  // namespace hd::eval

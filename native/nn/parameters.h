@@ -1,0 +1,75 @@
+// The tensors of a network by name: the names of the originals' state_dict, so that their weights load by name.
+//
+// Invariants: a Parameter never moves in memory once added (layers keep references). `master` is fp32 (integers for
+// counters) and is what checkpoints hold. `working` is what layers read: `master` itself in fp32, or a low-precision
+// leaf that the optimiser rewrites (design: precision). Layers never write masters; norm statistics are buffers and
+// are the exception.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/rng.h"
+
+namespace hd::nn {
+
+using torch::Tensor;
+
+/// Fills a fresh fp32 tensor; `random` is private to the tensor, so the order of creation does not matter.
+using Initializer = std::function<void(Tensor&, Random&)>;
+
+struct Parameter {
+  std::string name;
+  Tensor master;
+  Tensor working;
+  bool buffer = false;     ///< running statistics, counters, constants: saved, never optimised
+  bool trainable = true;   ///< false when frozen by the recipe; always false for buffers
+  bool decay = true;       ///< weight decay applies unless a no-decay group says otherwise (norms and biases: isNorm/isBias)
+  bool isNorm = false, isBias = false;
+};
+
+class ParameterStore {
+ public:
+  explicit ParameterStore(uint64_t seed) : seed_(seed) {}
+  ParameterStore(const ParameterStore&) = delete;
+  ParameterStore& operator=(const ParameterStore&) = delete;
+
+  /// Adds a trainable tensor. Throws HD_INTERNAL on a duplicate name.
+  Parameter& parameter(const std::string& name, at::IntArrayRef shape, const Initializer& init);
+  /// Adds a buffer with this value.
+  Parameter& buffer(const std::string& name, Tensor value);
+
+  Parameter* find(std::string_view name);
+  std::deque<Parameter>& all() { return parameters_; }
+  const std::deque<Parameter>& all() const { return parameters_; }
+
+  /// Bumped by whoever changes tensor contents outside the optimiser (loading, EMA swap) or by the optimiser;
+  /// prepared (folded, prepacked) weights carry the version that they were made from.
+  uint64_t version() const { return version_; }
+  void touch() { ++version_; }
+
+  /// Makes `working` a leaf of `dtype` for every floating parameter (kFloat: the master itself) and sets requires_grad
+  /// of the working tensors from `trainable`.
+  void setWorking(torch::Dtype dtype);
+
+ private:
+  uint64_t seed_;
+  uint64_t version_ = 1;
+  std::deque<Parameter> parameters_;
+  std::unordered_map<std::string, Parameter*> byName_;
+};
+
+// Initialisers by their usual names.
+Initializer constant(double value);
+Initializer normal(double mean, double deviation);
+Initializer kaimingNormalFanOut();  ///< He et al. 2015, mode fan_out, gain for ReLU
+Initializer xavierUniform();        ///< Glorot & Bengio 2010
+
+}  // namespace hd::nn
