@@ -19,8 +19,8 @@ export interface NativeInfo {
   amx: boolean;
   bf16: boolean;
   cuda: string | null;
-  jpeg: string;
-  png: string;
+  /** Picture decoders and their versions. */
+  decoders: Record<string, string>;
   threads: number;
   /** Digest of the sources that the addon was built from. */
   build: string;
@@ -67,6 +67,8 @@ export interface NativeDataset {
   readonly classes: string[];
   readonly digest: string;
   image(index: number): ImageInfo;
+  /** Annotation problems found while indexing: counts by code, and the first twenty. */
+  findings(): { counts: Record<string, number>; first: Finding[] };
   report(options: { decode: boolean; threads: number }): Promise<DatasetReport>;
   /** Pairs of files of this and the other set with equal or nearly equal pixels. */
   leakage(other: NativeDataset, threads: number): Promise<{ file: string; other: string; distance: number }[]>;
@@ -85,10 +87,35 @@ export interface NativeLoader {
   readonly slots: number;
   readonly canvases: [height: number, width: number][];
   begin(epoch: number, step: number): void;
+  /**
+   * The next batch as views of slot memory (nothing is copied), or null at the end of an evaluation pass. The view is
+   * detached by the next call of next(), release(), begin() or close().
+   */
+  next(): Promise<BatchView | null>;
+  release(): void;
   statistics(): LoaderStatistics;
-  /** A view of slot memory; nothing is copied. */
-  slotView(index: number): ArrayBuffer;
   close(): void;
+}
+
+export interface BatchView {
+  slot: number;
+  epoch: number;
+  step: number;
+  count: number;
+  height: number;
+  width: number;
+  /** uint8 RGB, N×H×W×3. */
+  pixels: ArrayBuffer;
+  images: {
+    image: number;
+    position: number;
+    /** Valid pixels; the rest of the canvas is padding. */
+    width: number;
+    height: number;
+    /** x1, y1, x2, y2 in canvas pixels. */
+    boxes: Float32Array;
+    labels: Int32Array;
+  }[];
 }
 
 export interface ParameterInfo {
@@ -114,6 +141,8 @@ export interface MatchReport {
 }
 
 export interface StepInput {
+  /** 0-based optimiser step (AdamW's bias correction). */
+  step: number;
   /** Learning rate of this step, per parameter group in the session's order. */
   learningRates: number[];
   /** EMA decay of this step; ignored when the session has no EMA. */
@@ -151,8 +180,9 @@ export interface SessionOptions {
   precision: 'fp32' | 'bf16';
   /** Micro-batches per optimiser step. */
   accumulate: number;
-  optimizer: Record<string, unknown>;
-  /** Ordered; the first matching group takes a parameter. */
+  /** Null: a session for evaluation only. */
+  optimizer: Record<string, unknown> | null;
+  /** Ordered; the first matching group takes a parameter; a last group '*' is implied. */
   groups: { match: string; lr: number; decay: number }[];
   freeze: string[];
   ema: boolean;
@@ -173,7 +203,7 @@ export interface NativeSession {
   /** EMA weights if EMA is on, else the current ones. */
   exportWeights(path: string, metadata: Record<string, string>): Promise<void>;
   /** Seconds since creation by part of the step, for `bench`. */
-  profile(): Record<string, number>;
+  profile(): Promise<Record<string, number>>;
   close(): void;
 }
 
@@ -184,25 +214,52 @@ export interface NativeEvaluator {
   clear(): void;
 }
 
+/** What a user's source answers for one index; lib/trainer/source.ts makes it from what users give. */
+export interface SourceAnswer {
+  image: Uint8Array;
+  width: number;
+  height: number;
+  boxes: Float32Array;
+  labels: Int32Array;
+  ignore: Uint8Array;
+  done(): void;
+}
+
+export interface DrawSet {
+  boxes: Float32Array;
+  labels: Int32Array;
+  scores?: Float32Array;
+  colour: string;
+  title: string;
+}
+
 export interface NativeAddon {
   info(): NativeInfo;
   openDataset(spec: Record<string, unknown>): Promise<NativeDataset>;
-  createLoader(dataset: NativeDataset, options: Record<string, unknown>): NativeLoader;
+  openSource(
+    options: { length: number; classes: string[]; sizes?: [width: number, height: number][] },
+    get: (index: number) => Promise<SourceAnswer>,
+  ): NativeDataset;
+  detectDataset(options: { folder: string }): Promise<Record<string, unknown>>;
+  Loader: new (dataset: NativeDataset, options: Record<string, unknown>) => NativeLoader;
+  Evaluator: new (dataset: NativeDataset) => NativeEvaluator;
   createSession(options: SessionOptions): Promise<NativeSession>;
-  createEvaluator(dataset: NativeDataset): NativeEvaluator;
   /** COCO or VOC scores of result files; see lib/cli/score.ts. */
   score(options: Record<string, unknown>): Promise<Record<string, unknown>>;
-  /** Draws labelled boxes on a picture and writes a JPEG or PNG by extension of `out`. */
-  draw(options: {
-    dataset: NativeDataset;
-    image: number;
-    out: string;
-    sets: { boxes: Float32Array; labels: Int32Array; scores?: Float32Array; colour: string; title: string }[];
-  }): Promise<void>;
-  importWeights(from: string, to: string, metadata: Record<string, string>): Promise<{ name: string; shape: number[]; dtype: string }[]>;
+  benchEval(options: Record<string, unknown>): Promise<Record<string, unknown>>;
+  benchNms(options: Record<string, unknown>): Promise<Record<string, unknown>>;
+  /** Draws labelled boxes on a picture and writes a JPEG or PNG by the extension of `out`. */
+  draw(options: { dataset: NativeDataset; image: number; out: string; sets: DrawSet[] }): Promise<void>;
+  importWeights(
+    from: string,
+    to: string,
+    metadata: Record<string, string>,
+  ): Promise<{ name: string; shape: number[]; dtype: string }[]>;
   /** flock on `path`; false when another process holds it. */
   lockFile(path: string): { release(): void } | false;
+  /** fsync of a file or folder. */
   fsyncPath(path: string): void;
+  setErrorClass(errorClass: typeof HdError): void;
 }
 
 let loaded: NativeAddon | undefined;
@@ -222,6 +279,7 @@ export function native(): NativeAddon {
   }
   try {
     loaded = createRequire(import.meta.url)(path) as NativeAddon;
+    loaded.setErrorClass(HdError);
     return loaded;
   } catch (error) {
     throw new HdError('HD_NATIVE_LOAD', `cannot load ${path}: ${(error as Error).message}; run 'npm run setup' to rebuild it against this Node and libtorch, and 'npx hdtrain doctor' to see what is found`);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 
@@ -55,7 +56,8 @@ const Value* Value::find(std::string_view key) const {
 
 const Value& Value::at(std::string_view key) const {
   const Value* member = find(key);
-  if (member == nullptr) throw Error("HD_INTERNAL", concat("expected a member '", key, "' in native options"));
+  if (member == nullptr)
+    throw Error("HD_INTERNAL", concat("expected a member '", key, "' in native options"));
   return *member;
 }
 
@@ -72,6 +74,13 @@ double Value::get(std::string_view key, double fallback) const {
 int64_t Value::get(std::string_view key, int64_t fallback) const {
   const Value* member = find(key);
   return member == nullptr || member->isNull() ? fallback : member->asInt();
+}
+
+int Value::get(std::string_view key, int fallback) const {
+  const int64_t value = get(key, int64_t{fallback});
+  if (value < std::numeric_limits<int>::min() || value > std::numeric_limits<int>::max())
+    wrongType("a 32-bit integer");
+  return static_cast<int>(value);
 }
 
 std::string Value::get(std::string_view key, const char* fallback) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,13 +31,44 @@ struct Finding {
 };
 
 struct Annotation {
-  float x1, y1, x2, y2;  ///< original pixels, as the file says (0-based, continuous edges)
+  float x1, y1, x2, y2;  ///< original pixels, as the file says (0-based, continuous edges); may reach over the border
   double area;           ///< COCO `area` (mask area) or box area
   int32_t label;         ///< 0-based class
   bool crowd;            ///< COCO iscrowd
   bool difficult;        ///< VOC difficult
   int64_t id;            ///< annotation id of the file, or running number
   int64_t polygons, keypoints, rle;  ///< index into the side arrays, −1 without
+};
+
+/// Annotations with their shapes in flat side arrays.
+///
+/// Invariants: `Annotation::polygons` points at shapes[p] = n, followed by n + 1 boundaries in `coordinates`;
+/// `Annotation::keypoints` points at two boundaries in `coordinates`; `Annotation::rle` is an index into `rles`.
+struct AnnotationTable {
+  std::vector<Annotation> annotations;
+  std::vector<float> coordinates;
+  std::vector<int64_t> shapes;
+  std::vector<std::string> rles;
+
+  /// Polygons of an annotation as x, y pairs; empty without.
+  std::vector<std::vector<float>> polygons(const Annotation& annotation) const;
+  /// x, y, v triples; empty without.
+  std::span<const float> keypoints(const Annotation& annotation) const;
+  /// COCO's compressed run lengths over the whole picture (uncompressed ones are converted); "" without.
+  std::string_view rle(const Annotation& annotation) const;
+
+  int64_t addPolygons(const std::vector<std::vector<float>>& polygons);  ///< the index to put in an annotation
+  int64_t addKeypoints(std::span<const float> triples);
+  int64_t addRle(std::string counts);
+};
+
+/// One picture with its annotations: what a loader works on. Valid as long as its data set lives.
+struct Sample {
+  Picture picture;
+  int width = 0, height = 0;  ///< full size, to which annotations refer; the picture may be a 1/2, 1/4 or 1/8 of it
+  std::span<const Annotation> annotations;
+  const AnnotationTable* table = nullptr;        ///< never null; resolves polygons, keypoints and rle of `annotations`
+  std::shared_ptr<const AnnotationTable> owner;  ///< set when the annotations came with the picture
 };
 
 class Dataset {
@@ -52,13 +84,18 @@ class Dataset {
   const std::vector<int64_t>& categoryIds() const { return categoryIds_; }  ///< of the file, per class
   std::string_view file(int64_t image) const;   ///< path as it can be opened; "" for generated pictures
   int64_t imageId(int64_t image) const { return imageIds_[image]; }
-  int width(int64_t image) const { return widths_[image]; }    ///< from the annotation or the picture's header
+  /// From the annotation or the picture's header; 0 when unknown (unreadable file, external source).
+  int width(int64_t image) const { return widths_[image]; }
   int height(int64_t image) const { return heights_[image]; }
   std::span<const Annotation> annotations(int64_t image) const;
+  const AnnotationTable& table() const { return table_; }
   /// Polygons of an annotation as x,y pairs; empty without.
-  std::vector<std::vector<float>> polygons(const Annotation& annotation) const;
-  std::span<const float> keypoints(const Annotation& annotation) const;  ///< x, y, v triples
+  std::vector<std::vector<float>> polygons(const Annotation& annotation) const { return table_.polygons(annotation); }
+  std::span<const float> keypoints(const Annotation& annotation) const { return table_.keypoints(annotation); }
+  std::string_view rle(const Annotation& annotation) const { return table_.rle(annotation); }
+  /// The first thousand of each code; findingCounts() has all of them.
   const std::vector<Finding>& findings() const { return findings_; }
+  const std::map<std::string, int64_t>& findingCounts() const { return findingCounts_; }
   /// Images that training uses (formats drop e.g. images without objects, or too small ones); indices in file order.
   const std::vector<int64_t>& trainable() const { return trainable_; }
 
@@ -71,21 +108,25 @@ class Dataset {
   /// Thread-safe. Throws HD_DATA_IMAGE naming the file.
   virtual Picture load(int64_t image, int minWidth, int minHeight) const;
 
+  /// The picture and its annotations; what a loader calls. Thread-safe. Throws HD_DATA_IMAGE also when the picture does
+  /// not have the size that the annotations were made for.
+  virtual Sample sample(int64_t image, int minWidth, int minHeight) const;
+
  protected:
   friend class DatasetBuilder;
   std::vector<std::string> classes_;
   std::vector<int64_t> categoryIds_;
   std::vector<int64_t> imageIds_;
   std::vector<int> widths_, heights_;
-  std::string names_;                   // all file paths, concatenated
-  std::vector<uint64_t> nameOffsets_;   // size() + 1
+  std::string names_;                     // all file paths, concatenated
+  std::vector<uint64_t> nameOffsets_;     // size() + 1
+  size_t rootLength_ = 0;                 // leading characters of every path that are no part of the digest
+  std::string content_;                   // what else decides about the pixels: parameters of a generator
   std::vector<int64_t> firstAnnotation_;  // size() + 1
-  std::vector<Annotation> annotations_;
-  std::vector<float> coordinates_;        // polygons and keypoints
-  std::vector<int64_t> polygonOffsets_;   // see DatasetBuilder
-  std::vector<std::string> rles_;
+  AnnotationTable table_;
   std::vector<int64_t> trainable_;
   std::vector<Finding> findings_;
+  std::map<std::string, int64_t> findingCounts_;
 };
 
 }  // namespace hd::data

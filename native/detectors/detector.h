@@ -15,6 +15,7 @@
 
 #include "core/batch.h"
 #include "core/value.h"
+#include "detectors/post_process.h"
 #include "nn/graph.h"
 #include "nn/registry.h"
 
@@ -36,15 +37,6 @@ struct LossTerm {
   std::string name;
   Tensor value;
   double weight = 1;  ///< the detector's default weight (GFL: box 2, dfl 0.25)
-};
-
-/// How candidates become detections; the fields of the recipe's `eval` section.
-struct PostProcess {
-  double scoreThreshold = 0.05;
-  int64_t candidates = 1000;   ///< per level, before NMS (nms_pre)
-  double iouThreshold = 0.6;
-  int64_t maxDetections = 100;
-  static PostProcess from(const Value& options);
 };
 
 class Detector {

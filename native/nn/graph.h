@@ -48,22 +48,24 @@ struct TapInfo {
 
 class Graph {
  public:
-  explicit Graph(uint64_t seed) : store_(seed) {}
+  explicit Graph(uint64_t seed);
 
   ParameterStore& parameters() { return store_; }
   const ParameterStore& parameters() const { return store_; }
 
-  /// Adds a node with several outputs. `describes` is kept for `inspect` (same length as outputs, or one for all).
+  /// Adds a node with several outputs; inputs are taps, or "image" and "valid", the two inputs of `run`. `describes` is kept for `inspect` (same length as outputs, or one for all).
   void add(std::vector<std::string> outputs, std::unique_ptr<Layer> layer, std::vector<std::string> inputs,
            std::vector<std::string> describes = {});
   void alias(const std::string& name, const std::string& tap);
   bool has(const std::string& tap) const;
   std::vector<std::string> taps() const;
 
-  /// Runs the ancestors of `wanted` on `input` (tap "image": uint8 N×H×W×3, any strides). Result in the order of
+  /// Runs the ancestors of `wanted` on `input` (tap "image": uint8 N×H×W×3, any strides). `validSizes` (tap "valid"):
+  /// int64 N×2, height and width of the part of each image that is no padding; undefined: everything is valid. The
+  /// first node (normalise) writes exact zeros outside it, as if padding came after normalisation. Result in the order of
   /// `wanted`. In Mode::train a prefix whose parameters are all frozen, whose layers keep no statistics and whose
   /// inputs need no gradient runs as a plan. Throws HD_UNKNOWN_TAP with the nearest tap.
-  Tensors run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode);
+  Tensors run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode, const Tensor& validSizes = {});
 
   /// The parameters that `wanted` depend on, in the order of the store.
   std::vector<Parameter*> reached(const std::vector<std::string>& wanted) const;

@@ -2,8 +2,8 @@
 //
 // Invariants: a Parameter never moves in memory once added (layers keep references). `master` is fp32 (integers for
 // counters) and is what checkpoints hold. `working` is what layers read: `master` itself in fp32, or a low-precision
-// leaf that the optimiser rewrites (design: precision). Layers never write masters; norm statistics are buffers and
-// are the exception.
+// leaf that the optimiser rewrites (design: precision). Buffers are read through `working` as well (the engine puts EMA
+// statistics there for evaluation). Layers never write masters; running statistics in train mode are the exception.
 #pragma once
 
 #include <torch/types.h>
@@ -53,15 +53,25 @@ class ParameterStore {
   /// Bumped by whoever changes tensor contents outside the optimiser (loading, EMA swap) or by the optimiser;
   /// prepared (folded, prepacked) weights carry the version that they were made from.
   uint64_t version() const { return version_; }
-  void touch() { ++version_; }
+  /// The part of the version that matters to layers without a trainable tensor: they keep what they prepared while
+  /// only the optimiser writes.
+  uint64_t frozenVersion() const { return frozenVersion_; }
+  /// Any tensor may have changed.
+  void touch() { ++version_, ++frozenVersion_; }
+  /// Only trainable tensors and running statistics in use have changed: what an optimiser step says.
+  void touchTrainable() { ++version_; }
 
   /// Makes `working` a leaf of `dtype` for every floating parameter (kFloat: the master itself) and sets requires_grad
-  /// of the working tensors from `trainable`.
+  /// of the working tensors from `trainable`. Buffers keep their type: statistics stay fp32. Call it again after
+  /// changing `trainable`, and after loading while `dtype` is not kFloat; it drops gradients.
   void setWorking(torch::Dtype dtype);
+  /// The type that layers compute in.
+  torch::Dtype workingType() const { return workingType_; }
 
  private:
   uint64_t seed_;
-  uint64_t version_ = 1;
+  uint64_t version_ = 1, frozenVersion_ = 1;
+  torch::Dtype workingType_ = torch::kFloat;
   std::deque<Parameter> parameters_;
   std::unordered_map<std::string, Parameter*> byName_;
 };

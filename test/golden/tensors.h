@@ -5,24 +5,10 @@
 #include <torch/types.h>
 
 #include "core/rng.h"
+#include "formula.h"
 #include "golden.h"
 
 namespace golden {
-
-/// u in [0, 1) of element `index` of the tensor called `name` (splitmix64 of the name's FNV-1a hash plus index).
-inline double formulaUniform(uint64_t hash, uint64_t index) {
-  uint64_t z = hash + index + 0x9E3779B97F4A7C15ull;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  z = z ^ (z >> 31);
-  return static_cast<double>(z >> 40) * 0x1p-24;
-}
-
-inline std::vector<int64_t> shapeOf(const hd::Value& value) {
-  std::vector<int64_t> shape;
-  for (const double n : value.numbers("shape")) shape.push_back(static_cast<int64_t>(n));
-  return shape;
-}
 
 /// An input: either {"dtype","shape","data"} or {"dtype","shape","formula"}. Float tensors come as float32 or
 /// float64, integers as int64, bool as bool.
@@ -40,10 +26,6 @@ inline torch::Tensor tensorOf(const hd::Value& value) {
   const std::string dtype = value.get("dtype", "f32");
   auto out = torch::tensor(data, torch::kFloat64).reshape(shape);
   return out.to(dtype == "f32" ? torch::kFloat32 : dtype == "i64" ? torch::kInt64 : dtype == "bool" ? torch::kBool : torch::kFloat64);
-}
-
-inline bool endsWith(const std::string& text, const std::string& tail) {
-  return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
 }
 
 /// Fills one parameter or buffer by the formula of {"namespace","gains","fills","kept_as_constructed"}.
@@ -79,16 +61,8 @@ inline void fillParameter(torch::Tensor tensor, const std::string& name, const h
   const uint64_t hash = hd::hashName(formula.at("namespace").asString() + name);
   auto values = torch::empty(tensor.sizes(), torch::kFloat64);
   double* data = values.data_ptr<double>();
-  const double fanIn = tensor.dim() >= 2 ? static_cast<double>(tensor.numel() / tensor.size(0)) : 0;
-  for (int64_t i = 0; i < values.numel(); ++i) {
-    const double u = formulaUniform(hash, i), s = 2 * u - 1;
-    const double value = tensor.dim() >= 2              ? s * std::sqrt(6.0 / fanIn)
-                         : endsWith(name, "running_mean") ? 0.1 * s
-                         : endsWith(name, "running_var")  ? 1 + 0.2 * u
-                         : endsWith(name, "bias")         ? 0.1 * s
-                                                          : 1 + 0.1 * s;
-    data[i] = value * gain;
-  }
+  const std::vector<int64_t> shape = tensor.sizes().vec();
+  for (int64_t i = 0; i < values.numel(); ++i) data[i] = gain * formulaParameter(name, shape, formulaUniform(hash, i));
   tensor.copy_(values);
 }
 

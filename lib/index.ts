@@ -1,0 +1,17 @@
+/** The public API. */
+export { ExitCode, HdError } from './error.ts';
+export {
+  type AugmentStep,
+  type LoadedRecipe,
+  loadRecipe,
+  type Recipe,
+  RecipeError,
+  type RecipeInput,
+  recipeJsonSchema,
+  resolveRecipe,
+} from './recipe/index.ts';
+export type { TrainContext } from './trainer/context.ts';
+export type { TrainEvent } from './trainer/events.ts';
+export type { Hook } from './trainer/hooks/hook.ts';
+export type { IndexedSource, SourceSample } from './trainer/source.ts';
+export { type TrainRun, Trainer, type TrainerOptions, type TrainResult } from './trainer/trainer.ts';

@@ -1,0 +1,152 @@
+/** What no single field can tell: fields that contradict each other, and settings that are legal but rarely meant. */
+import { type Problem, problem, show } from './problem.ts';
+import type { Recipe } from './schema/root.ts';
+import { nodeAt, originOf, type Path, type SourceNode, toPlain } from './source.ts';
+
+/** What a check can say. `written` tells whether the user gave the field, rather than its default. */
+interface Desk {
+  conflict(path: string, expected: string, cure?: string): void;
+  warn(path: string, sentence: string): void;
+  written(path: string): boolean;
+}
+
+type Check = (recipe: Recipe, desk: Desk) => void;
+
+/** Runs all checks on a recipe that the schema accepts. */
+export function crossCheck(recipe: Recipe, root: SourceNode, problems: Problem[], warnings: string[]): void {
+  const split = (path: string): Path => path.split('.');
+  const valueAt = (path: string) =>
+    split(path).reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], recipe);
+  const desk: Desk = {
+    conflict(path, expected, cure) {
+      const written = nodeAt(root, split(path));
+      const received = show(written ? toPlain(written) : valueAt(path));
+      const at = originOf(root, split(path));
+      problems.push(problem({ code: 'HD_RECIPE_CONFLICT', expected, path: split(path), received, at, cure }));
+    },
+    warn(path, sentence) {
+      const { source, line } = originOf(root, split(path));
+      const place = source.kind === 'file' ? `${source.label}:${line}` : source.label;
+      warnings.push(`${path}: ${sentence} (${place})`);
+    },
+    written: (path) => nodeAt(root, split(path)) !== undefined,
+  };
+  for (const check of checks) check(recipe, desk);
+}
+
+/** The end of the run in `unit`, where the recipe alone tells it. */
+function runLength({ train, data }: Recipe, unit: 'epochs' | 'steps' | 'run'): { length: number; exact: boolean } | undefined {
+  if (unit === 'run') return { length: 1, exact: true };
+  if (unit === 'epochs') return train.epochs === null ? undefined : { length: train.epochs, exact: true };
+  if (train.steps !== null) return { length: train.steps, exact: true };
+  if (data.format !== 'synthetic' || train.epochs === null) return undefined;
+  return { length: train.epochs * Math.ceil(data.train.count / train.batch), exact: false };
+}
+
+const oneLength: Check = ({ train }, { conflict }) => {
+  if (train.epochs !== null && train.steps !== null) {
+    conflict('train.steps', "either 'epochs' or 'steps'", "set the other one to null");
+  }
+};
+
+const drops: Check = (recipe, { conflict }) => {
+  const { kind, at, unit } = recipe.train.schedule;
+  if (kind !== 'steps') return;
+  if (at.length === 0) conflict('train.schedule.at', "at least one drop of the 'steps' schedule", 'as [8, 11]');
+  if (at.some((drop, index) => index > 0 && drop <= (at[index - 1] as number))) {
+    conflict('train.schedule.at', 'ascending drops');
+  }
+  const end = runLength(recipe, unit);
+  if (end?.exact && at.some((drop) => drop >= end.length)) {
+    conflict('train.schedule.at', `drops before the end of the run (${end.length} in ${unit})`);
+  }
+};
+
+const warmupFits: Check = (recipe, { conflict, warn }) => {
+  const { length, unit } = recipe.train.warmup;
+  const end = runLength(recipe, unit);
+  if (!end || length < end.length) return;
+  if (end.exact) conflict('train.warmup.length', `a warm-up shorter than the run (${end.length} in ${unit})`);
+  else warn('train.warmup.length', `the warm-up of ${length} steps is longer than the run of about ${end.length}`);
+};
+
+const batches: Check = ({ train, data, model }, { conflict, warn }) => {
+  if (train.batch % train.accumulate !== 0) {
+    conflict('train.accumulate', `a divisor of train.batch (${train.batch})`);
+    return;
+  }
+  const micro = train.batch / train.accumulate;
+  if (model.norm === 'train' && train.accumulate > 1) {
+    warn('train.accumulate', `batch norm sees ${micro} pictures at a time, so that this cut changes the result`);
+  } else if (model.norm === 'train' && micro === 1) {
+    warn('train.batch', 'batch norm learns poorly from one picture at a time');
+  }
+  if (data.format === 'synthetic' && train.batch > data.train.count) {
+    warn('train.batch', `the batch is larger than the data set of ${data.train.count} pictures`);
+  }
+};
+
+const fromScratch: Check = ({ model, train }, { warn }) => {
+  if (model.weights !== null) return;
+  const random = 'holds random weights without model.weights and would never learn';
+  if (model.norm !== 'train') {
+    warn('model.norm', `'${model.norm}' keeps batch norm statistics that nothing has measured; from scratch, use 'train'`);
+  }
+  if (model.frozenStages > 0) warn('model.frozenStages', `the frozen part ${random}; from scratch, use 0`);
+  if (train.freeze.length > 0) warn('train.freeze', `what is frozen ${random}`);
+  if (model.init === 'backbone') warn('model.init', 'has no effect without model.weights');
+};
+
+const momentum: Check = ({ train: { optimizer } }, { conflict }) => {
+  if (optimizer.kind === 'sgd' && optimizer.nesterov && optimizer.momentum === 0) {
+    conflict('train.optimizer.nesterov', 'false when momentum is 0');
+  }
+};
+
+/** Fields that only some kinds use; written beside another kind they are probably left over. */
+const unused: Check = ({ train: { optimizer, schedule, lr } }, { warn, written }) => {
+  const report = (parent: string, kind: string, fields: Record<string, readonly string[]>) => {
+    for (const [field, kinds] of Object.entries(fields)) {
+      if (!kinds.includes(kind) && written(`${parent}.${field}`)) warn(`${parent}.${field}`, `has no effect with '${kind}'`);
+    }
+  };
+  report('train.optimizer', optimizer.kind, { momentum: ['sgd'], nesterov: ['sgd'], betas: ['adamw'], eps: ['adamw'] });
+  report('train.schedule', schedule.kind, {
+    at: ['steps'],
+    unit: ['steps'],
+    gamma: ['steps'],
+    power: ['poly'],
+    floor: ['cosine', 'poly'],
+  });
+  if (optimizer.kind === 'adamw' && lr > 0.003) warn('train.lr', `${lr} suits sgd; adamw usually wants 0.0001 to 0.001`);
+};
+
+const measured: Check = ({ data, eval: evaluation }, { conflict, warn, written }) => {
+  if (evaluation.metric === 'voc' && !['ap', 'ap50', 'ap75'].includes(evaluation.best)) {
+    conflict('eval.best', "'ap', 'ap50' or 'ap75' for the voc metric");
+  }
+  if (evaluation.metric === 'coco' && written('eval.interpolation')) {
+    warn('eval.interpolation', "has no effect with the 'coco' metric");
+  }
+  if (data.val === null) warn('data.val', 'there are no validation pictures, so nothing is evaluated');
+};
+
+const classCounts: Check = ({ model, data }, { conflict }) => {
+  if (!('classes' in data.train) || !Array.isArray(data.train.classes) || model.classes === 'auto') return;
+  const wanted = Array.isArray(model.classes) ? model.classes.length : model.classes;
+  if (wanted !== data.train.classes.length) {
+    conflict('model.classes', `as many classes as data.train.classes has (${data.train.classes.length})`, "use 'auto'");
+  }
+};
+
+const checks: readonly Check[] = [
+  oneLength,
+  drops,
+  warmupFits,
+  batches,
+  fromScratch,
+  momentum,
+  unused,
+  measured,
+  classCounts,
+];

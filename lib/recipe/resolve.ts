@@ -1,0 +1,36 @@
+/** Last steps from a checked recipe to a resolved one: absolute paths, and defaults that depend on other fields. */
+import { resolve } from 'node:path';
+import { alternatives, childSchema, inputSchema, type JsonSchema } from './introspect.ts';
+import type { Recipe } from './schema/root.ts';
+import type { SourceNode } from './source.ts';
+
+/** Epochs of a run that gives neither epochs nor steps. */
+const defaultEpochs = 12;
+
+/**
+ * `root` with every path absolute, from where it was written: a recipe's own folder, or the current directory for
+ * overrides and objects.
+ */
+export function absolutePaths(node: SourceNode, schema: JsonSchema = inputSchema): SourceNode {
+  if (node.kind === 'scalar') {
+    const isPath = typeof node.value === 'string' && node.value !== '' && alternatives(schema).some(({ path }) => path);
+    return isPath ? { ...node, value: resolve(node.at.source.folder, node.value as string) } : node;
+  }
+  const descend = (key: string | number, child: SourceNode) => {
+    const below = childSchema(schema, key, node);
+    return below ? absolutePaths(child, below) : child;
+  };
+  if (node.kind === 'list') return { ...node, items: node.items.map((item, index) => descend(index, item)) };
+  const entries = [...node.entries].map(
+    ([key, entry]) => [key, { key: entry.key, value: descend(key, entry.value) }] as const,
+  );
+  return { ...node, entries: new Map(entries) };
+}
+
+/** Fills what depends on other fields: the length of the run, and the class names of the validation split. */
+export function fillDependent(recipe: Recipe): Recipe {
+  const { train, data } = recipe;
+  if (train.epochs === null && train.steps === null) train.epochs = defaultEpochs;
+  if (data.val && 'classes' in data.val && 'classes' in data.train) data.val.classes ??= data.train.classes;
+  return recipe;
+}

@@ -1,0 +1,69 @@
+/** The steps of the augmentation pipeline. A step is a map with one key, its name; a new step is one more key here. */
+import { z } from 'zod';
+import { fraction } from './fields.ts';
+
+const side = () => z.int().min(32).max(8192);
+
+/** [long, short]: a picture is scaled, its ratio kept, until it fits both. */
+export const longShort = () =>
+  z
+    .tuple([side(), side()])
+    .refine(([long, short]) => long >= short, { error: 'the longer side first, as [1333, 800]' });
+
+const flip = z
+  .strictObject({ probability: fraction().default(0.5).describe('Share of pictures that are mirrored.') })
+  .describe('Mirrors left and right.');
+
+const resize = z
+  .strictObject({
+    mode: z
+      .enum(['range', 'value'])
+      .default('range')
+      .describe('`range`: long and short are drawn between the least and the largest of `sizes`; `value`: one of `sizes` is drawn.'),
+    sizes: z
+      .array(longShort())
+      .min(1)
+      .max(64)
+      .describe('Sizes to choose from, each [long, short] in pixels; the ratio of the picture is kept.'),
+  })
+  .describe('Scales to a random size in place of `data.size` (multi-scale training).');
+
+const crop = z
+  .strictObject({
+    probability: fraction().default(0.5).describe('Share of pictures that are cropped.'),
+    scale: z
+      .tuple([z.number().min(0.05).max(1), z.number().min(0.05).max(1)])
+      .refine(([least, largest]) => least <= largest, { error: 'the smaller share first, as [0.5, 1]' })
+      .default([0.5, 1])
+      .describe('Least and largest share of each side that is kept, 0.05–1.'),
+    minVisible: fraction()
+      .default(0.3)
+      .describe('Boxes with less than this share of their area left are dropped.'),
+  })
+  .describe('Cuts out a random window.');
+
+const colour = z
+  .strictObject({
+    probability: fraction().default(1).describe('Share of pictures that are changed.'),
+    brightness: fraction().default(0.125).describe('Largest shift of all values, as a share of 255.'),
+    contrast: fraction().default(0.5).describe('Largest relative change of contrast.'),
+    saturation: fraction().default(0.5).describe('Largest relative change of saturation.'),
+    hue: z.number().min(0).max(0.5).default(0.05).describe('Largest turn of the hue, in turns.'),
+  })
+  .describe('Jitters brightness, contrast, saturation and hue.');
+
+const steps = { flip, resize, crop, colour };
+const names = Object.keys(steps);
+
+export const augmentStepSchema = z
+  .strictObject({
+    flip: flip.optional(),
+    resize: resize.optional(),
+    crop: crop.optional(),
+    colour: colour.optional(),
+  } satisfies Record<keyof typeof steps, unknown>)
+  .refine((step) => Object.values(step).filter((value) => value !== undefined).length === 1, {
+    error: `a map with one of the keys ${names.join(', ')}`,
+  });
+
+export type AugmentStep = z.output<typeof augmentStepSchema>;

@@ -1,0 +1,26 @@
+/** What hooks see of a run. The trainer moves `step`; everything else is fixed once the run has started. */
+import type { NativeDataset, NativeLoader, NativeSession } from '../native.ts';
+import type { Recipe } from '../recipe/schema/root.ts';
+import type { TrainEvent } from './events.ts';
+import type { RunFolder } from './run-folder.ts';
+import type { Timeline } from './schedule.ts';
+
+export interface TrainContext {
+  readonly recipe: Recipe;
+  readonly folder: RunFolder;
+  readonly session: NativeSession;
+  readonly trainSet: NativeDataset;
+  readonly valSet: NativeDataset | null;
+  readonly loader: NativeLoader;
+  readonly timeline: Timeline;
+  /** Finished optimiser steps. */
+  step: number;
+  /** 0-based epoch that the last finished step belongs to. */
+  epoch: number;
+  status: 'running' | 'done' | 'interrupted' | 'failed';
+  error?: unknown;
+  /** Tells everybody. */
+  emit(event: TrainEvent): void;
+  /** The state of every hook by name, for a checkpoint. */
+  hookStates(): Record<string, unknown>;
+}

@@ -1,0 +1,32 @@
+/** What a checkpoint must agree with when it is resumed. */
+import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { native } from '../native.ts';
+import type { Recipe } from '../recipe/schema/root.ts';
+import type { CheckpointState } from './run-folder.ts';
+
+/** The parts of a recipe that decide what the weights become; threads and the like do not. */
+function decisive(recipe: Recipe): Record<string, unknown> {
+  const { threads: _threads, precision: _precision, ...train } = recipe.train;
+  const { workers: _workers, slots: _slots, val: _val, ...data } = recipe.data as Recipe['data'] & { val?: unknown };
+  return { model: recipe.model, train, data };
+}
+
+export function recipeDigest(recipe: Recipe): string {
+  return createHash('sha256').update(JSON.stringify(decisive(recipe))).digest('hex').slice(0, 16);
+}
+
+/** `auto` is bf16 only where the machine has matrix units for it: elsewhere it is slower than fp32. */
+export function precisionOf(recipe: Recipe): 'fp32' | 'bf16' {
+  if (recipe.train.precision !== 'auto') return recipe.train.precision;
+  return native().info().amx ? 'bf16' : 'fp32';
+}
+
+export function threadsOf(recipe: Recipe): number {
+  return recipe.train.threads === 'auto' ? availableParallelism() : recipe.train.threads;
+}
+
+export function environmentOf(recipe: Recipe): CheckpointState['environment'] {
+  const { build, torch, capability } = native().info();
+  return { build, torch, capability, precision: precisionOf(recipe), threads: threadsOf(recipe) };
+}

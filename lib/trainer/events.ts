@@ -1,0 +1,99 @@
+/** What a run tells while it goes on; the console, `metrics.jsonl` and users' programs read the same events. */
+import type { Finding, LoaderStatistics, MatchReport } from '../native.ts';
+
+export interface StartEvent {
+  type: 'start';
+  run: string;
+  recipe: string;
+  classes: string[];
+  trainImages: number;
+  valImages: number;
+  parameters: number;
+  trainableParameters: number;
+  precision: 'fp32' | 'bf16';
+  threads: number;
+  stepsPerEpoch: number;
+  totalSteps: number;
+  /** Step that the run goes on from; 0 for a fresh one. */
+  step: number;
+  canvases: [height: number, width: number][];
+  findings: Record<string, number>;
+  firstFindings: Finding[];
+  weights?: MatchReport & { path: string };
+  warnings: string[];
+  /** Seconds from the call of run() to here. */
+  seconds: number;
+}
+
+export interface StepEvent {
+  type: 'step';
+  /** 1-based count of finished optimiser steps. */
+  step: number;
+  epoch: number;
+  lr: number;
+  /** Means since the last step event, unweighted terms and 'total'. */
+  losses: Record<string, number>;
+  gradientNorm: number;
+  positives: number;
+  imagesPerSecond: number;
+  /** Share of the time since the last step event that was spent waiting for data, 0–1. */
+  dataWait: number;
+  /** Share of the time since the last step event spent outside native code, 0–1. */
+  overhead: number;
+  /** Seconds to the end of the run at the present pace. */
+  eta: number;
+}
+
+export interface EvaluationEvent {
+  type: 'eval';
+  step: number;
+  epoch: number;
+  /** ap, ap50, ap75, …, perClass: see docs/guide/evaluate.md. */
+  eval: Record<string, unknown>;
+  seconds: number;
+  best: boolean;
+}
+
+export interface ProgressEvent {
+  type: 'progress';
+  what: 'evaluating';
+  done: number;
+  total: number;
+}
+
+export interface CheckpointEvent {
+  type: 'checkpoint';
+  step: number;
+  path: string;
+  seconds: number;
+}
+
+export interface BadSamplesEvent {
+  type: 'bad-samples';
+  samples: LoaderStatistics['newBadSamples'];
+  total: number;
+}
+
+export interface WarningEvent {
+  type: 'warning';
+  message: string;
+}
+
+export interface EndEvent {
+  type: 'end';
+  status: 'done' | 'interrupted';
+  step: number;
+  seconds: number;
+  weights: string;
+  pictures: string[];
+}
+
+export type TrainEvent =
+  | StartEvent
+  | StepEvent
+  | EvaluationEvent
+  | ProgressEvent
+  | CheckpointEvent
+  | BadSamplesEvent
+  | WarningEvent
+  | EndEvent;

@@ -1,0 +1,71 @@
+/** Measures on data.val every `eval.every` epochs and at the end; remembers the best. */
+import type { NativeEvaluator, NativeLoader } from '../../native.ts';
+import type { TrainContext } from '../context.ts';
+import { evaluatePass } from '../evaluate.ts';
+import { openLoader } from '../setup.ts';
+import type { Hook } from './hook.ts';
+
+export interface EvaluateHook extends Hook {
+  /** True when the evaluation of the last finished step was the best of the run so far. */
+  isBest(): boolean;
+  lastMetrics(): Record<string, unknown> | null;
+  lastEvaluator(): NativeEvaluator | null;
+}
+
+export function evaluateHook(): EvaluateHook {
+  const saved = { step: -1, best: -Infinity, bestStep: -1 };
+  let current = -1;
+  let metrics: Record<string, unknown> | null = null;
+  let evaluator: NativeEvaluator | null = null;
+  let loader: NativeLoader | null = null;
+
+  async function evaluate(context: TrainContext): Promise<void> {
+    const { recipe, valSet } = context;
+    if (!valSet) return;
+    loader ??= openLoader(recipe, valSet, false, context.session.divisor);
+    const result = await evaluatePass(recipe, context.session, valSet, loader, (done) => {
+      context.emit({ type: 'progress', what: 'evaluating', done, total: valSet.length });
+    });
+    metrics = result.metrics;
+    evaluator = result.evaluator;
+    const value = Number(metrics[recipe.eval.best] ?? Number.NaN);
+    const best = value > saved.best;
+    if (best) Object.assign(saved, { best: value, bestStep: context.step });
+    saved.step = context.step;
+    context.emit({ type: 'eval', step: context.step, epoch: context.epoch, eval: metrics, seconds: result.seconds, best });
+  }
+
+  /** Epoch ends that are measured; the end of the run always is. */
+  function due(context: TrainContext): boolean {
+    const { every } = context.recipe.eval;
+    const { stepsPerEpoch, totalSteps } = context.timeline;
+    if (context.step === totalSteps) return true;
+    return every > 0 && context.step % stepsPerEpoch === 0 && (context.step / stepsPerEpoch) % every === 0;
+  }
+
+  return {
+    name: 'evaluate',
+    isBest: () => saved.bestStep === current,
+    lastMetrics: () => metrics,
+    lastEvaluator: () => evaluator,
+    async onStart(context) {
+      current = context.step;
+      // A run that was killed between the last step of an epoch and its evaluation makes up for it.
+      if (context.step > 0 && saved.step !== context.step && due(context)) await evaluate(context);
+    },
+    afterStep(context) {
+      current = context.step;
+    },
+    async afterEpoch(context) {
+      if (due(context)) await evaluate(context);
+    },
+    onEnd() {
+      loader?.close();
+    },
+    state: () => ({ ...saved, best: Number.isFinite(saved.best) ? saved.best : null }),
+    restore(state) {
+      const given = state as { step: number; best: number | null; bestStep: number };
+      Object.assign(saved, given, { best: given.best ?? -Infinity });
+    },
+  };
+}

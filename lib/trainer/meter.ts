@@ -1,0 +1,83 @@
+/** Means and rates between two step events. */
+import type { StepOutput } from '../native.ts';
+import type { StepEvent } from './events.ts';
+import type { Timeline } from './schedule.ts';
+
+export class StepMeter {
+  #sums: Record<string, number> = {};
+  #reads = 0;
+  #images = 0;
+  #positives = 0;
+  #gradientNorm = 0;
+  #waited = 0;
+  #inside = 0;
+  #steps = 0;
+  #since = 0;
+  /** Seconds and steps of training alone, for the ETA. */
+  #trained = { seconds: 0, steps: 0 };
+
+  constructor(
+    private readonly timeline: Timeline,
+    private readonly every: number,
+  ) {}
+
+  start(_step: number): void {
+    this.#reset();
+  }
+
+  /** Leaves out what happens between epochs (evaluation, saving). */
+  pause(): void {
+    if (this.#steps === 0) this.#since = performance.now();
+  }
+
+  /** Whether the losses of the step after `step` are wanted: reading them may wait for a device. */
+  reads(step: number): boolean {
+    return this.every <= 10 || (step + 1) % 10 === 0 || this.#isDue(step + 1);
+  }
+
+  #isDue(step: number): boolean {
+    return step === 1 || step % this.every === 0 || step === this.timeline.totalSteps;
+  }
+
+  record(step: number, lr: number, output: StepOutput): StepEvent | null {
+    this.#steps += 1;
+    this.#images += output.images;
+    this.#positives += output.positives;
+    this.#waited += output.waitSeconds;
+    this.#inside += output.seconds;
+    this.#gradientNorm = output.gradientNorm ?? this.#gradientNorm;
+    if (output.losses) {
+      this.#reads += 1;
+      for (const [name, value] of Object.entries(output.losses)) this.#sums[name] = (this.#sums[name] ?? 0) + value;
+    }
+    if (!this.#isDue(step)) return null;
+    const seconds = Math.max(1e-9, (performance.now() - this.#since) / 1000);
+    // The first step warms caches up; it does not predict the rest.
+    if (step > 1) {
+      this.#trained.seconds += seconds;
+      this.#trained.steps += this.#steps;
+    }
+    const pace = this.#trained.steps > 0 ? this.#trained.seconds / this.#trained.steps : seconds;
+    const event: StepEvent = {
+      type: 'step',
+      step,
+      epoch: output.epoch,
+      lr,
+      losses: Object.fromEntries(Object.entries(this.#sums).map(([name, sum]) => [name, sum / this.#reads])),
+      gradientNorm: this.#gradientNorm,
+      positives: this.#positives / this.#steps,
+      imagesPerSecond: this.#images / seconds,
+      dataWait: Math.min(1, this.#waited / seconds),
+      overhead: Math.max(0, 1 - this.#inside / seconds),
+      eta: pace * (this.timeline.totalSteps - step),
+    };
+    this.#reset();
+    return event;
+  }
+
+  #reset(): void {
+    this.#sums = {};
+    this.#reads = this.#images = this.#positives = this.#waited = this.#inside = this.#steps = 0;
+    this.#since = performance.now();
+  }
+}

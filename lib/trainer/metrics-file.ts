@@ -1,0 +1,37 @@
+/** metrics.jsonl: one JSON object a line. A resume cuts it back to the checkpoint, so that no step stands twice. */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import type { TrainEvent } from './events.ts';
+import type { Hook } from './hooks/hook.ts';
+import { writeFileAtomic } from './run-folder.ts';
+
+/** Keeps the complete lines up to a step. */
+export function cutMetrics(path: string, step: number): void {
+  if (!existsSync(path)) return;
+  const kept = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => {
+      try {
+        return line !== '' && (JSON.parse(line) as { step: number }).step <= step;
+      } catch {
+        return false; // the line that a killed process was writing
+      }
+    });
+  writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''));
+}
+
+/** Writes step and eval events. Losing a line to a full disk must not stop a run: it is told once instead. */
+export function metricsHook(path: string, warn: (message: string) => void): Hook {
+  let failed = false;
+  return {
+    name: 'metrics',
+    onEvent(event: TrainEvent) {
+      if (event.type !== 'step' && event.type !== 'eval') return;
+      try {
+        appendFileSync(path, `${JSON.stringify(event)}\n`);
+      } catch (error) {
+        if (!failed) warn(`cannot append to ${path}: ${(error as Error).message}`);
+        failed = true;
+      }
+    },
+  };
+}

@@ -1,0 +1,170 @@
+/**
+ * A run's folder: recipe.yaml, metrics.jsonl, checkpoints/, student.safetensors, pictures/.
+ *
+ * Invariants: whatever bears its final name is complete (written to a temporary name, fsynced, renamed, folder fsynced);
+ * `checkpoints/latest` names a complete checkpoint; one process at a time holds the lock, which dies with it.
+ */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { HdError } from '../error.ts';
+import { native } from '../native.ts';
+
+export type ResumeMode = 'auto' | 'never' | (string & {});
+
+/** What a checkpoint's state.json holds. */
+export interface CheckpointState {
+  format: 1;
+  step: number;
+  epoch: number;
+  /** All that bit-equality depends on besides the folder itself. */
+  environment: { build: string; torch: string; capability: string; precision: string; threads: number };
+  digests: { recipe: string; data: string };
+  hooks: Record<string, unknown>;
+}
+
+export interface Checkpoint {
+  path: string;
+  state: CheckpointState;
+}
+
+const temporary = /^\.tmp-/;
+
+/** Writes a small file so that it is either the old or the new one after any crash. */
+export function writeFileAtomic(path: string, text: string): void {
+  const draft = join(resolve(path, '..'), `.tmp-${process.pid}-${basename(path)}`);
+  try {
+    const file = openSync(draft, 'w');
+    try {
+      writeSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new HdError(
+      code === 'ENOSPC' || code === 'EDQUOT' ? 'HD_DISK_FULL' : 'HD_IO',
+      `cannot write ${path}: ${(error as Error).message}; free space or choose another --run folder`,
+      path,
+      { cause: error },
+    );
+  }
+  native().fsyncPath(resolve(path, '..'));
+}
+
+export class RunFolder {
+  readonly path: string;
+  #lock: { release(): void } | undefined;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+  }
+
+  file(...names: string[]): string {
+    return join(this.path, ...names);
+  }
+
+  /** True when a run has written anything here. */
+  get used(): boolean {
+    return existsSync(this.path) && readdirSync(this.path).some((name) => name !== 'lock');
+  }
+
+  get weights(): string {
+    return this.file('student.safetensors');
+  }
+
+  /**
+   * Creates the folder and takes its lock.
+   * @throws HdError HD_RUN_LOCKED when another process trains here, HD_IO when it cannot be made.
+   */
+  open(): void {
+    try {
+      mkdirSync(this.file('checkpoints'), { recursive: true });
+    } catch (error) {
+      throw new HdError('HD_RUN_FOLDER', `cannot make the run folder ${this.path}: ${(error as Error).message}; choose another with --run`, this.path);
+    }
+    const lock = native().lockFile(this.file('lock'));
+    if (!lock) {
+      const holder = readFileSync(this.file('lock'), 'utf8').trim();
+      throw new HdError('HD_RUN_LOCKED', `expected a free run folder for --run but ${this.path} is in use by process ${holder}: wait for it, stop it, or choose another folder`, this.path);
+    }
+    this.#lock = lock;
+    const checkpoints = this.file('checkpoints');
+    for (const folder of [this.path, checkpoints]) {
+      for (const name of readdirSync(folder)) {
+        if (temporary.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+      }
+    }
+  }
+
+  close(): void {
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  /** The checkpoint that `latest` names; null when there is none. @throws HdError HD_CKPT_CORRUPT */
+  latest(): Checkpoint | null {
+    const pointer = this.file('checkpoints', 'latest');
+    if (!existsSync(pointer)) return null;
+    return readCheckpoint(this.file('checkpoints', readFileSync(pointer, 'utf8').trim()));
+  }
+
+  /** A fresh folder to write a checkpoint into; {@link commit} gives it its name. */
+  draftCheckpoint(): string {
+    const draft = this.file('checkpoints', `.tmp-${process.pid}`);
+    rmSync(draft, { recursive: true, force: true });
+    mkdirSync(draft, { recursive: true });
+    return draft;
+  }
+
+  /** Renames a complete draft, points `latest` (and `best`) to it and drops all but the newest `keep` and the best. */
+  commit(draft: string, name: string, options: { best: boolean; keep: number }): string {
+    const target = this.file('checkpoints', name);
+    native().fsyncPath(draft);
+    rmSync(target, { recursive: true, force: true });
+    renameSync(draft, target);
+    native().fsyncPath(this.file('checkpoints'));
+    writeFileAtomic(this.file('checkpoints', 'latest'), `${name}\n`);
+    if (options.best) writeFileAtomic(this.file('checkpoints', 'best'), `${name}\n`);
+    const best = this.bestName();
+    const all = readdirSync(this.file('checkpoints')).filter((entry) => /^step-\d+$/.test(entry)).sort();
+    for (const old of all.slice(0, -options.keep)) {
+      if (old !== best) rmSync(this.file('checkpoints', old), { recursive: true, force: true });
+    }
+    return target;
+  }
+
+  bestName(): string | null {
+    const pointer = this.file('checkpoints', 'best');
+    return existsSync(pointer) ? readFileSync(pointer, 'utf8').trim() : null;
+  }
+}
+
+/** `step-0000000123`: sorts by step. */
+export function checkpointName(step: number): string {
+  return `step-${String(step).padStart(10, '0')}`;
+}
+
+export function readCheckpoint(path: string): Checkpoint {
+  const file = join(path, 'state.json');
+  try {
+    const state = JSON.parse(readFileSync(file, 'utf8')) as CheckpointState;
+    if (state.format !== 1 || !Number.isInteger(state.step)) throw new Error('not a checkpoint state of this version');
+    return { path, state };
+  } catch (error) {
+    throw new HdError('HD_CKPT_CORRUPT', `expected a readable checkpoint state but ${file} is none (${(error as Error).message}): name another checkpoint with --resume DIR`, file, { cause: error });
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Everything that changes with the step number, as pure functions of it: no state to save, the same after a resume.
+ * Formulas follow mmcv 1.2.7 (step, cosine, poly; warm-up multiplies the regular rate).
+ */
+
+import type { TrainSection } from '../recipe/schema/train.ts';
+
+type Schedule = Pick<TrainSection['schedule'], 'kind'> & Partial<TrainSection['schedule']>;
+type Warmup = TrainSection['warmup'];
+type Ema = TrainSection['ema'];
+
+export interface Timeline {
+  stepsPerEpoch: number;
+  totalSteps: number;
+}
+
+/** A length in `unit`, in optimiser steps. */
+function inSteps(length: number, unit: 'epochs' | 'steps' | 'run', timeline: Timeline): number {
+  if (unit === 'epochs') return length * timeline.stepsPerEpoch;
+  return unit === 'run' ? length * timeline.totalSteps : length;
+}
+
+/** Share of the base rate at a step, without warm-up. Drops that are given in epochs happen at whole epochs. */
+export function scheduleFactor(step: number, schedule: Schedule, timeline: Timeline): number {
+  const floor = schedule.floor ?? 0;
+  const progress = Math.min(1, step / Math.max(1, timeline.totalSteps));
+  switch (schedule.kind) {
+    case 'constant':
+      return 1;
+    case 'steps': {
+      const unit = schedule.unit ?? 'epochs';
+      const position = unit === 'epochs' ? Math.floor(step / timeline.stepsPerEpoch) : step;
+      const drops = (schedule.at ?? []).filter((at) => position >= (unit === 'run' ? inSteps(at, unit, timeline) : at));
+      return (schedule.gamma ?? 0.1) ** drops.length;
+    }
+    case 'cosine':
+      return floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * progress));
+    case 'poly':
+      return floor + (1 - floor) * (1 - progress) ** (schedule.power ?? 0.9);
+  }
+}
+
+/** Factor of warm-up at a step: 1 once it is over. */
+export function warmupFactor(step: number, warmup: Warmup, timeline: Timeline): number {
+  const length = inSteps(warmup.length, warmup.unit, timeline);
+  if (step >= length) return 1;
+  switch (warmup.kind) {
+    case 'constant':
+      return warmup.ratio;
+    case 'linear':
+      return 1 - (1 - step / length) * (1 - warmup.ratio);
+    case 'exp':
+      return warmup.ratio ** (1 - step / length);
+  }
+}
+
+/** The learning rate of a step. */
+export function learningRate(step: number, base: number, schedule: Schedule, warmup: Warmup, timeline: Timeline): number {
+  return base * scheduleFactor(step, schedule, timeline) * warmupFactor(step, warmup, timeline);
+}
+
+/** `lr` is meant for a batch of `lrBatch` images and scales linearly with the batch (Goyal et al. 2017). */
+export function baseLearningRate(train: Pick<TrainSection, 'lr' | 'lrBatch' | 'batch'>): number {
+  return train.lrBatch > 0 ? (train.lr * train.batch) / train.lrBatch : train.lr;
+}
+
+/** EMA decay of a step: rises to `decay` so that the first weights are forgotten. */
+export function emaDecay(step: number, ema: Ema): number {
+  if (!ema) return 0;
+  return ema.warmup > 0 ? ema.decay * (1 - Math.exp(-(step + 1) / ema.warmup)) : ema.decay;
+}

@@ -1,0 +1,118 @@
+/** From a resolved recipe to what the native side takes: data set specs, loader and session options. */
+import { availableParallelism } from 'node:os';
+import { HdError } from '../error.ts';
+import { type NativeDataset, type NativeLoader, native, type SessionOptions } from '../native.ts';
+import type { Recipe } from '../recipe/schema/root.ts';
+import { precisionOf, threadsOf } from './digest.ts';
+
+export type Split = 'train' | 'val';
+
+/** Opens one split; null when the recipe has none. `source` data sets are given by the program (source.ts). */
+export async function openSplit(recipe: Recipe, split: Split): Promise<NativeDataset | null> {
+  const { data } = recipe;
+  const part = data[split];
+  if (!part) return null;
+  if (data.format === 'source') {
+    throw new HdError('HD_USAGE_SOURCE', "expected a source for data.format 'source': hand one to new Trainer(recipe, { sources: { train } })");
+  }
+  const shared = { format: data.format, keepEmpty: data.keepEmpty, minSide: data.minSide };
+  if (data.format === 'synthetic') {
+    const side = Array.isArray(data.size) ? data.size : [data.size, data.size];
+    return native().openDataset({ ...shared, ...part, split, seed: data.seed, size: side[0] });
+  }
+  // Validation speaks of the same classes in the same order as training.
+  const classes = (part as { classes?: unknown }).classes ?? (data.train as { classes?: unknown }).classes ?? null;
+  const named = Array.isArray(recipe.model.classes) ? recipe.model.classes : classes;
+  return native().openDataset({ ...shared, ...part, classes: named });
+}
+
+/** Both splits, checked against each other and against `model.classes`. */
+export async function openData(recipe: Recipe): Promise<{ trainSet: NativeDataset; valSet: NativeDataset | null }> {
+  const trainSet = await openSplit(recipe, 'train');
+  if (!trainSet) throw new HdError('HD_DATA_MISSING', 'expected data.train in the recipe', 'data.train');
+  const valSet = await openSplit(recipe, 'val');
+  checkClasses(recipe, trainSet, valSet);
+  return { trainSet, valSet };
+}
+
+export function checkClasses(recipe: Recipe, trainSet: NativeDataset, valSet: NativeDataset | null): void {
+  const wanted = recipe.model.classes;
+  if (typeof wanted === 'number' && wanted < trainSet.classes.length) {
+    throw new HdError('HD_DATA_CLASSES', `expected at least ${trainSet.classes.length} for model.classes (the data set has ${trainSet.classes.join(', ')}) but received ${wanted}: use 'auto'`, 'model.classes');
+  }
+  if (valSet && valSet.classes.join('\n') !== trainSet.classes.join('\n')) {
+    throw new HdError('HD_DATA_CLASSES', `expected the same classes in data.train and data.val but train has ${trainSet.classes.join(', ')} and val has ${valSet.classes.join(', ')}: list them under 'classes'`, 'data.val');
+  }
+}
+
+/** The number of classes of the network. */
+export function classCount(recipe: Recipe, dataset: NativeDataset): number {
+  return typeof recipe.model.classes === 'number' ? recipe.model.classes : dataset.classes.length;
+}
+
+/** [long, short] of the canvas that pictures are fitted into. */
+function longShort(recipe: Recipe): [number, number] {
+  const { size } = recipe.data;
+  return Array.isArray(size) ? [size[0], size[1]] : [size, size];
+}
+
+/** The pipeline of one split: augmentation in training, the plain resize otherwise. */
+function pipeline(recipe: Recipe, training: boolean): Record<string, unknown>[] {
+  const resize = { resize: { mode: 'range', scale: [longShort(recipe)] } };
+  if (!training) return [resize];
+  let resized = false;
+  const steps = recipe.data.augment.map((step) => {
+    if (!step.resize) return step as Record<string, unknown>;
+    resized = true;
+    return { resize: { mode: step.resize.mode, scale: step.resize.sizes } };
+  });
+  // Cropping comes before the resize, so that what is left fills the canvas; the rest works on the small picture.
+  if (resized) return steps;
+  const crops = steps.filter((step) => 'crop' in step);
+  return [...crops, resize, ...steps.filter((step) => !('crop' in step))];
+}
+
+export function openLoader(recipe: Recipe, dataset: NativeDataset, training: boolean, divisor: number): NativeLoader {
+  const { data, train } = recipe;
+  const workers = data.workers === 'auto' ? availableParallelism() : data.workers;
+  return new (native().Loader)(dataset, {
+    batch: training ? train.batch : Math.max(1, Math.min(train.batch, 16)),
+    threads: workers,
+    slots: data.slots === 'auto' ? 3 : data.slots,
+    seed: train.seed,
+    shuffle: training,
+    evaluate: !training,
+    augment: pipeline(recipe, training),
+    groupByAspect: training && data.groupByAspect,
+    canvas: { divisor, maxCanvases: data.canvases },
+    onBadSample: data.onBadSample,
+    maxBad: data.maxBad,
+  });
+}
+
+/** The `model` section as native code takes it. */
+export function modelOptions(recipe: Recipe, classes: number): Record<string, unknown> {
+  const { weights: _weights, init: _init, frozenStages, ...model } = recipe.model;
+  // Recipes count frozen stages from 1 (stem and layer1), as users do; the network's −1 is 'none' and 0 the stem alone.
+  return { ...model, classes, frozenStages: frozenStages === 0 ? -1 : frozenStages };
+}
+
+export function sessionOptions(recipe: Recipe, classes: number, training: boolean): SessionOptions {
+  const { train } = recipe;
+  return {
+    model: modelOptions(recipe, classes),
+    seed: train.seed,
+    threads: threadsOf(recipe),
+    precision: training ? precisionOf(recipe) : 'fp32',
+    accumulate: train.accumulate,
+    optimizer: training ? train.optimizer : null,
+    groups: train.groups,
+    freeze: train.freeze,
+    ema: training && train.ema !== null,
+  };
+}
+
+export function detectOptions(recipe: Recipe): Record<string, unknown> {
+  const { scoreThreshold, candidates, iouThreshold, maxDetections } = recipe.eval;
+  return { scoreThreshold, candidates, iouThreshold, maxDetections };
+}

@@ -1,0 +1,87 @@
+/**
+ * A program's own pictures as a data set. Three ways in, none copies pixels:
+ *   - over a SharedArrayBuffer: wrapped;
+ *   - over an ordinary ArrayBuffer: *moved* to hdtrain (the caller's becomes empty) and handed back through `onReturn`
+ *     when the picture is in its batch slot;
+ *   - `copy: true` on a sample: copied, for buffers that cannot be moved (pooled, resizable, shared by several pictures).
+ * The JavaScript side must stay responsive: native decode threads wait for its answers.
+ */
+import { HdError } from '../error.ts';
+import { type NativeDataset, native, type SourceAnswer } from '../native.ts';
+
+export interface SourceSample {
+  /** RGB, 8 bit, width × height × 3 bytes, rows contiguous. */
+  image: Uint8Array;
+  width: number;
+  height: number;
+  /** x1, y1, x2, y2 in pixels, one a box. */
+  boxes: readonly (readonly [number, number, number, number])[] | Float32Array;
+  /** 0-based class of each box. */
+  labels: readonly number[] | Int32Array;
+  /** True for boxes to leave out of training and scoring (crowd, difficult). */
+  ignore?: readonly boolean[] | Uint8Array;
+  copy?: boolean;
+}
+
+/** A source of known length: resumes are exact. */
+export interface IndexedSource {
+  readonly length: number;
+  readonly classes: readonly string[];
+  /** [width, height] of each picture, when known: lets the loader plan canvases. */
+  readonly sizes?: readonly (readonly [number, number])[];
+  get(index: number): SourceSample | Promise<SourceSample>;
+  /** Called when a moved buffer is free again; its memory is the one that was given. */
+  onReturn?(index: number, buffer: ArrayBuffer): void;
+}
+
+function invalid(index: number, what: string, received: unknown): HdError {
+  return new HdError('HD_DATA_SOURCE', `expected ${what} for sample ${index} but received ${String(received)}`, `sample ${index}`);
+}
+
+/** Pixels in memory that nobody else can touch, and the buffer to give back. */
+function own(index: number, sample: SourceSample): { image: Uint8Array; moved: ArrayBuffer | null } {
+  const { image } = sample;
+  if (sample.copy) return { image: Uint8Array.from(image), moved: null };
+  if (image.buffer instanceof SharedArrayBuffer) {
+    if (image.buffer.growable) throw invalid(index, 'a fixed-length SharedArrayBuffer (or copy: true)', 'a growable one');
+    return { image, moved: null };
+  }
+  const buffer = image.buffer as ArrayBuffer;
+  if (buffer.resizable) throw invalid(index, 'a fixed-length ArrayBuffer (or copy: true)', 'a resizable one');
+  if (buffer.byteLength !== image.byteLength) {
+    throw invalid(index, 'an image that is alone in its ArrayBuffer (or copy: true; Buffer.from pools small buffers)', `a view of ${image.byteLength} of ${buffer.byteLength} bytes`);
+  }
+  const moved = structuredClone(buffer, { transfer: [buffer] });
+  return { image: new Uint8Array(moved), moved };
+}
+
+function answer(source: IndexedSource, index: number, sample: SourceSample): SourceAnswer {
+  if (!(sample?.image instanceof Uint8Array)) throw invalid(index, 'image as a Uint8Array', typeof sample?.image);
+  const { width, height } = sample;
+  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
+    throw invalid(index, 'positive integers as width and height', `${width} × ${height}`);
+  }
+  if (sample.image.byteLength !== width * height * 3) {
+    throw invalid(index, `width × height × 3 = ${width * height * 3} bytes of RGB`, `${sample.image.byteLength} bytes`);
+  }
+  const boxes = sample.boxes instanceof Float32Array ? sample.boxes : Float32Array.from(sample.boxes.flat());
+  const labels = Int32Array.from(sample.labels);
+  const ignore = Uint8Array.from(sample.ignore ?? new Uint8Array(labels.length), Number);
+  if (boxes.length !== 4 * labels.length || ignore.length !== labels.length) {
+    throw invalid(index, 'four box numbers and one ignore flag for each label', `${boxes.length} numbers and ${ignore.length} flags for ${labels.length} labels`);
+  }
+  if (!boxes.every(Number.isFinite)) throw invalid(index, 'finite box coordinates', 'NaN or infinity');
+  const bad = labels.find((label) => label < 0 || label >= source.classes.length);
+  if (bad !== undefined) throw invalid(index, `labels below ${source.classes.length}`, bad);
+  const { image, moved } = own(index, sample);
+  return { image, width, height, boxes, labels, ignore, done: () => moved && source.onReturn?.(index, moved) };
+}
+
+/** Opens a source as a native data set. Failures of `get` follow `data.onBadSample`, like unreadable files. */
+export function openSource(source: IndexedSource): NativeDataset {
+  if (!Number.isInteger(source.length) || source.length < 0) {
+    throw new HdError('HD_DATA_SOURCE', `expected a non-negative integer for the length of the source but received ${source.length}`);
+  }
+  const options = { length: source.length, classes: [...source.classes], sizes: source.sizes?.map(([w, h]): [number, number] => [w, h]) };
+  return native().openSource(options, async (index) => answer(source, index, await source.get(index)));
+}

@@ -1,0 +1,74 @@
+/** What happens before the first step: timeline, weights, checkpoints, names. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { HdError } from '../error.ts';
+import type { MatchReport, NativeLoader } from '../native.ts';
+import type { Recipe } from '../recipe/schema/root.ts';
+import type { TrainContext } from './context.ts';
+import { environmentOf, recipeDigest } from './digest.ts';
+import type { Hook } from './hooks/hook.ts';
+import type { Checkpoint } from './run-folder.ts';
+import type { Timeline } from './schedule.ts';
+
+export function timelineOf(recipe: Recipe, loader: NativeLoader): Timeline {
+  const { stepsPerEpoch } = loader;
+  const { epochs, steps } = recipe.train;
+  return { stepsPerEpoch, totalSteps: steps ?? (epochs ?? 12) * stepsPerEpoch };
+}
+
+/** runs/<recipe name>-<n> with the first free n, under the current directory. */
+export function nextRunFolder(name: string): string {
+  for (let n = 1; ; ++n) {
+    const folder = resolve('runs', `${name}-${n}`);
+    if (!existsSync(folder)) return folder;
+  }
+}
+
+/** Loads `model.weights` when the recipe names some. */
+export async function initialWeights({ recipe, session }: TrainContext): Promise<(MatchReport & { path: string }) | undefined> {
+  const { weights, init } = recipe.model;
+  if (!weights) return undefined;
+  return { ...(await session.loadWeights(weights, init)), path: weights };
+}
+
+/**
+ * Puts a checkpoint back into the session and the hooks. Refuses another model, training or data section; what only
+ * touches bit-equality (build, CPU, precision, threads) becomes a warning.
+ */
+export async function restore(context: TrainContext, checkpoint: Checkpoint, hooks: Hook[], warnings: string[]): Promise<void> {
+  const { state, path } = checkpoint;
+  const { recipe, session, trainSet } = context;
+  if (state.digests.recipe !== recipeDigest(recipe)) {
+    throw new HdError('HD_RUN_RECIPE_CHANGED', `expected the recipe that ${path} was made with but its model, data or train section has changed: compare with recipe.yaml in the run folder, or start a new run`, path);
+  }
+  if (state.digests.data !== trainSet.digest) {
+    throw new HdError('HD_RUN_DATA_CHANGED', `expected the data set that ${path} was made with but files, sizes or annotations have changed: start a new run from its weights with model.weights`, path);
+  }
+  const now = environmentOf(recipe);
+  for (const [key, value] of Object.entries(state.environment)) {
+    const current = now[key as keyof typeof now];
+    if (current !== value) warnings.push(`resumed with another ${key} (${current}, was ${value}): the run goes on, but not bit-equal to an uninterrupted one`);
+  }
+  await session.restore(path);
+  for (const hook of hooks) {
+    const saved = state.hooks[hook.name];
+    if (saved !== undefined) hook.restore?.(saved);
+  }
+}
+
+/** What student.safetensors says of itself: all that eval, predict and export need; nothing of time, place or run. */
+export function exportMetadata(recipe: Recipe, classes: string[]): Record<string, string> {
+  const { weights: _weights, init: _init, ...model } = recipe.model;
+  return {
+    format: 'hdtrain-student-1',
+    model: JSON.stringify({ ...model, classes }),
+    size: JSON.stringify(recipe.data.size),
+    eval: JSON.stringify(recipe.eval),
+  };
+}
+
+/** Emits samples that could not be read since the last call. */
+export function tellBadSamples(context: TrainContext): void {
+  const { newBadSamples, badSamples } = context.loader.statistics();
+  if (newBadSamples.length > 0) context.emit({ type: 'bad-samples', samples: newBadSamples, total: badSamples });
+}

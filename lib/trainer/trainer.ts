@@ -1,0 +1,211 @@
+/**
+ * The training loop: the file to read first.
+ *
+ * A run is: open the data, make the session, restore or load weights, then one native call per optimiser step. What
+ * changes with the step (learning rate, EMA decay) is computed here as a pure function of the step number. Everything
+ * else that happens around steps is a hook.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import { HdError } from '../error.ts';
+import { type NativeDataset, native, type StepOutput } from '../native.ts';
+import { type LoadedRecipe, resolveRecipe } from '../recipe/load.ts';
+import type { Recipe, RecipeInput } from '../recipe/schema/root.ts';
+import type { TrainContext } from './context.ts';
+import { precisionOf, threadsOf } from './digest.ts';
+import { EventQueue } from './event-queue.ts';
+import type { TrainEvent } from './events.ts';
+import { checkpointHook } from './hooks/checkpoint.ts';
+import { evaluateHook } from './hooks/evaluate.ts';
+import type { Hook } from './hooks/hook.ts';
+import { cutMetrics, metricsHook } from './metrics-file.ts';
+import { StepMeter } from './meter.ts';
+import { drawPictures } from './pictures.ts';
+import { type ResumeMode, RunFolder, readCheckpoint, writeFileAtomic } from './run-folder.ts';
+import { baseLearningRate, emaDecay, learningRate } from './schedule.ts';
+import { checkClasses, classCount, openData, openLoader, sessionOptions } from './setup.ts';
+import { type IndexedSource, openSource } from './source.ts';
+import { exportMetadata, initialWeights, nextRunFolder, restore, tellBadSamples, timelineOf } from './start.ts';
+
+export interface TrainerOptions {
+  /** The run folder. Default: runs/<recipe name>-<n> under the current directory. */
+  run?: string;
+  /** 'never' (default) refuses a used folder; 'auto' starts, resumes or returns at once; else a checkpoint's folder. */
+  resume?: ResumeMode;
+  /** Finishes the step, saves and ends with status 'interrupted'. */
+  signal?: AbortSignal;
+  hooks?: Hook[];
+  /** Pictures from the program, for data.format 'source'. */
+  sources?: { train: IndexedSource; val?: IndexedSource };
+}
+
+export interface TrainResult {
+  status: 'done' | 'interrupted';
+  run: string;
+  /** Finished optimiser steps. */
+  step: number;
+  /** student.safetensors; it exists when status is 'done'. */
+  weights: string;
+  /** The last evaluation; null without data.val. */
+  metrics: Record<string, unknown> | null;
+  pictures: string[];
+}
+
+/** A running training: await it for the result, iterate over it for events. */
+export interface TrainRun extends PromiseLike<TrainResult>, AsyncIterable<TrainEvent> {}
+
+export class Trainer {
+  readonly recipe: Recipe;
+  readonly #name: string;
+  readonly #yaml: string;
+  readonly #warnings: readonly string[];
+  readonly #options: TrainerOptions;
+
+  /** @param recipe what loadRecipe returned, or a plain object in the recipe language. @throws RecipeError */
+  constructor(recipe: LoadedRecipe | RecipeInput, options: TrainerOptions = {}) {
+    const loaded = 'yaml' in recipe ? (recipe as LoadedRecipe) : resolveRecipe(recipe as RecipeInput);
+    this.recipe = loaded.recipe;
+    this.#name = loaded.name;
+    this.#yaml = loaded.yaml;
+    this.#warnings = loaded.warnings;
+    this.#options = options;
+  }
+
+  run(): TrainRun {
+    const events = new EventQueue<TrainEvent>();
+    const result = this.#run((event) => events.push(event));
+    result.then(
+      () => events.end(),
+      (error: unknown) => events.fail(error),
+    );
+    return { then: result.then.bind(result), [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
+  }
+
+  async #run(tell: (event: TrainEvent) => void): Promise<TrainResult> {
+    const startedAt = performance.now();
+    const { resume = 'never', signal } = this.#options;
+    const folder = new RunFolder(this.#options.run ?? nextRunFolder(this.#name));
+    if (resume === 'never' && folder.used) {
+      throw new HdError('HD_RUN_NOT_EMPTY', `expected an empty run folder for --run but ${folder.path} holds a run: add --resume auto to go on with it, or choose another folder`, folder.path);
+    }
+    folder.open();
+    const closers: (() => void)[] = [() => folder.close()];
+    try {
+      const checkpoint = resume === 'never' ? null : resume === 'auto' ? folder.latest() : readCheckpoint(resume);
+      const { trainSet, valSet } = await this.#openData();
+      const classes = classCount(this.recipe, trainSet);
+      const session = await native().createSession(sessionOptions(this.recipe, classes, true));
+      closers.push(() => session.close());
+      const loader = openLoader(this.recipe, trainSet, true, session.divisor);
+      closers.push(() => loader.close());
+      const timeline = timelineOf(this.recipe, loader);
+      const evaluate = evaluateHook();
+      const hooks: Hook[] = [
+        metricsHook(folder.file('metrics.jsonl'), (message) => context.emit({ type: 'warning', message })),
+        evaluate,
+        checkpointHook(evaluate.isBest),
+        ...(this.#options.hooks ?? []),
+      ];
+      const context: TrainContext = {
+        recipe: this.recipe, folder, session, trainSet, valSet, loader, timeline,
+        step: checkpoint?.state.step ?? 0,
+        epoch: checkpoint?.state.epoch ?? 0,
+        status: 'running',
+        emit(event) {
+          for (const hook of hooks) hook.onEvent?.(event);
+          tell(event);
+        },
+        hookStates: () => Object.fromEntries(hooks.flatMap((hook) => (hook.state ? [[hook.name, hook.state()]] : []))),
+      };
+      if (checkpoint && context.step >= timeline.totalSteps && existsSync(folder.weights)) return this.#finished(context);
+      const warnings = [...this.#warnings];
+      let weights: Awaited<ReturnType<typeof initialWeights>>;
+      if (checkpoint) await restore(context, checkpoint, hooks, warnings);
+      else weights = await initialWeights(context);
+      if (!checkpoint) {
+        rmSync(folder.weights, { force: true });
+        writeFileAtomic(folder.file('recipe.yaml'), this.#yaml);
+      }
+      cutMetrics(folder.file('metrics.jsonl'), context.step);
+      const info = session.parameterInfo.filter((parameter) => !parameter.buffer);
+      const count = (list: typeof info) => list.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+      const report = trainSet.findings();
+      context.emit({
+        type: 'start', run: folder.path, recipe: this.#name, classes: trainSet.classes, trainImages: trainSet.length,
+        valImages: valSet?.length ?? 0, parameters: count(info), trainableParameters: count(info.filter((p) => p.trainable)),
+        precision: precisionOf(this.recipe), threads: threadsOf(this.recipe), ...timeline, step: context.step,
+        canvases: loader.canvases, findings: report.counts, firstFindings: report.first, weights, warnings,
+        seconds: (performance.now() - startedAt) / 1000,
+      });
+      await this.#train(context, hooks, signal);
+      if (context.status === 'done') await session.exportWeights(folder.weights, exportMetadata(this.recipe, trainSet.classes));
+      const evaluator = evaluate.lastEvaluator();
+      const pictures = context.status === 'done' && evaluator && valSet
+        ? await drawPictures(valSet, evaluator, folder.file('pictures'), this.recipe.eval.pictures)
+        : [];
+      const status = context.status === 'done' ? 'done' : 'interrupted';
+      context.emit({ type: 'end', status, step: context.step, seconds: (performance.now() - startedAt) / 1000, weights: folder.weights, pictures });
+      return { status, run: folder.path, step: context.step, weights: folder.weights, metrics: evaluate.lastMetrics(), pictures };
+    } finally {
+      for (const close of closers.reverse()) close();
+    }
+  }
+
+  async #openData(): Promise<{ trainSet: NativeDataset; valSet: NativeDataset | null }> {
+    const { sources } = this.#options;
+    if (!sources) return openData(this.recipe);
+    const trainSet = openSource(sources.train);
+    const valSet = sources.val ? openSource(sources.val) : null;
+    checkClasses(this.recipe, trainSet, valSet);
+    return { trainSet, valSet };
+  }
+
+  /** The steps, with hooks around them. Leaves `context.status` as 'done' or 'interrupted'; throws what went wrong. */
+  async #train(context: TrainContext, hooks: Hook[], signal: AbortSignal | undefined): Promise<void> {
+    const { recipe, session, loader, timeline } = context;
+    const meter = new StepMeter(timeline, recipe.log.every);
+    const base = baseLearningRate(recipe.train);
+    const groups = [...recipe.train.groups.map((group) => group.lr), 1];
+    const call = async (pick: (hook: Hook) => unknown) => {
+      for (const hook of hooks) await pick(hook);
+    };
+    try {
+      await call((hook) => hook.onStart?.(context));
+      loader.begin(Math.floor(context.step / timeline.stepsPerEpoch), context.step % timeline.stepsPerEpoch);
+      meter.start(context.step);
+      while (context.step < timeline.totalSteps && !signal?.aborted) {
+        const rate = learningRate(context.step, base, recipe.train.schedule, recipe.train.warmup, timeline);
+        const output: StepOutput = await session.step(loader, {
+          step: context.step,
+          learningRates: groups.map((factor) => factor * rate),
+          emaDecay: emaDecay(context.step, recipe.train.ema),
+          lossWeights: recipe.train.lossWeights,
+          clipNorm: recipe.train.clip,
+          readLosses: meter.reads(context.step),
+        });
+        context.epoch = output.epoch;
+        context.step += 1;
+        const event = meter.record(context.step, rate, output);
+        if (event) context.emit(event);
+        tellBadSamples(context);
+        await call((hook) => hook.afterStep?.(context, output));
+        const epochEnds = context.step % timeline.stepsPerEpoch === 0 || context.step === timeline.totalSteps;
+        if (epochEnds) {
+          await call((hook) => hook.afterEpoch?.(context));
+          meter.pause();
+        }
+      }
+      context.status = context.step >= timeline.totalSteps ? 'done' : 'interrupted';
+    } catch (error) {
+      context.status = 'failed';
+      context.error = error;
+      throw error;
+    } finally {
+      await call((hook) => hook.onEnd?.(context));
+    }
+  }
+
+  #finished(context: TrainContext): TrainResult {
+    const { folder, step } = context;
+    return { status: 'done', run: folder.path, step, weights: folder.weights, metrics: null, pictures: [] };
+  }
+}

@@ -1,0 +1,86 @@
+#include "addon/convert.h"
+#include "addon/objects.h"
+
+namespace hd::addon {
+namespace {
+
+/// The truth of a data set as the evaluator wants it.
+eval::CocoSet truthOf(const data::Dataset& dataset) {
+  eval::CocoSet truth;
+  truth.names = dataset.classes();
+  truth.categories = dataset.categoryIds();
+  for (int64_t image = 0; image < dataset.size(); ++image) {
+    truth.images.push_back(dataset.imageId(image));
+    for (const data::Annotation& annotation : dataset.annotations(image)) {
+      eval::Instance instance;
+      instance.id = static_cast<int64_t>(truth.instances.size()) + 1;
+      instance.image = dataset.imageId(image);
+      instance.category = truth.categories[static_cast<size_t>(annotation.label)];
+      instance.box = {annotation.x1, annotation.y1, double{annotation.x2} - annotation.x1, double{annotation.y2} - annotation.y1};
+      instance.area = annotation.area;
+      instance.crowd = annotation.crowd;
+      instance.ignore = annotation.crowd || annotation.difficult;
+      truth.instances.push_back(std::move(instance));
+    }
+  }
+  return truth;
+}
+
+}  // namespace
+
+Napi::Function EvaluatorObject::define(Napi::Env env) {
+  return DefineClass(env, "NativeEvaluator",
+                     {InstanceMethod<&EvaluatorObject::summarize>("summarize"),
+                      InstanceMethod<&EvaluatorObject::detections>("detections"),
+                      InstanceMethod<&EvaluatorObject::writeResults>("writeResults"),
+                      InstanceMethod<&EvaluatorObject::clear>("clear")});
+}
+
+EvaluatorObject::EvaluatorObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  guarded(info.Env(), [&]() -> Napi::Value {
+    const auto dataset = unwrap<DatasetObject>(info[0], Environment::of(info.Env()).dataset, "a data set").dataset;
+    evaluator = std::make_shared<eval::Evaluator>(truthOf(*dataset));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value EvaluatorObject::summarize(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const hd::Value options = toValue(info[0]);
+    return runAsync(info.Env(), nullptr, [evaluator = evaluator, options]() -> Conversion {
+      const hd::Value summary = evaluator->summarize(options);
+      return [summary](Napi::Env env) { return toNapi(env, summary); };
+    });
+  });
+}
+
+Napi::Value EvaluatorObject::detections(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const Detections& found = evaluator->detections(info[0].As<Napi::Number>().Int64Value());
+    auto out = Napi::Object::New(env);
+    out.Set("boxes", toTyped<Napi::Float32Array>(env, found.boxes));
+    out.Set("scores", toTyped<Napi::Float32Array>(env, found.scores));
+    out.Set("labels", toTyped<Napi::Int32Array>(env, found.labels));
+    return out;
+  });
+}
+
+Napi::Value EvaluatorObject::writeResults(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::string path = info[0].As<Napi::String>().Utf8Value();
+    return runAsync(info.Env(), nullptr, [evaluator = evaluator, path]() -> Conversion {
+      evaluator->writeResults(path);
+      return {};
+    });
+  });
+}
+
+Napi::Value EvaluatorObject::clear(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    evaluator->clear();
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace hd::addon

@@ -1,0 +1,193 @@
+// Registration of everything that lib/native.ts declares.
+#include <ATen/Version.h>
+#include <ATen/cpu/Utils.h>
+#include <torch/version.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "addon/convert.h"
+#include "addon/objects.h"
+#include "data/decode.h"
+#include "data/draw.h"
+#include "data/formats/detect.h"
+#include "eval/score.h"
+#include "eval/synthetic_bench.h"
+#include "io/atomic_file.h"
+#include "io/file_lock.h"
+#include "io/safetensors.h"
+#include "ops/nms_bench.h"
+
+#ifndef HD_BUILD_DIGEST
+#define HD_BUILD_DIGEST "unknown"
+#endif
+
+namespace hd::addon {
+namespace {
+
+using Info = const Napi::CallbackInfo&;
+
+std::string text(const Napi::Value& value, const char* what) {
+  if (!value.IsString()) throw Error("HD_USAGE", concat("expected ", what, " as a string"));
+  return value.As<Napi::String>().Utf8Value();
+}
+
+/// A promise of what `work` makes of plain options, on a thread of its own.
+Napi::Value plain(Info info, std::function<Value(const Value&)> work) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return runAsync(info.Env(), nullptr, [work = std::move(work), options = toValue(info[0])]() -> Conversion {
+      const Value result = work(options);
+      return [result](Napi::Env env) { return toNapi(env, result); };
+    });
+  });
+}
+
+Napi::Value info(Info call) {
+  return guarded(call.Env(), [&]() -> Napi::Value {
+    return toNapi(call.Env(), Value::Object{{"torch", TORCH_VERSION},
+                                            {"capability", at::get_cpu_capability()},
+                                            {"avx2", at::cpu::is_avx2_supported()},
+                                            {"avx512", at::cpu::is_avx512_supported()},
+                                            {"amx", at::cpu::is_amx_tile_supported()},
+                                            {"bf16", at::cpu::is_avx512_bf16_supported() || at::cpu::is_amx_tile_supported()},
+                                            {"cuda", nullptr},
+                                            {"decoders", data::decoderVersions()},
+                                            {"threads", static_cast<int>(std::thread::hardware_concurrency())},
+                                            {"build", HD_BUILD_DIGEST}});
+  });
+}
+
+Napi::Value openDataset(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return runAsync(info.Env(), nullptr, [spec = toValue(info[0])]() -> Conversion {
+      auto dataset = data::Dataset::open(spec);
+      return [dataset](Napi::Env env) { return DatasetObject::wrap(env, dataset); };
+    });
+  });
+}
+
+Napi::Value openSourceDataset(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value { return DatasetObject::wrap(info.Env(), openSource(info)); });
+}
+
+Napi::Value draw(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto options = info[0].As<Napi::Object>();
+    auto dataset = unwrap<DatasetObject>(options.Get("dataset"), Environment::of(info.Env()).dataset, "a data set").dataset;
+    const int64_t image = options.Get("image").As<Napi::Number>().Int64Value();
+    const std::string out = text(options.Get("out"), "the path of the picture");
+    std::vector<data::DrawSet> sets;
+    const auto given = options.Get("sets").As<Napi::Array>();
+    for (uint32_t i = 0; i < given.Length(); ++i) {
+      const auto entry = given.Get(i).As<Napi::Object>();
+      data::DrawSet set;
+      set.title = text(entry.Get("title"), "a title");
+      set.colour = text(entry.Get("colour"), "a colour");
+      const auto boxes = entry.Get("boxes").As<Napi::Float32Array>();
+      const auto labels = entry.Get("labels").As<Napi::Int32Array>();
+      set.boxes.assign(boxes.Data(), boxes.Data() + boxes.ElementLength());
+      set.labels.assign(labels.Data(), labels.Data() + labels.ElementLength());
+      if (entry.Get("scores").IsTypedArray()) {
+        const auto scores = entry.Get("scores").As<Napi::Float32Array>();
+        set.scores.assign(scores.Data(), scores.Data() + scores.ElementLength());
+      }
+      sets.push_back(std::move(set));
+    }
+    return runAsync(info.Env(), nullptr, [dataset, image, out, sets = std::move(sets)]() -> Conversion {
+      data::drawSets(*dataset, image, out, sets);
+      return {};
+    });
+  });
+}
+
+Napi::Value importWeights(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    std::map<std::string, std::string> metadata;
+    for (const auto& [key, value] : toValue(info[2]).asObject()) metadata[key] = value.asString();
+    return runAsync(info.Env(), nullptr,
+                    [from = text(info[0], "a path"), to = text(info[1], "a path"), metadata]() -> Conversion {
+                      const io::TensorFile file = io::readWeights(from);
+                      io::writeSafetensors(to, file.tensors, metadata);
+                      Value list{Value::Array{}};
+                      for (const io::TensorView& tensor : file.tensors) {
+                        Value shape{Value::Array{}};
+                        for (const int64_t side : tensor.shape) shape.push(side);
+                        list.push(Value::Object{{"name", tensor.name}, {"shape", std::move(shape)}, {"dtype", io::nameOf(tensor.dtype)}});
+                      }
+                      return [list](Napi::Env env) { return toNapi(env, list); };
+                    });
+  });
+}
+
+/// Holds an flock until released or collected.
+class LockObject : public Napi::ObjectWrap<LockObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "NativeLock", {InstanceMethod<&LockObject::release>("release")});
+  }
+  explicit LockObject(Info info) : ObjectWrap(info) {}
+  std::unique_ptr<io::FileLock> lock;
+
+ private:
+  Napi::Value release(Info info) {
+    lock.reset();
+    return info.Env().Undefined();
+  }
+};
+
+Napi::Value lockFile(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    auto lock = std::make_unique<io::FileLock>(text(info[0], "the path of the lock"));
+    if (!lock->tryLock()) return Napi::Boolean::New(info.Env(), false);
+    Napi::Object object = Environment::of(info.Env()).lock.New({});
+    LockObject::Unwrap(object)->lock = std::move(lock);
+    return object;
+  });
+}
+
+Napi::Value fsyncPath(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    io::fsyncPath(text(info[0], "a path"));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value setErrorClass(Info info) {
+  Environment::of(info.Env()).errorClass = Napi::Persistent(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+Napi::Object start(Napi::Env env, Napi::Object exports) {
+  auto* environment = new Environment(env);
+  env.SetInstanceData(environment);
+  environment->dataset = Napi::Persistent(DatasetObject::define(env));
+  environment->loader = Napi::Persistent(LoaderObject::define(env));
+  environment->evaluator = Napi::Persistent(EvaluatorObject::define(env));
+  environment->session = Napi::Persistent(SessionObject::define(env));
+  environment->lock = Napi::Persistent(LockObject::define(env));
+
+  exports.Set("info", Napi::Function::New<info>(env));
+  exports.Set("openDataset", Napi::Function::New<openDataset>(env));
+  exports.Set("openSource", Napi::Function::New<openSourceDataset>(env));
+  exports.Set("createSession", Napi::Function::New<&SessionObject::create>(env));
+  exports.Set("draw", Napi::Function::New<draw>(env));
+  exports.Set("importWeights", Napi::Function::New<importWeights>(env));
+  exports.Set("lockFile", Napi::Function::New<lockFile>(env));
+  exports.Set("fsyncPath", Napi::Function::New<fsyncPath>(env));
+  exports.Set("setErrorClass", Napi::Function::New<setErrorClass>(env));
+  exports.Set("Loader", environment->loader.Value());
+  exports.Set("Evaluator", environment->evaluator.Value());
+  exports.Set("score", Napi::Function::New(env, [](Info call) { return plain(call, eval::score); }));
+  exports.Set("benchEval", Napi::Function::New(env, [](Info call) { return plain(call, eval::benchEval); }));
+  exports.Set("benchNms", Napi::Function::New(env, [](Info call) { return plain(call, ops::benchNms); }));
+  exports.Set("detectDataset", Napi::Function::New(env, [](Info call) {
+                return plain(call, [](const Value& options) { return data::detectDataset(options.at("folder").asString()); });
+              }));
+  return exports;
+}
+
+}  // namespace
+}  // namespace hd::addon
+
+static Napi::Object startAddon(Napi::Env env, Napi::Object exports) { return hd::addon::start(env, exports); }
+NODE_API_MODULE(hdtrain, startAddon)

@@ -1,0 +1,65 @@
+// Collects images and annotations in any order, checks them the same way for every format, and lays out the index.
+//
+// Kept as the file says: boxes that reach over the border (transforms clip them), crowd and difficult objects, repeated
+// boxes. Dropped with a finding: coordinates that are no numbers, sides below one pixel, area ≤ 0, no overlap with the
+// picture (the rules of mmdetection's CocoDataset).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace hd::data {
+
+/// Which images training uses. Every spec has these two fields.
+struct TrainingFilter {
+  bool keepEmpty = false;  ///< also images without a usable object (neither crowd nor difficult)
+  int minSide = 32;        ///< the shorter side in pixels
+  static TrainingFilter from(const Value& spec);
+};
+
+class DatasetBuilder {
+ public:
+  /// `root`: the folder that digest() leaves out of file names. `subject`: the file or folder that findings are about when
+  /// a format has nothing more exact.
+  explicit DatasetBuilder(std::string root, std::shared_ptr<Dataset> into = std::make_shared<Dataset>());
+
+  /// `categoryIds` empty: 1, 2, 3, …  Throws HD_DATA_CLASSES when there is no class or a name comes twice.
+  void setClasses(std::vector<std::string> names, std::vector<int64_t> categoryIds = {});
+  /// What else decides about the pixels, for the digest.
+  void setContent(std::string content) { dataset_->content_ = std::move(content); }
+
+  /// The index of the image. Width and height 0: unknown, probeFiles() reads them.
+  int64_t addImage(int64_t id, std::string_view path, int width, int height);
+  int64_t images() const { return dataset_->size(); }
+  int width(int64_t image) const { return dataset_->widths_[static_cast<size_t>(image)]; }
+  int height(int64_t image) const { return dataset_->heights_[static_cast<size_t>(image)]; }
+
+  /// Looks for the file of each image on several threads and reads the headers of those without a size (of all with
+  /// `trustHeaders`: a size that differs is corrected and reported). What cannot be used is reported and never trainable.
+  void probeFiles(bool trustHeaders);
+
+  /// False: not fit for training, reported, dropped. `where` names the annotation in findings.
+  bool addAnnotation(int64_t image, const Annotation& annotation, const std::string& where);
+  AnnotationTable& table() { return dataset_->table_; }
+
+  void report(const std::string& code, const std::string& where, const std::string& message);
+
+  /// Once, at the end.
+  std::shared_ptr<Dataset> build(const TrainingFilter& filter);
+
+ private:
+  void reportDuplicates();
+
+  std::shared_ptr<Dataset> dataset_;
+  std::vector<int64_t> imageOf_;   // of each annotation so far
+  std::vector<uint8_t> unusable_;  // per image: no file that could be read
+};
+
+/// Lower case names, for one typing error in a class name: the candidate with the smallest edit distance, or "".
+std::string nearestName(std::string_view name, const std::vector<std::string>& candidates);
+
+}  // namespace hd::data

@@ -1,0 +1,38 @@
+// What decode.cpp knows of the two codecs. Every function throws HD_DATA_IMAGE with `path` as place, and none
+// of them lets a library print, exit or jump past a destructor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "data/decode.h"
+
+namespace hd::data {
+
+/// Bytes at `offset`: copies at most `count` of them to `out` and says how many there were.
+using ReadAt = std::function<size_t(uint64_t offset, uint8_t* out, size_t count)>;
+
+/// Where a decoder writes: RGB, 8 bit, rows `pitch` ≥ 3·width bytes apart.
+struct PixelTarget {
+  uint8_t* pixels = nullptr;
+  size_t pitch = 0;
+  int width = 0, height = 0;
+};
+
+/// The size that the first frame header (SOFn) announces. Reads markers only, at most the first 64 MiB of a
+/// file.
+PictureHeader readJpegHeader(const ReadAt& read, const std::string& path);
+/// The size that IHDR announces.
+PictureHeader readPngHeader(const ReadAt& read, const std::string& path);
+
+/// `target` has the file's size divided by 1, 2, 4 or 8, rounded up.
+void decodeJpeg(const uint8_t* data, size_t size, const std::string& path, const PixelTarget& target);
+/// `target` has the file's size.
+void decodePng(const uint8_t* data, size_t size, const std::string& path, const PixelTarget& target);
+
+/// The sentence of every picture that cannot be used.
+[[noreturn]] void badPicture(const std::string& path, const std::string& received);
+
+}  // namespace hd::data

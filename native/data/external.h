@@ -1,0 +1,40 @@
+// A data set whose pictures come from the user's program, one at a time while the loader runs.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace hd::data {
+
+/// What the user's source gives for one index. Coordinates are pixels of `picture`.
+struct ExternalSample {
+  Picture picture;        ///< RGB8; `owner` keeps foreign memory alive until the slot is filled
+  AnnotationTable table;  ///< all annotations belong to the picture
+};
+
+/// Called from decode threads, several at once; may block.
+using ExternalSource = std::function<ExternalSample(int64_t image)>;
+
+/// Invariants: sizes and annotations are unknown before sample(): width() and height() are 0 unless `sizes` were given,
+/// annotations() is empty and every image counts as trainable. digest() covers classes, length and sizes only.
+class ExternalDataset : public Dataset {
+ public:
+  /// `sizes`: width and height of each picture, or empty. Throws HD_DATA_SOURCE for a negative length, no classes, or
+  /// another number of sizes.
+  ExternalDataset(int64_t length, std::vector<std::string> classes, ExternalSource source,
+                  const std::vector<std::pair<int, int>>& sizes = {});
+
+  Picture load(int64_t image, int minWidth, int minHeight) const override;
+  /// Throws HD_DATA_SOURCE when the picture is empty, a label is no class or a coordinate is no number.
+  Sample sample(int64_t image, int minWidth, int minHeight) const override;
+
+ private:
+  ExternalSource source_;
+};
+
+}  // namespace hd::data

@@ -1,0 +1,40 @@
+// The one pass that writes pixels: decoded picture → resized, mirrored, recoloured and padded place in a
+// batch slot.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "data/dataset.h"
+#include "data/transforms/transform.h"
+
+namespace hd::data {
+
+/// A place in a batch: RGB, 8 bit, `height` rows of `width` pixels, contiguous. The valid part is its top
+/// left corner.
+struct Canvas {
+  uint8_t* pixels = nullptr;
+  int width = 0, height = 0;
+  size_t pitch() const { return static_cast<size_t>(width) * 3; }
+};
+
+/// Scratch of one thread; grows to the widest picture and is then reused.
+struct RenderScratch {
+  std::vector<uint16_t> row;
+  std::vector<uint32_t> columns, weights;
+};
+
+/// Writes the valid part of the canvas (plan.geometry's width × height; fits the canvas) from a picture that
+/// was decoded at 1/1, 1/2, 1/4 or 1/8 of the plan's original size. Bilinear, half-pixel centres, edges
+/// repeated (OpenCV's INTER_LINEAR, torch's align_corners=False), within one level of exact arithmetic.
+/// Returns the bytes that were merely copied: the valid part's when neither geometry nor colour changed
+/// anything, else 0.
+int64_t renderPicture(const Picture& picture, const Plan& plan, const Canvas& canvas, RenderScratch& scratch);
+
+/// Applies plan.colour to the valid part, in place.
+void recolour(const Plan& plan, const Canvas& canvas);
+
+/// Sets everything but the valid part to `fill`.
+void padCanvas(const Plan& plan, const Canvas& canvas, const std::array<uint8_t, 3>& fill);
+
+}  // namespace hd::data

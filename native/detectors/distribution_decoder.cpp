@@ -1,0 +1,146 @@
+#include "detectors/distribution_decoder.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "core/kernel.h"
+#include "ops/cpu/nms_kernel.h"
+
+namespace hd::detectors {
+namespace {
+
+struct Location {
+  float best;    // highest class score
+  int64_t cell;  // row-major
+};
+
+/// Decoded candidates of an image, all levels: one box a location, one entry a (location, class).
+struct Candidates {
+  std::vector<float> boxes, scores;
+  std::vector<int32_t> labels;
+};
+
+float sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
+
+/// A logit that no score above `threshold` falls below; a little low, because the scores decide in the end.
+float logitBound(double threshold) {
+  if (threshold <= 0) return -std::numeric_limits<float>::infinity();
+  if (threshold >= 1) return std::numeric_limits<float>::infinity();
+  const double logit = std::log(threshold / (1 - threshold));
+  return static_cast<float>(logit - 1e-3 * (1 + std::abs(logit)));
+}
+
+/// Marks the rows with an entry above `bound`: most rows of a trained detector end here. NaN is never above.
+HD_KERNEL void markRows(const float* logits, int64_t rows, int64_t columns, float bound, uint8_t* marks) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* values = logits + row * columns;
+    int any = 0;
+    for (int64_t i = 0; i < columns; ++i) any |= values[i] > bound ? 1 : 0;
+    marks[row] = static_cast<uint8_t>(any);
+  }
+}
+
+/// The level's locations with a class above the threshold, at most `options.candidates`, in the order of the cells.
+std::vector<Location> bestLocations(const LevelMaps& level, int64_t classes, const PostProcess& options) {
+  const int64_t cells = level.height * level.width;
+  std::vector<uint8_t> marks(static_cast<size_t>(cells));
+  markRows(level.classLogits, cells, classes, logitBound(options.scoreThreshold), marks.data());
+  std::vector<Location> locations;
+  for (int64_t cell = 0; cell < cells; ++cell) {
+    if (marks[cell] == 0) continue;
+    const float* logits = level.classLogits + cell * classes;
+    float highest = -std::numeric_limits<float>::infinity();
+    for (int64_t c = 0; c < classes; ++c) highest = logits[c] > highest ? logits[c] : highest;
+    const float best = sigmoid(highest);
+    if (best > options.scoreThreshold) locations.push_back({best, cell});
+  }
+  if (std::ssize(locations) > options.candidates) {
+    std::nth_element(locations.begin(), locations.begin() + options.candidates, locations.end(),
+                     [](const Location& a, const Location& b) {
+                       return a.best != b.best ? a.best > b.best : a.cell < b.cell;
+                     });
+    locations.resize(static_cast<size_t>(options.candidates));
+    std::sort(locations.begin(), locations.end(),
+              [](const Location& a, const Location& b) { return a.cell < b.cell; });
+  }
+  return locations;
+}
+
+std::array<float, 4> boxAt(const LevelMaps& level, int64_t cell, int64_t bins, const ImageTargets& image) {
+  const auto stride = static_cast<float>(level.stride);
+  const auto x = static_cast<float>(cell % level.width * level.stride);
+  const auto y = static_cast<float>(cell / level.width * level.stride);
+  const float* sides = level.sideLogits + cell * 4 * bins;
+  const auto width = static_cast<float>(image.width), height = static_cast<float>(image.height);
+  return {std::clamp(x - expectedDistance(sides, bins) * stride, 0.0f, width),
+          std::clamp(y - expectedDistance(sides + bins, bins) * stride, 0.0f, height),
+          std::clamp(x + expectedDistance(sides + 2 * bins, bins) * stride, 0.0f, width),
+          std::clamp(y + expectedDistance(sides + 3 * bins, bins) * stride, 0.0f, height)};
+}
+
+void collect(const LevelMaps& level, int64_t classes, int64_t bins, const ImageTargets& image,
+             const PostProcess& options, Candidates& out) {
+  const float bound = logitBound(options.scoreThreshold);
+  for (const Location& location : bestLocations(level, classes, options)) {
+    const std::array<float, 4> box = boxAt(level, location.cell, bins, image);
+    if (!std::all_of(box.begin(), box.end(), [](float side) { return std::isfinite(side); })) continue;
+    const float* logits = level.classLogits + location.cell * classes;
+    for (int64_t c = 0; c < classes; ++c) {
+      if (!(logits[c] > bound)) continue;
+      const float score = sigmoid(logits[c]);
+      if (!(score > options.scoreThreshold)) continue;
+      out.boxes.insert(out.boxes.end(), box.begin(), box.end());
+      out.scores.push_back(score);
+      out.labels.push_back(static_cast<int32_t>(c));
+    }
+  }
+}
+
+}  // namespace
+
+float expectedDistance(const float* logits, int64_t bins) {
+  float highest = logits[0];
+  for (int64_t i = 1; i < bins; ++i) highest = std::max(highest, logits[i]);
+  float sum = 0, moment = 0;
+  for (int64_t i = 0; i < bins; ++i) {
+    const float weight = std::exp(logits[i] - highest);
+    sum += weight;
+    moment += weight * static_cast<float>(i);
+  }
+  return moment / sum;
+}
+
+void toOriginal(const ImageTargets& image, float* box) {
+  if (image.flipped) {
+    const auto width = static_cast<float>(image.width);
+    const float left = width - box[2], right = width - box[0];
+    box[0] = left;
+    box[2] = right;
+  }
+  for (int i = 0; i < 4; i += 2) {
+    box[i] = (box[i] - image.offsetX) / image.scaleX;
+    box[i + 1] = (box[i + 1] - image.offsetY) / image.scaleY;
+  }
+}
+
+Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t classes, int64_t bins,
+                               const ImageTargets& image, const PostProcess& options) {
+  Candidates candidates;
+  for (const LevelMaps& level : levels) collect(level, classes, bins, image, options, candidates);
+  const auto keep = ops::batchedNms(candidates.boxes.data(), candidates.scores.data(), candidates.labels.data(),
+                                    std::ssize(candidates.scores), options.iouThreshold, options.maxDetections);
+  Detections out;
+  for (const int64_t index : keep) {
+    const auto box = candidates.boxes.begin() + 4 * index;
+    out.boxes.insert(out.boxes.end(), box, box + 4);
+    toOriginal(image, &out.boxes[out.boxes.size() - 4]);
+    out.scores.push_back(candidates.scores[index]);
+    out.labels.push_back(candidates.labels[index]);
+  }
+  return out;
+}
+
+}  // namespace hd::detectors

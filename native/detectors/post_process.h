@@ -1,0 +1,20 @@
+// How candidates become detections. No torch, so that decoders stay plain loops.
+#pragma once
+
+#include <cstdint>
+
+#include "core/value.h"
+
+namespace hd::detectors {
+
+/// The fields of the recipe's `eval` section.
+struct PostProcess {
+  double scoreThreshold = 0.05;  ///< (location, class) pairs strictly above it are candidates; 0–1
+  int64_t candidates = 1000;     ///< locations a level that take part, by their best class (nms_pre); ≥ 1
+  double iouThreshold = 0.6;     ///< a strictly greater IoU with a better box of the class suppresses; 0–1
+  int64_t maxDetections = 100;   ///< an image; ≥ 1
+  /// Reads the members of these names; missing ones keep their default. Throws HD_INTERNAL out of range.
+  static PostProcess from(const Value& options);
+};
+
+}  // namespace hd::detectors

@@ -1,0 +1,250 @@
+#include "engine/session.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/from_blob.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "core/error.h"
+#include "ops/optimizer.h"
+
+namespace hd::engine {
+namespace {
+
+/// Adds the time of a scope to one entry of the profile.
+class Timed {
+ public:
+  Timed(std::map<std::string, double>& profile, const char* part) : seconds_(profile[part]) {}
+  ~Timed() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// A rank's batch as `parts` equal micro-batches over the same pixels.
+std::vector<Batch> cut(const Batch& batch, int64_t parts) {
+  require(parts >= 1 && batch.count % parts == 0, "expected a batch that divides into ", parts, " micro-batches but received ",
+          batch.count, " images");
+  const int64_t size = batch.count / parts;
+  std::vector<Batch> out;
+  for (int64_t part = 0; part < parts; ++part) {
+    Batch micro;
+    micro.pixels = batch.pixels + part * size * batch.height * batch.width * 3;
+    micro.count = size;
+    micro.height = batch.height;
+    micro.width = batch.width;
+    micro.images.assign(batch.images.begin() + part * size, batch.images.begin() + (part + 1) * size);
+    out.push_back(std::move(micro));
+  }
+  return out;
+}
+
+std::string imageList(const Batch& batch) {
+  std::string out;
+  for (const ImageTargets& image : batch.images) out += (out.empty() ? "" : ", ") + std::to_string(image.image);
+  return out;
+}
+
+void addTo(std::vector<double>& sums, const std::vector<double>& values) {
+  sums.resize(std::max(sums.size(), values.size()));
+  for (size_t i = 0; i < values.size(); ++i) sums[i] += values[i];
+}
+
+bool isAverageable(const nn::Parameter& parameter) { return parameter.master.is_floating_point(); }
+
+}  // namespace
+
+SessionOptions SessionOptions::from(const Value& options) {
+  SessionOptions out;
+  out.model = options.at("model");
+  out.seed = static_cast<uint64_t>(options.get("seed", 0));
+  out.threads = options.get("threads", 0);
+  out.bf16 = options.get("precision", "fp32") == "bf16";
+  out.accumulate = options.get("accumulate", int64_t{1});
+  out.training = options.find("optimizer") != nullptr && !options.at("optimizer").isNull();
+  if (out.training) out.optimizer = OptimizerOptions::from(options.at("optimizer"), options.find("groups"));
+  out.freeze = options.strings("freeze");
+  out.ema = options.get("ema", false);
+  return out;
+}
+
+StepInput StepInput::from(const Value& input) {
+  StepInput out;
+  out.step = input.get("step", int64_t{0});
+  out.learningRates = input.numbers("learningRates");
+  out.emaDecay = input.get("emaDecay", 0.0);
+  out.clipNorm = input.get("clipNorm", 0.0);
+  if (const Value* weights = input.find("lossWeights")) {
+    for (const auto& [name, weight] : weights->asObject()) out.lossWeights[name] = weight.asNumber();
+  }
+  return out;
+}
+
+Session::Session(const SessionOptions& options) : options_(options) {
+  const auto& factory = detectors::detectorRegistry().get(options.model.at("detector").asString());
+  detector_ = factory(options.model, options.seed);
+  auto& store = graph().parameters();
+  const auto reached = graph().reached(detector_->lossTaps());
+  for (nn::Parameter& parameter : store.all()) {
+    for (const std::string& pattern : options.freeze) {
+      if (matchesGlob(pattern, parameter.name)) parameter.trainable = false;
+    }
+    if (!options.training) parameter.trainable = false;
+  }
+  store.setWorking(options.bf16 ? torch::kBFloat16 : torch::kFloat32);
+  if (!options.training) return;
+  optimizer_ = std::make_unique<Optimizer>(options.optimizer, reached);
+  if (options.ema) {
+    for (const nn::Parameter& parameter : store.all()) ema_.push_back(parameter.master.detach().clone());
+  }
+}
+
+nn::Tensors Session::forward(const Batch& micro, const std::vector<std::string>& taps, nn::Mode mode) {
+  const auto image = at::from_blob(const_cast<uint8_t*>(micro.pixels), {micro.count, micro.height, micro.width, 3}, torch::kUInt8);
+  auto valid = torch::empty({micro.count, 2}, torch::kInt64);
+  int64_t* sizes = valid.data_ptr<int64_t>();
+  for (const ImageTargets& targets : micro.images) {
+    *sizes++ = targets.height;
+    *sizes++ = targets.width;
+  }
+  return graph().run(image, taps, mode, valid);
+}
+
+std::vector<double> Session::globalPredictionNormalisers(const std::vector<Batch>& micros,
+                                                         const std::vector<std::unique_ptr<detectors::Assignment>>& assignments) {
+  // A forward in train mode moves running statistics; the real forward of the step follows and must be the only one.
+  torch::NoGradGuard guard;
+  std::vector<std::pair<torch::Tensor, torch::Tensor>> statistics;
+  for (nn::Parameter& parameter : graph().parameters().all()) {
+    if (parameter.buffer) statistics.emplace_back(parameter.master, parameter.master.clone());
+  }
+  std::vector<double> sums;
+  for (size_t i = 0; i < micros.size(); ++i) {
+    const auto outputs = forward(micros[i], detector_->lossTaps(), nn::Mode::train);
+    addTo(sums, detector_->predictionNormalisers(outputs, *assignments[i]));
+  }
+  for (auto& [tensor, before] : statistics) tensor.copy_(before);
+  return sums;
+}
+
+StepResult Session::step(const Batch& batch, const StepInput& input) {
+  require(optimizer_ != nullptr, "expected a session made for training");
+  useEma(false);
+  preparedForDetect_ = false;
+  StepResult result;
+  const auto micros = cut(batch, options_.accumulate);
+  std::vector<std::unique_ptr<detectors::Assignment>> assignments;
+  std::vector<double> assignmentSums, predictionSums;
+  {
+    Timed timed(profile_, "assign");
+    for (const Batch& micro : micros) {
+      assignments.push_back(detector_->assign(micro));
+      addTo(assignmentSums, assignments.back()->normalisers);
+      result.positives += assignments.back()->positives;
+    }
+  }
+  const bool single = micros.size() == 1;
+  if (!single && detector_->hasPredictionNormalisers()) {
+    Timed timed(profile_, "normalisers");
+    predictionSums = globalPredictionNormalisers(micros, assignments);
+  }
+  for (size_t i = 0; i < micros.size(); ++i) {
+    torch::Tensor total;
+    {
+      nn::Tensors outputs;
+      {
+        Timed timed(profile_, "forward");
+        outputs = forward(micros[i], detector_->lossTaps(), nn::Mode::train);
+      }
+      Timed timed(profile_, "losses");
+      if (single) predictionSums = detector_->predictionNormalisers(outputs, *assignments[i]);
+      for (const auto& term : detector_->losses(outputs, *assignments[i], assignmentSums, predictionSums)) {
+        const auto chosen = input.lossWeights.find(term.name);
+        const double weight = chosen == input.lossWeights.end() ? term.weight : chosen->second;
+        const double value = term.value.item<double>();
+        if (!std::isfinite(value)) {
+          optimizer_->clearGradients();
+          throw Error("HD_DIVERGED",
+                      concat("the loss term '", term.name, "' is ", value, " at step ", input.step,
+                             ": lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed"),
+                      concat("images ", imageList(micros[i])));
+        }
+        result.losses[term.name] += value;
+        result.losses["total"] += weight * value;
+        auto weighted = term.value * weight;
+        total = total.defined() ? total + weighted : weighted;
+      }
+    }
+    Timed timed(profile_, "backward");
+    if (total.requires_grad()) torch::autograd::backward({total}, {});
+  }
+  Timed timed(profile_, "optimizer");
+  const auto gradients = optimizer_->gradients();
+  result.gradientNorm = ops::gradientNorm(gradients);
+  if (!std::isfinite(result.gradientNorm)) {
+    const int64_t bad = ops::firstNonfinite(gradients);
+    const std::string name = bad < 0 ? "the norm of all" : optimizer_->parameters()[static_cast<size_t>(bad)]->name;
+    optimizer_->clearGradients();
+    throw Error("HD_DIVERGED",
+                concat("the gradient of '", name, "' is not finite at step ", input.step,
+                       ": lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed"),
+                concat("images ", imageList(batch)));
+  }
+  const double scale = input.clipNorm > 0 && result.gradientNorm > input.clipNorm ? input.clipNorm / (result.gradientNorm + 1e-6) : 1;
+  std::vector<torch::Tensor> ema;
+  if (!ema_.empty()) {
+    torch::NoGradGuard guard;
+    std::map<const nn::Parameter*, size_t> position;
+    size_t index = 0;
+    for (nn::Parameter& parameter : graph().parameters().all()) {
+      position[&parameter] = index;
+      if (parameter.buffer && isAverageable(parameter)) ema_[index].lerp_(parameter.master, 1 - input.emaDecay);
+      if (parameter.buffer && !isAverageable(parameter)) ema_[index].copy_(parameter.master);
+      ++index;
+    }
+    for (const nn::Parameter* parameter : optimizer_->parameters()) ema.push_back(ema_[position.at(parameter)]);
+  }
+  optimizer_->update(gradients, input.learningRates, input.step, scale, ema, input.emaDecay);
+  optimizer_->clearGradients();
+  return result;
+}
+
+std::vector<Detections> Session::detect(const Batch& batch, const detectors::PostProcess& options) {
+  torch::NoGradGuard guard;
+  useEma(true);
+  if (!preparedForDetect_) {
+    graph().parameters().touch();
+    preparedForDetect_ = true;
+  }
+  nn::Tensors outputs;
+  {
+    Timed timed(profile_, "detectForward");
+    outputs = forward(batch, detector_->detectTaps(), nn::Mode::plan);
+  }
+  Timed timed(profile_, "detectPost");
+  return detector_->detect(outputs, batch, options);
+}
+
+void Session::useEma(bool use) {
+  if (ema_.empty() || use == emaInUse_) return;
+  torch::NoGradGuard guard;
+  size_t index = 0;
+  if (use) current_.clear();
+  for (nn::Parameter& parameter : graph().parameters().all()) {
+    if (use) {
+      current_.push_back(parameter.working);
+      parameter.working = ema_[index].to(parameter.working.scalar_type());
+    } else {
+      parameter.working = current_[index];
+    }
+    ++index;
+  }
+  emaInUse_ = use;
+  graph().parameters().touch();
+}
+
+}  // namespace hd::engine

@@ -1,0 +1,93 @@
+// One training or inference session: a detector, its optimiser, its EMA. Not thread-safe: every call comes from the one
+// engine thread that made it (thread count and denormal flushing are properties of that thread).
+//
+// Invariants: a step either happens wholly or changes nothing (non-finite values are found before the optimiser runs).
+// What a step does is a function of the weights, the batch and its StepInput alone: schedules live outside. Gradients
+// are sums over the global batch divided by global normalisers, so the cut into micro-batches does not matter
+// (except for norms that use batch statistics).
+#pragma once
+
+#include <torch/types.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/value.h"
+#include "detectors/detector.h"
+#include "engine/optimizer.h"
+#include "nn/weights.h"
+
+namespace hd::engine {
+
+struct SessionOptions {
+  Value model;              ///< resolved `model` section, classes as a number
+  uint64_t seed = 0;
+  int threads = 0;          ///< 0: leave torch's default
+  bool bf16 = false;
+  int64_t accumulate = 1;   ///< micro-batches per optimiser step
+  OptimizerOptions optimizer;
+  std::vector<std::string> freeze;  ///< globs of parameter names
+  bool ema = false;
+  bool training = true;     ///< false: no optimiser state, for eval and predict
+  static SessionOptions from(const Value& options);
+};
+
+struct StepInput {
+  int64_t step = 0;         ///< 0-based optimiser step, for AdamW's bias correction
+  std::vector<double> learningRates;  ///< one per group
+  double emaDecay = 0;
+  std::map<std::string, double> lossWeights;
+  double clipNorm = 0;      ///< 0: off
+  static StepInput from(const Value& input);
+};
+
+struct StepResult {
+  std::map<std::string, double> losses;  ///< unweighted terms, and "total" (weighted)
+  double gradientNorm = 0;  ///< before clipping
+  int64_t positives = 0;
+};
+
+class Session {
+ public:
+  explicit Session(const SessionOptions& options);
+
+  detectors::Detector& detector() { return *detector_; }
+  nn::Graph& graph() { return detector_->graph(); }
+
+  /// One optimiser step on this rank's part of the global batch. Throws HD_DIVERGED naming the term or tensor and the
+  /// images when a loss or gradient is not finite; the weights are then unchanged.
+  StepResult step(const Batch& batch, const StepInput& input);
+
+  /// Detections of a batch with the EMA weights if EMA is on. Weights are prepared once after each change.
+  std::vector<Detections> detect(const Batch& batch, const detectors::PostProcess& options);
+
+  nn::MatchReport loadWeights(const std::string& path, nn::MatchMode mode);
+  /// Weights, EMA and optimiser state, as `folder`/weights.safetensors.
+  void save(const std::string& folder);
+  void restore(const std::string& folder);
+  /// What users get: EMA weights if EMA is on. Bytes depend on weights and metadata alone.
+  void exportWeights(const std::string& path, const std::map<std::string, std::string>& metadata);
+
+  /// Seconds spent by part of the step since creation: assign, forward, losses, backward, optimizer, detect.
+  const std::map<std::string, double>& profile() const { return profile_; }
+  const Optimizer& optimizer() const { return *optimizer_; }
+
+ private:
+  nn::Tensors forward(const Batch& micro, const std::vector<std::string>& taps, nn::Mode mode);
+  std::vector<double> globalPredictionNormalisers(const std::vector<Batch>& micros,
+                                                  const std::vector<std::unique_ptr<detectors::Assignment>>& assignments);
+  void useEma(bool use);
+
+  SessionOptions options_;
+  std::unique_ptr<detectors::Detector> detector_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::vector<torch::Tensor> ema_;      ///< by position in the parameter store; empty without EMA
+  std::vector<torch::Tensor> current_;  ///< working tensors while the EMA stands in
+  bool emaInUse_ = false, preparedForDetect_ = false;
+  std::map<std::string, double> profile_;
+};
+
+}  // namespace hd::engine

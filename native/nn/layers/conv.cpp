@@ -1,0 +1,195 @@
+#include "nn/layers/conv.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "nn/layers/fold.h"
+
+namespace hd::nn {
+namespace {
+
+constexpr double batchNormMomentum = 0.1;
+constexpr int64_t normGroups = 32;
+constexpr double groupNormEpsilon = 1e-5;
+constexpr size_t packedCanvases = 4;
+
+/// How a convolution is executed where gradients may be wanted: the one place to change it.
+Tensors convolve(const Tensors& levels, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry) {
+  Tensors out;
+  for (const Tensor& x : levels) out.push_back(convolution(x, weight, bias, geometry));
+  return out;
+}
+
+/// bf16 norms compute in fp32.
+Tensor forStatistics(const Tensor& tensor) {
+  return tensor.scalar_type() == at::kBFloat16 ? tensor.to(at::kFloat) : tensor;
+}
+
+Tensor groupNormRelu(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu) {
+  Tensor y = at::group_norm(x, normGroups, forStatistics(weight), forStatistics(bias), groupNormEpsilon);
+  return relu ? y.relu_() : y;
+}
+
+}  // namespace
+
+Norm batchNormFrom(const std::string& name) {
+  if (name == "train") return Norm::batchTrain;
+  if (name == "eval") return Norm::batchEval;
+  if (name == "frozen") return Norm::batchFrozen;
+  throw Error("HD_RECIPE_VALUE", concat("expected train, eval or frozen for model.norm but received '", name, "'"), "model.norm");
+}
+
+ConvUnit::ConvUnit(ParameterStore& store, ConvOptions options) : store_(store), options_(std::move(options)) {
+  const ConvGeometry& g = options_.geometry;
+  require(options_.in % g.groups == 0 && options_.out % g.groups == 0, "convolution '", options_.conv, "' has ", g.groups,
+          " groups for ", options_.in, " and ", options_.out, " channels");
+  require(!(options_.bias && batchNorm()), "convolution '", options_.conv, "' has a bias before a batch norm");
+  require(options_.normKind != Norm::group || options_.out % normGroups == 0, "expected a multiple of ", normGroups,
+          " channels for group norm '", options_.norm, "' but received ", options_.out);
+  weight_ = &store.parameter(options_.conv + ".weight", {options_.out, options_.in / g.groups, g.kernel, g.kernel},
+                             options_.initial);
+  if (options_.bias) {
+    bias_ = &store.parameter(options_.conv + ".bias", {options_.out}, constant(options_.initialBias));
+    bias_->isBias = true;
+  }
+  if (options_.normKind != Norm::none) {
+    gamma_ = &store.parameter(options_.norm + ".weight", {options_.out}, constant(options_.initialNormWeight));
+    beta_ = &store.parameter(options_.norm + ".bias", {options_.out}, constant(0));
+    gamma_->isNorm = beta_->isNorm = true;
+  }
+  if (batchNorm()) {
+    mean_ = &store.buffer(options_.norm + ".running_mean", at::zeros({options_.out}, at::kFloat));
+    variance_ = &store.buffer(options_.norm + ".running_var", at::ones({options_.out}, at::kFloat));
+    tracked_ = &store.buffer(options_.norm + ".num_batches_tracked", at::zeros({}, at::kLong));
+  }
+  const bool normTrainable = options_.trainable && options_.normKind != Norm::batchFrozen;
+  for (Parameter* parameter : {weight_, bias_}) {
+    if (parameter != nullptr) parameter->trainable = options_.trainable;
+  }
+  for (Parameter* parameter : {gamma_, beta_}) {
+    if (parameter != nullptr) parameter->trainable = normTrainable;
+  }
+  for (Parameter* parameter : parameters()) {
+    if (!parameter->buffer) parameter->working.set_requires_grad(parameter->trainable);
+  }
+}
+
+std::vector<Parameter*> ConvUnit::parameters() const {
+  std::vector<Parameter*> all = {weight_, bias_, gamma_, beta_, mean_, variance_, tracked_};
+  all.erase(std::remove(all.begin(), all.end(), nullptr), all.end());
+  return all;
+}
+
+std::vector<int64_t> ConvUnit::outputShape(const std::vector<int64_t>& input) const {
+  return {input[0], options_.out, options_.geometry.outputOf(input[2]), options_.geometry.outputOf(input[3])};
+}
+
+int64_t ConvUnit::multiplyAdds(const std::vector<std::vector<int64_t>>& inputShapes) const {
+  const ConvGeometry& g = options_.geometry;
+  int64_t total = 0;
+  for (const auto& shape : inputShapes) {
+    const auto out = outputShape(shape);
+    total += out[0] * out[1] * out[2] * out[3] * (options_.in / g.groups) * g.kernel * g.kernel;
+  }
+  return total;
+}
+
+Tensors ConvUnit::forward(const Tensors& levels, Mode mode) {
+  return mode == Mode::train ? train(levels, {}) : fixed(levels, {}, mode);
+}
+
+Tensor ConvUnit::forward(const Tensor& x, Mode mode, const Tensor& residual) {
+  return mode == Mode::train ? train({x}, residual)[0] : fixed({x}, residual, mode)[0];
+}
+
+Tensors ConvUnit::train(const Tensors& levels, const Tensor& residual) {
+  Tensor weight = weight_->working, bias = bias_ != nullptr ? bias_->working : Tensor();
+  const bool runningStatistics = batchNorm() && !updatesStatistics();
+  if (runningStatistics) {
+    std::tie(weight, bias) = foldBatchNorm(weight, gamma_->working, beta_->working, mean_->working, variance_->working);
+  }
+  Tensors out = convolve(levels, weight, bias, options_.geometry);
+  for (Tensor& y : out) {
+    if (batchNorm() && !runningStatistics) y = batchStatistics(y);
+    y = finish(std::move(y), residual);
+  }
+  return out;
+}
+
+Tensor ConvUnit::batchStatistics(const Tensor& y) {
+  const Tensor gamma = forStatistics(gamma_->working), beta = forStatistics(beta_->working);
+  if (!at::GradMode::is_enabled()) {
+    return at::batch_norm(y, gamma, beta, std::nullopt, std::nullopt, /*training=*/true, batchNormMomentum, batchNormEpsilon,
+                          /*cudnn_enabled=*/false);
+  }
+  // The buffers are fp32; a network that works in fp64 needs them in its type for the call.
+  Tensor mean = mean_->working.to(gamma.scalar_type()), variance = variance_->working.to(gamma.scalar_type());
+  Tensor out = at::batch_norm(y, gamma, beta, mean, variance, /*training=*/true, batchNormMomentum, batchNormEpsilon,
+                              /*cudnn_enabled=*/false);
+  const at::NoGradGuard guard;
+  if (!mean.is_same(mean_->working)) {
+    mean_->working.copy_(mean);
+    variance_->working.copy_(variance);
+  }
+  tracked_->working.add_(1);
+  store_.touchTrainable();
+  return out;
+}
+
+Tensor ConvUnit::finish(Tensor y, const Tensor& residual) const {
+  if (options_.normKind == Norm::group) {
+    require(!residual.defined(), "convolution '", options_.conv, "' has both a group norm and a residual");
+    return groupNormRelu(y, gamma_->working, beta_->working, options_.relu);
+  }
+  if (residual.defined()) y.add_(residual);
+  return options_.relu ? y.relu_() : y;
+}
+
+void ConvUnit::prepare() {
+  const auto all = parameters();
+  const bool changes = updatesStatistics() || std::any_of(all.begin(), all.end(), [](Parameter* p) { return p->trainable; });
+  const std::pair<uint64_t, bool> present = {changes ? store_.version() : store_.frozenVersion(), changes};
+  if (prepared_ == present) return;
+  const at::NoGradGuard guard;
+  preparedWeight_ = weight_->working.detach();
+  preparedBias_ = bias_ != nullptr ? bias_->working.detach() : Tensor();
+  if (batchNorm()) {
+    std::tie(preparedWeight_, preparedBias_) =
+        foldBatchNorm(preparedWeight_, gamma_->working, beta_->working, mean_->working, variance_->working);
+  }
+  packed_.reset();
+  prepared_ = present;
+}
+
+Tensors ConvUnit::fixed(const Tensors& levels, const Tensor& residual, Mode mode) {
+  prepare();
+  const bool group = options_.normKind == Norm::group;
+  Tensors out;
+  if (mode == Mode::plan) {
+    const at::NoGradGuard guard;
+    if (!packed_) {
+      packed_.emplace(packedCanvases * levels.size());
+      packed_->reset(preparedWeight_, preparedBias_);
+    }
+    for (const Tensor& x : levels) {
+      require(!x.requires_grad(), "convolution '", options_.conv, "' runs as a plan, but its input needs a gradient");
+      Tensor y = packed_->run(x, options_.geometry, options_.relu && !group, residual);
+      out.push_back(group ? groupNormRelu(y, gamma_->working, beta_->working, options_.relu) : y);
+    }
+    return out;
+  }
+  for (const Tensor& x : levels) {
+    Tensor y = convolution(x, preparedWeight_, preparedBias_, options_.geometry);
+    if (group) {
+      y = groupNormRelu(y, gamma_->working.detach(), beta_->working.detach(), options_.relu);
+    } else {
+      y = finish(std::move(y), residual);
+    }
+    out.push_back(std::move(y));
+  }
+  return out;
+}
+
+}  // namespace hd::nn

@@ -1,0 +1,135 @@
+// Schema, dispatch and gradient of the quality focal loss (ops/losses.h).
+#include <ATen/ops/empty_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include "ops/cpu/quality_focal_kernel.h"
+#include "ops/dispatch.h"
+#include "ops/losses.h"
+
+namespace hd::ops {
+namespace {
+
+/// Checked, contiguous arguments; owns what the kernel's pointers refer to.
+struct Arguments {
+  Tensor logits, labels, quality, weight;
+  double beta;
+  bool probabilities;
+
+  Arguments(const Tensor& logitsIn, const Tensor& labelsIn, const Tensor& qualityIn, const Tensor& weightIn,
+            double betaIn, bool probabilitiesIn)
+      : beta(betaIn), probabilities(probabilitiesIn) {
+    requireMatrix(logitsIn, "logits");
+    const int64_t rows = logitsIn.size(0);
+    requireShape(labelsIn, {rows}, "labels");
+    requireShape(qualityIn, {rows}, "quality");
+    requireShape(weightIn, {rows}, "weight");
+    require(!labelsIn.is_floating_point(), "expected integers for labels but received ", labelsIn.dtype(),
+            ": convert them to int64");
+    require(beta >= 0, "expected beta ≥ 0 but received ", beta, ": use 2 as published");
+    logits = logitsIn.contiguous();
+    labels = labelsIn.to(at::kLong).contiguous();
+    quality = argumentLike(qualityIn, logits);
+    weight = argumentLike(weightIn, logits);
+  }
+
+  template <class S>
+  kernel::QualityFocalInput<S> input() const {
+    using T = kernel::Arithmetic<S>;
+    return {constDataOf<S>(logits), labels.const_data_ptr<int64_t>(), constDataOf<T>(quality), constDataOf<T>(weight),
+            logits.size(1),         beta,                             probabilities};
+  }
+};
+
+Tensor forwardCpu(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight, double beta,
+                  bool probabilities) {
+  const Arguments arguments(logits, labels, quality, weight, beta, probabilities);
+  double sum = 0;
+  withStorageType(logits, "logits", [&]<class S>(S) {
+    const auto in = arguments.input<S>();
+    sum = sumOverChunks(logits.size(0), rowsPerChunk(in.classes),
+                        [&](int64_t begin, int64_t end) { return kernel::qualityFocalSum(in, begin, end); });
+  });
+  return scalarLike(sum, logits);
+}
+
+Tensor backwardCpu(const Tensor& gradient, const Tensor& logits, const Tensor& labels, const Tensor& quality,
+                   const Tensor& weight, double beta, bool probabilities) {
+  const Arguments arguments(logits, labels, quality, weight, beta, probabilities);
+  Tensor out = at::empty_like(arguments.logits);
+  withStorageType(logits, "logits", [&]<class S>(S) {
+    const auto in = arguments.input<S>();
+    forEachChunk(logits.size(0), rowsPerChunk(in.classes), [&](int64_t, int64_t begin, int64_t end) {
+      kernel::qualityFocalGradient(in, scalarOf(gradient), dataOf<S>(out), begin, end);
+    });
+  });
+  return out;
+}
+
+Tensor forwardOp(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight, double beta,
+                 bool probabilities) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("hdtrain::quality_focal_loss", "")
+                             .typed<decltype(forwardCpu)>();
+  return op.call(logits, labels, quality, weight, beta, probabilities);
+}
+
+Tensor backwardOp(const Tensor& gradient, const Tensor& logits, const Tensor& labels, const Tensor& quality,
+                  const Tensor& weight, double beta, bool probabilities) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("hdtrain::quality_focal_loss_backward", "")
+                             .typed<decltype(backwardCpu)>();
+  return op.call(gradient, logits, labels, quality, weight, beta, probabilities);
+}
+
+using namespace torch::autograd;
+
+struct QualityFocalFunction : Function<QualityFocalFunction> {
+  static Tensor forward(AutogradContext* context, const Tensor& logits, const Tensor& labels, const Tensor& quality,
+                        const Tensor& weight, double beta, bool probabilities) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    context->save_for_backward({logits, labels, quality, weight});
+    context->saved_data["beta"] = beta;
+    context->saved_data["probabilities"] = probabilities;
+    return forwardOp(logits, labels, quality, weight, beta, probabilities);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    return {backwardOp(gradients[0], saved[0], saved[1], saved[2], saved[3], context->saved_data["beta"].toDouble(),
+                       context->saved_data["probabilities"].toBool()),
+            {},
+            {},
+            {},
+            {},
+            {}};
+  }
+};
+
+Tensor forwardAutograd(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight,
+                       double beta, bool probabilities) {
+  return QualityFocalFunction::apply(logits, labels, quality, weight, beta, probabilities);
+}
+
+TORCH_LIBRARY_FRAGMENT(hdtrain, m) {
+  m.def(
+      "quality_focal_loss(Tensor logits, Tensor labels, Tensor quality, Tensor weight, float beta, "
+      "bool probabilities) -> Tensor");
+  m.def(
+      "quality_focal_loss_backward(Tensor gradient, Tensor logits, Tensor labels, Tensor quality, Tensor weight, "
+      "float beta, bool probabilities) -> Tensor");
+}
+TORCH_LIBRARY_IMPL(hdtrain, CPU, m) {
+  m.impl("quality_focal_loss", forwardCpu);
+  m.impl("quality_focal_loss_backward", backwardCpu);
+}
+TORCH_LIBRARY_IMPL(hdtrain, Autograd, m) { m.impl("quality_focal_loss", forwardAutograd); }
+
+}  // namespace
+
+Tensor qualityFocalLoss(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight,
+                        double beta, bool probabilities) {
+  return forwardOp(logits, labels, quality, weight, beta, probabilities);
+}
+
+}  // namespace hd::ops
