@@ -225,6 +225,11 @@ export interface SourceAnswer {
   done(): void;
 }
 
+export interface WeightsInfo {
+  metadata: Record<string, string>;
+  tensors: { name: string; shape: number[]; dtype: string }[];
+}
+
 export interface DrawSet {
   boxes: Float32Array;
   labels: Int32Array;
@@ -254,7 +259,9 @@ export interface NativeAddon {
     from: string,
     to: string,
     metadata: Record<string, string>,
-  ): Promise<{ name: string; shape: number[]; dtype: string }[]>;
+  ): Promise<WeightsInfo>;
+  /** Names, shapes and metadata of a weight file (safetensors or .pth). */
+  weightsInfo(path: string): Promise<WeightsInfo>;
   /** flock on `path`; false when another process holds it. */
   lockFile(path: string): { release(): void } | false;
   /** fsync of a file or folder. */

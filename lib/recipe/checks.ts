@@ -16,7 +16,10 @@ type Check = (recipe: Recipe, desk: Desk) => void;
 export function crossCheck(recipe: Recipe, root: SourceNode, problems: Problem[], warnings: string[]): void {
   const split = (path: string): Path => path.split('.');
   const valueAt = (path: string) =>
-    split(path).reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], recipe);
+    split(path).reduce<unknown>(
+      (value, key) => (value as Record<string, unknown> | undefined)?.[key],
+      recipe,
+    );
   const desk: Desk = {
     conflict(path, expected, cure) {
       const written = nodeAt(root, split(path));
@@ -35,7 +38,10 @@ export function crossCheck(recipe: Recipe, root: SourceNode, problems: Problem[]
 }
 
 /** The end of the run in `unit`, where the recipe alone tells it. */
-function runLength({ train, data }: Recipe, unit: 'epochs' | 'steps' | 'run'): { length: number; exact: boolean } | undefined {
+function runLength(
+  { train, data }: Recipe,
+  unit: 'epochs' | 'steps' | 'run',
+): { length: number; exact: boolean } | undefined {
   if (unit === 'run') return { length: 1, exact: true };
   if (unit === 'epochs') return train.epochs === null ? undefined : { length: train.epochs, exact: true };
   if (train.steps !== null) return { length: train.steps, exact: true };
@@ -45,14 +51,15 @@ function runLength({ train, data }: Recipe, unit: 'epochs' | 'steps' | 'run'): {
 
 const oneLength: Check = ({ train }, { conflict }) => {
   if (train.epochs !== null && train.steps !== null) {
-    conflict('train.steps', "either 'epochs' or 'steps'", "set the other one to null");
+    conflict('train.steps', "either 'epochs' or 'steps'", 'set the other one to null');
   }
 };
 
 const drops: Check = (recipe, { conflict }) => {
   const { kind, at, unit } = recipe.train.schedule;
   if (kind !== 'steps') return;
-  if (at.length === 0) conflict('train.schedule.at', "at least one drop of the 'steps' schedule", 'as [8, 11]');
+  if (at.length === 0)
+    conflict('train.schedule.at', "at least one drop of the 'steps' schedule", 'as [8, 11]');
   if (at.some((drop, index) => index > 0 && drop <= (at[index - 1] as number))) {
     conflict('train.schedule.at', 'ascending drops');
   }
@@ -67,7 +74,11 @@ const warmupFits: Check = (recipe, { conflict, warn }) => {
   const end = runLength(recipe, unit);
   if (!end || length < end.length) return;
   if (end.exact) conflict('train.warmup.length', `a warm-up shorter than the run (${end.length} in ${unit})`);
-  else warn('train.warmup.length', `the warm-up of ${length} steps is longer than the run of about ${end.length}`);
+  else
+    warn(
+      'train.warmup.length',
+      `the warm-up of ${length} steps is longer than the run of about ${end.length}`,
+    );
 };
 
 const batches: Check = ({ train, data, model }, { conflict, warn }) => {
@@ -77,7 +88,10 @@ const batches: Check = ({ train, data, model }, { conflict, warn }) => {
   }
   const micro = train.batch / train.accumulate;
   if (model.norm === 'train' && train.accumulate > 1) {
-    warn('train.accumulate', `batch norm sees ${micro} pictures at a time, so that this cut changes the result`);
+    warn(
+      'train.accumulate',
+      `batch norm sees ${micro} pictures at a time, so that this cut changes the result`,
+    );
   } else if (model.norm === 'train' && micro === 1) {
     warn('train.batch', 'batch norm learns poorly from one picture at a time');
   }
@@ -90,7 +104,10 @@ const fromScratch: Check = ({ model, train }, { warn }) => {
   if (model.weights !== null) return;
   const random = 'holds random weights without model.weights and would never learn';
   if (model.norm !== 'train') {
-    warn('model.norm', `'${model.norm}' keeps batch norm statistics that nothing has measured; from scratch, use 'train'`);
+    warn(
+      'model.norm',
+      `'${model.norm}' keeps batch norm statistics that nothing has measured; from scratch, use 'train'`,
+    );
   }
   if (model.frozenStages > 0) warn('model.frozenStages', `the frozen part ${random}; from scratch, use 0`);
   if (train.freeze.length > 0) warn('train.freeze', `what is frozen ${random}`);
@@ -107,10 +124,16 @@ const momentum: Check = ({ train: { optimizer } }, { conflict }) => {
 const unused: Check = ({ train: { optimizer, schedule, lr } }, { warn, written }) => {
   const report = (parent: string, kind: string, fields: Record<string, readonly string[]>) => {
     for (const [field, kinds] of Object.entries(fields)) {
-      if (!kinds.includes(kind) && written(`${parent}.${field}`)) warn(`${parent}.${field}`, `has no effect with '${kind}'`);
+      if (!kinds.includes(kind) && written(`${parent}.${field}`))
+        warn(`${parent}.${field}`, `has no effect with '${kind}'`);
     }
   };
-  report('train.optimizer', optimizer.kind, { momentum: ['sgd'], nesterov: ['sgd'], betas: ['adamw'], eps: ['adamw'] });
+  report('train.optimizer', optimizer.kind, {
+    momentum: ['sgd'],
+    nesterov: ['sgd'],
+    betas: ['adamw'],
+    eps: ['adamw'],
+  });
   report('train.schedule', schedule.kind, {
     at: ['steps'],
     unit: ['steps'],
@@ -118,7 +141,8 @@ const unused: Check = ({ train: { optimizer, schedule, lr } }, { warn, written }
     power: ['poly'],
     floor: ['cosine', 'poly'],
   });
-  if (optimizer.kind === 'adamw' && lr > 0.003) warn('train.lr', `${lr} suits sgd; adamw usually wants 0.0001 to 0.001`);
+  if (optimizer.kind === 'adamw' && lr > 0.003)
+    warn('train.lr', `${lr} suits sgd; adamw usually wants 0.0001 to 0.001`);
 };
 
 const measured: Check = ({ data, eval: evaluation }, { conflict, warn, written }) => {
@@ -135,7 +159,11 @@ const classCounts: Check = ({ model, data }, { conflict }) => {
   if (!('classes' in data.train) || !Array.isArray(data.train.classes) || model.classes === 'auto') return;
   const wanted = Array.isArray(model.classes) ? model.classes.length : model.classes;
   if (wanted !== data.train.classes.length) {
-    conflict('model.classes', `as many classes as data.train.classes has (${data.train.classes.length})`, "use 'auto'");
+    conflict(
+      'model.classes',
+      `as many classes as data.train.classes has (${data.train.classes.length})`,
+      "use 'auto'",
+    );
   }
 };
 

@@ -4,7 +4,15 @@ import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { merge } from './merge.ts';
 import { limits, parseRecipe } from './parse.ts';
 import { type Problem, problem, show } from './problem.ts';
-import { childOf, type MapNode, type Origin, originOf, type Source, type SourceNode, toPlain } from './source.ts';
+import {
+  childOf,
+  type MapNode,
+  type Origin,
+  originOf,
+  type Source,
+  type SourceNode,
+  toPlain,
+} from './source.ts';
 
 /** Longest chain of `extends`. */
 const maxLevels = 20;
@@ -28,7 +36,9 @@ function readChain(
   const at = asked ?? { source, line: 0, column: 0 };
   const path = asked ? ['extends'] : [];
   const complain = (expected: string, received: string, cure?: string) => {
-    problems.push(problem({ code: asked ? 'HD_RECIPE_EXTENDS' : 'HD_RECIPE_FILE', expected, path, received, at, cure }));
+    problems.push(
+      problem({ code: asked ? 'HD_RECIPE_EXTENDS' : 'HD_RECIPE_FILE', expected, path, received, at, cure }),
+    );
     return undefined;
   };
 
@@ -54,7 +64,11 @@ function readChain(
     return complain('a readable text file', show(source.label), (error as Error).message);
   }
   if (chain.includes(real)) {
-    return complain('recipes that do not extend each other in a circle', show(source.label), `remove this 'extends'`);
+    return complain(
+      'recipes that do not extend each other in a circle',
+      show(source.label),
+      `remove this 'extends'`,
+    );
   }
   if (chain.length >= maxLevels) return complain(`at most ${maxLevels} levels of 'extends'`, 'more');
 
@@ -77,7 +91,13 @@ function readChain(
     );
     return own;
   }
-  const below = readChain(resolve(source.folder, base.value), cwd, originOf(root, ['extends']), [...chain, real], problems);
+  const below = readChain(
+    resolve(source.folder, base.value),
+    cwd,
+    originOf(root, ['extends']),
+    [...chain, real],
+    problems,
+  );
   return below ? merge(below, own) : undefined;
 }
 

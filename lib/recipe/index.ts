@@ -1,6 +1,12 @@
 /** The recipe language: YAML in, a typed and complete recipe out. */
 export { recipeJsonSchema } from './json-schema.ts';
-export { type LoadedRecipe, type LoadOptions, loadRecipe, type ResolveOptions, resolveRecipe } from './load.ts';
+export {
+  type LoadedRecipe,
+  type LoadOptions,
+  loadRecipe,
+  type ResolveOptions,
+  resolveRecipe,
+} from './load.ts';
 export { type DetectedData, type NewRecipeOptions, writeRecipeFor } from './new.ts';
 export { type Problem, type ProblemCode, RecipeError } from './problem.ts';
 export type { AugmentStep } from './schema/augment.ts';

@@ -38,7 +38,8 @@ export function alternatives(schema: JsonSchema): JsonSchema[] {
   return members ? members.flatMap(alternatives) : [schema];
 }
 
-export const admitsNull = (schema: JsonSchema): boolean => alternatives(schema).some(({ type }) => type === 'null');
+export const admitsNull = (schema: JsonSchema): boolean =>
+  alternatives(schema).some(({ type }) => type === 'null');
 
 /**
  * The map form of `schema` that `node` is written in. Where several are possible (`data`), that whose constants
@@ -56,7 +57,11 @@ export function mapForm(schema: JsonSchema, node: SourceNode | undefined): JsonS
 }
 
 /** The schema one step below. */
-export function childSchema(schema: JsonSchema, key: string | number, node: SourceNode | undefined): JsonSchema | undefined {
+export function childSchema(
+  schema: JsonSchema,
+  key: string | number,
+  node: SourceNode | undefined,
+): JsonSchema | undefined {
   const list = alternatives(schema).find(({ type }) => type === 'array');
   if (list && node?.kind !== 'map' && /^\d+$/.test(String(key))) {
     const item = list.prefixItems?.[Number(key)] ?? list.items;

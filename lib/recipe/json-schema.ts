@@ -10,7 +10,10 @@ export function recipeJsonSchema(): Record<string, unknown> {
     ...rest,
     title: 'hdtrain recipe',
     properties: {
-      extends: { type: 'string', description: 'Another recipe, relative to this file, that this one changes.' },
+      extends: {
+        type: 'string',
+        description: 'Another recipe, relative to this file, that this one changes.',
+      },
       ...properties,
     },
   };

@@ -64,7 +64,9 @@ export function resolveRecipe(
   } catch (error) {
     if (!(error instanceof NotPlainError)) throw error;
     const received = error.message;
-    throw new RecipeError([problem({ code: 'HD_RECIPE_TYPE', expected: 'plain data', path: [], received, at })]);
+    throw new RecipeError([
+      problem({ code: 'HD_RECIPE_TYPE', expected: 'plain data', path: [], received, at }),
+    ]);
   }
 }
 
@@ -90,6 +92,8 @@ function finish(
 
 /** By line within each file, the files in order of appearance, overrides last. */
 function inOrder(problems: readonly Problem[]): Problem[] {
-  const files = [...new Set(problems.map(({ file }) => file))].sort((a, b) => Number(a === '') - Number(b === ''));
+  const files = [...new Set(problems.map(({ file }) => file))].sort(
+    (a, b) => Number(a === '') - Number(b === ''),
+  );
   return [...problems].sort((a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line);
 }

@@ -13,7 +13,7 @@ export interface DetectedData {
   images: { train: number; val: number };
   /** Medians in pixels. */
   sizes: { medianWidth: number; medianHeight: number };
-  warnings: string[];
+  warnings?: string[];
 }
 
 export interface NewRecipeOptions {
@@ -29,11 +29,13 @@ export function writeRecipeFor(detected: DetectedData, { folder }: NewRecipeOpti
   const { format, train, val, classes, images, sizes } = detected;
   const batch = Math.max(1, Math.min(16, images.train));
   const epochs = Math.max(12, Math.min(150, Math.ceil(20_000 / Math.max(1, images.train))));
+  // Label numbers mean nothing without names.
+  const namedIfNeeded = format === 'yolo' && classes.length > 0 ? { classes, ...train } : train;
   const named = classes.length === 0 ? 'found in the data' : comment(classes.slice(0, 12).join(', '));
   const more = classes.length > 12 ? `, … (${classes.length} in all)` : '';
   const lines = [
     schemaComment(schemaFile),
-    ...detected.warnings.map((warning) => `# Note: ${comment(warning)}`),
+    ...(detected.warnings ?? []).map((warning) => `# Note: ${comment(warning)}`),
     '',
     'model:',
     '  detector: gfl',
@@ -46,7 +48,7 @@ export function writeRecipeFor(detected: DetectedData, { folder }: NewRecipeOpti
     `  format: ${format}`,
     `  size: ${pictureSize(sizes)}               # pixels; the median picture is ${sizes.medianWidth} × ${sizes.medianHeight}`,
     `  train:                  # ${images.train} pictures`,
-    ...fields(train, folder),
+    ...fields(namedIfNeeded, folder),
     ...(val === null
       ? ['  val: null               # no validation pictures were found: nothing is evaluated']
       : [`  val:                    # ${images.val} pictures`, ...fields(val, folder)]),

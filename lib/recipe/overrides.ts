@@ -1,5 +1,5 @@
 /** `--set a.b=c`: one value each, typed as YAML types scalars. */
-import { childSchema, type JsonSchema, inputSchema } from './introspect.ts';
+import { childSchema, inputSchema, type JsonSchema } from './introspect.ts';
 import { parseRecipe, resolveScalar } from './parse.ts';
 import { type Problem, problem, show } from './problem.ts';
 import {
@@ -35,7 +35,9 @@ export function parseOverrides(texts: readonly string[], cwd: string, problems: 
   }
   const all = [...overrides.values()];
   return all.filter((inner) => {
-    const outer = all.find(({ path }) => path.length < inner.path.length && path.every((key, i) => key === inner.path[i]));
+    const outer = all.find(
+      ({ path }) => path.length < inner.path.length && path.every((key, i) => key === inner.path[i]),
+    );
     if (!outer) return true;
     problems.push(
       problem({
@@ -59,7 +61,16 @@ function parseOverride(text: string, cwd: string, problems: Problem[]): Override
   const path = text.slice(0, Math.max(0, split)).trim().split('.');
   if (split < 0 || path.some((key) => key === '' || key === '__proto__') || path[0] === 'extends') {
     const cure = path[0] === 'extends' ? "'extends' belongs into a file" : "write it as 'train.epochs=3'";
-    problems.push(problem({ code: 'HD_RECIPE_OVERRIDE', expected: 'path=value', path: [], received: show(text), at, cure }));
+    problems.push(
+      problem({
+        code: 'HD_RECIPE_OVERRIDE',
+        expected: 'path=value',
+        path: [],
+        received: show(text),
+        at,
+        cure,
+      }),
+    );
     return undefined;
   }
   const value = parseValue(text.slice(split + 1).trim(), at, path, problems);
@@ -91,12 +102,18 @@ function parseValue(text: string, at: Origin, path: Path, problems: Problem[]): 
 function relocated(node: SourceNode, at: Origin): SourceNode {
   if (node.kind === 'scalar') return { ...node, at };
   if (node.kind === 'list') return { ...node, at, items: node.items.map((item) => relocated(item, at)) };
-  const entries = [...node.entries].map(([key, { value }]) => [key, { key: at, value: relocated(value, at) }] as const);
+  const entries = [...node.entries].map(
+    ([key, { value }]) => [key, { key: at, value: relocated(value, at) }] as const,
+  );
   return { ...node, at, entries: new Map(entries) };
 }
 
 /** `root` with the overrides in place. Lists that the recipe does not write start from their default. */
-export function applyOverrides(root: SourceNode, overrides: readonly Override[], problems: Problem[]): SourceNode {
+export function applyOverrides(
+  root: SourceNode,
+  overrides: readonly Override[],
+  problems: Problem[],
+): SourceNode {
   let result = root;
   for (const override of overrides) {
     try {
@@ -115,7 +132,12 @@ class Misplaced extends Error {
   }
 }
 
-function place(node: SourceNode | undefined, override: Override, depth: number, schema: JsonSchema | undefined): SourceNode {
+function place(
+  node: SourceNode | undefined,
+  override: Override,
+  depth: number,
+  schema: JsonSchema | undefined,
+): SourceNode {
   const { path, value, at } = override;
   if (depth === path.length) return value;
   const key = path[depth] as string;
@@ -125,16 +147,25 @@ function place(node: SourceNode | undefined, override: Override, depth: number, 
   const entries = new Map<string, MapEntry>();
   if (current?.kind === 'map') for (const entry of current.entries) entries.set(...entry);
   const written = depth + 1 < path.length ? entries.get(key) : undefined;
-  entries.set(key, { key: written?.key ?? at, value: place(childOf(current, key), override, depth + 1, below) });
+  entries.set(key, {
+    key: written?.key ?? at,
+    value: place(childOf(current, key), override, depth + 1, below),
+  });
   return { kind: 'map', entries, at: current?.kind === 'map' ? current.at : at };
 }
 
-function placeInList(list: ListNode, override: Override, depth: number, below: JsonSchema | undefined): ListNode {
+function placeInList(
+  list: ListNode,
+  override: Override,
+  depth: number,
+  below: JsonSchema | undefined,
+): ListNode {
   const { path, at } = override;
   const key = path[depth] as string;
   const index = /^\d+$/.test(key) ? Number(key) : Number.NaN;
   if (!(index < list.items.length)) {
-    const known = list.items.length === 0 ? 'no item: the list is empty' : `an index from 0 to ${list.items.length - 1}`;
+    const known =
+      list.items.length === 0 ? 'no item: the list is empty' : `an index from 0 to ${list.items.length - 1}`;
     throw new Misplaced(
       problem({
         code: 'HD_RECIPE_OVERRIDE',

@@ -4,11 +4,17 @@
  * what keeps a line for every key and value.
  */
 import {
+  boolCoreTag,
   constructFromEvents,
   EVENT_ID,
   type Event,
+  floatCoreTag,
   getScalarValue,
+  intCoreTag,
+  NOT_RESOLVED,
+  nullCoreTag,
   parseEvents,
+  SCALAR_STYLE,
   type ScalarEvent,
   YAMLException,
 } from 'js-yaml';
@@ -48,26 +54,27 @@ export function parseRecipe(text: string, source: Source): ParsedRecipe {
   }
 }
 
-/** A scalar as YAML 1.2 types it: `1e-3` is a number, `no` a text, nothing at all is null. */
+/** A plain scalar as YAML 1.2 types it: `1e-3` is a number, `no` a text, nothing at all is null. */
 export function resolveScalar(text: string): Scalar {
-  const event: ScalarEvent = {
-    type: EVENT_ID.SCALAR,
-    valueStart: 0,
-    valueEnd: text.length,
-    anchorStart: -1,
-    anchorEnd: -1,
-    tagStart: -1,
-    tagEnd: -1,
-    style: 1,
-    chomping: 1,
-    indent: -1,
-    fast: true,
-  };
-  return constructScalar(text, event);
+  for (const tag of [nullCoreTag, boolCoreTag, intCoreTag, floatCoreTag]) {
+    const value = tag.resolve(text, false, tag.tagName);
+    if (value !== NOT_RESOLVED) return value;
+  }
+  return text;
 }
 
+/** A scalar of `text`, with its tag if it has one. Throws when the tag is none of YAML's own or does not fit. */
 function constructScalar(text: string, event: ScalarEvent): Scalar {
-  const document: Event = { type: EVENT_ID.DOCUMENT, explicitStart: false, explicitEnd: false, directives: [] };
+  if (event.tagStart < 0) {
+    const value = getScalarValue(text, event);
+    return event.style === SCALAR_STYLE.PLAIN ? resolveScalar(value) : value;
+  }
+  const document: Event = {
+    type: EVENT_ID.DOCUMENT,
+    explicitStart: false,
+    explicitEnd: false,
+    directives: [],
+  };
   return constructFromEvents([document, event, { type: EVENT_ID.POP }], { source: text })[0] as Scalar;
 }
 
@@ -160,7 +167,11 @@ class Composer {
     this.next++;
     if (event.type === EVENT_ID.ALIAS) return this.alias(event.anchorStart, event.anchorEnd, path);
     const before = this.nodes;
-    this.count(1, event.type === EVENT_ID.SCALAR ? event.valueStart : (event as { start: number }).start, path);
+    this.count(
+      1,
+      event.type === EVENT_ID.SCALAR ? event.valueStart : (event as { start: number }).start,
+      path,
+    );
     let node: SourceNode;
     if (event.type === EVENT_ID.SCALAR) node = this.scalar(event, path);
     else if (event.type === EVENT_ID.SEQUENCE) node = this.list(event.start, path);
@@ -200,7 +211,14 @@ class Composer {
       const value = this.node([...path, name]);
       const earlier = entries.get(name);
       if (name === '<<') {
-        this.complain('HD_RECIPE_SYNTAX', "a key other than '<<'", path, "the merge key '<<'", at, "use 'extends'");
+        this.complain(
+          'HD_RECIPE_SYNTAX',
+          "a key other than '<<'",
+          path,
+          "the merge key '<<'",
+          at,
+          "use 'extends'",
+        );
       } else if (earlier) {
         this.complain(
           'HD_RECIPE_DUPLICATE_KEY',
@@ -238,7 +256,14 @@ class Composer {
     }
     const anchor = this.anchors.get(name);
     if (!anchor) {
-      this.refuse('HD_RECIPE_SYNTAX', `an anchor '&${name}' above`, path, `its alias '*${name}'`, at, 'define it first');
+      this.refuse(
+        'HD_RECIPE_SYNTAX',
+        `an anchor '&${name}' above`,
+        path,
+        `its alias '*${name}'`,
+        at,
+        'define it first',
+      );
     }
     this.count(anchor.nodes, start, path);
     return anchor.node;
@@ -248,7 +273,14 @@ class Composer {
   private count(nodes: number, offset: number, path: Path): void {
     this.nodes += nodes;
     if (this.nodes > limits.nodes) {
-      this.refuse('HD_RECIPE_LIMIT', `at most ${limits.nodes} values`, path, 'more', this.positions.at(offset), 'shorten the recipe');
+      this.refuse(
+        'HD_RECIPE_LIMIT',
+        `at most ${limits.nodes} values`,
+        path,
+        'more',
+        this.positions.at(offset),
+        'shorten the recipe',
+      );
     }
   }
 
@@ -258,11 +290,25 @@ class Composer {
     this.complain('HD_RECIPE_SYNTAX', 'plain data', path, `the tag ${show(tag)}`, at, 'remove the tag');
   }
 
-  private complain(code: Problem['code'], expected: string, path: Path, received: string, at: Origin, cure?: string): void {
+  private complain(
+    code: Problem['code'],
+    expected: string,
+    path: Path,
+    received: string,
+    at: Origin,
+    cure?: string,
+  ): void {
     this.problems.push(problem({ code, expected, path, received, at, cure }));
   }
 
-  private refuse(code: Problem['code'], expected: string, path: Path, received: string, at: Origin, cure: string): never {
+  private refuse(
+    code: Problem['code'],
+    expected: string,
+    path: Path,
+    received: string,
+    at: Origin,
+    cure: string,
+  ): never {
     throw new Refusal(problem({ code, expected, path, received, at, cure }));
   }
 }

@@ -4,7 +4,12 @@ import { alternatives, type JsonSchema } from './introspect.ts';
 export function phrase(schema: JsonSchema): string {
   const forms = alternatives(schema);
   const choices = forms.flatMap((form) => choicesOf(form)).map((choice) => `'${choice}'`);
-  const others = forms.filter((form) => choicesOf(form).length === 0).map(single);
+  const plain = forms.filter((form) => choicesOf(form).length === 0);
+  // Lists last: what their items are would swallow what follows.
+  const others = [
+    ...plain.filter(({ type }) => type !== 'array'),
+    ...plain.filter(({ type }) => type === 'array'),
+  ].map(single);
   const words = [...(choices.length > 2 ? [`one of ${choices.join(', ')}`] : choices), ...others];
   return [...new Set(words)].join(' or ');
 }
@@ -60,7 +65,11 @@ function list(schema: JsonSchema): string {
     return `a list of ${schema.prefixItems.length}${first ? `, each ${phrase(first)}` : ''}`;
   }
   const { minItems, maxItems, items } = schema;
-  const counts = range({ ...(minItems ? { minimum: minItems } : {}), ...(maxItems ? { maximum: maxItems } : {}) });
-  const length = counts === '' ? '' : `${counts}${maxItems === undefined && minItems === 1 ? ' item' : ' items'}`;
+  const counts = range({
+    ...(minItems ? { minimum: minItems } : {}),
+    ...(maxItems ? { maximum: maxItems } : {}),
+  });
+  const length =
+    counts === '' ? '' : `${counts}${maxItems === undefined && minItems === 1 ? ' item' : ' items'}`;
   return `a list${length.replace(' from', ' of')}${typeof items === 'object' ? `, each ${phrase(items)}` : ''}`;
 }

@@ -34,7 +34,12 @@ export class RecipeError extends HdError {
 
   constructor(problems: readonly Problem[], options?: ErrorOptions) {
     const [first] = problems as [Problem, ...Problem[]];
-    super(first.code, summary(problems), first.file === '' ? first.path : `${first.file}:${first.line}`, options);
+    super(
+      first.code,
+      summary(problems),
+      first.file === '' ? first.path : `${first.file}:${first.line}`,
+      options,
+    );
     this.problems = problems;
   }
 }
@@ -60,16 +65,22 @@ export interface Sentence {
 }
 
 export function problem({ code, expected, path, received, at, cure }: Sentence): Problem {
-  const subject = path.length === 0 ? 'the recipe' : dotted(path);
+  const subject = path.length === 0 ? 'the recipe' : path.map((key) => (key === '' ? "''" : key)).join('.');
   const message = `expected ${expected} for ${subject} but received ${received} ${describeOrigin(at)}`;
   return {
     code,
-    message: cure ? `${message}; ${cure}` : message,
+    message: printable(cure ? `${message}; ${cure}` : message),
     path: dotted(path),
     file: at.source.file,
     line: at.line,
   };
 }
+
+/** Keys, file names and overrides are a stranger's text: nothing in them may steer a terminal or break the line. */
+const printable = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 
 /** A value as messages show it: short, on one line, control characters escaped. */
 export function show(value: unknown): string {

@@ -14,7 +14,8 @@ export function renderRecipe(recipe: object): string {
     lineWidth: -1,
     transform: (documents) =>
       visit(documents, (node) => {
-        if (node.kind === 'sequence' && node.items.every((item) => item.kind === 'scalar')) node.style = COLLECTION_STYLE.FLOW;
+        if (node.kind === 'sequence' && node.items.every((item) => item.kind === 'scalar'))
+          node.style = COLLECTION_STYLE.FLOW;
       }),
   });
   return `${schemaComment(schemaFile)}\n${text}`;

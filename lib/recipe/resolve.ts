@@ -13,7 +13,8 @@ const defaultEpochs = 12;
  */
 export function absolutePaths(node: SourceNode, schema: JsonSchema = inputSchema): SourceNode {
   if (node.kind === 'scalar') {
-    const isPath = typeof node.value === 'string' && node.value !== '' && alternatives(schema).some(({ path }) => path);
+    const isPath =
+      typeof node.value === 'string' && node.value !== '' && alternatives(schema).some(({ path }) => path);
     return isPath ? { ...node, value: resolve(node.at.source.folder, node.value as string) } : node;
   }
   const descend = (key: string | number, child: SourceNode) => {
@@ -27,10 +28,15 @@ export function absolutePaths(node: SourceNode, schema: JsonSchema = inputSchema
   return { ...node, entries: new Map(entries) };
 }
 
-/** Fills what depends on other fields: the length of the run, and the class names of the validation split. */
+/** Fills what depends on other fields: the length of the run, and what validation takes over from training. */
 export function fillDependent(recipe: Recipe): Recipe {
   const { train, data } = recipe;
   if (train.epochs === null && train.steps === null) train.epochs = defaultEpochs;
-  if (data.val && 'classes' in data.val && 'classes' in data.train) data.val.classes ??= data.train.classes;
+  const training = data.train as Record<string, unknown>;
+  const validation = data.val as Record<string, unknown> | null;
+  for (const [field, value] of Object.entries(validation ?? {})) {
+    // A list of pictures is a split's own: without one, the split is its whole folder.
+    if (validation && value === null && field !== 'list') validation[field] = training[field];
+  }
   return recipe;
 }

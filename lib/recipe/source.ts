@@ -93,7 +93,12 @@ export function toPlain(node: SourceNode): unknown {
 
 /** A tree of a plain object; every node has the one origin. Undefined members count as absent. */
 export function fromPlain(value: unknown, at: Origin, depth = 0): SourceNode {
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+  if (
+    value === null ||
+    typeof value === 'string' ||
+    typeof value === 'number' ||
+    typeof value === 'boolean'
+  ) {
     return { kind: 'scalar', value, at };
   }
   if (depth >= maxDepth) throw new NotPlainError(`more than ${maxDepth} levels`);

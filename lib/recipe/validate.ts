@@ -1,6 +1,15 @@
 /** Source tree → typed recipe, or one sentence for each thing that is wrong. */
 import type { z } from 'zod';
-import { admitsNull, allPaths, alternatives, childSchema, type JsonSchema, inputSchema, knownKeys, schemaAt } from './introspect.ts';
+import {
+  admitsNull,
+  allPaths,
+  alternatives,
+  childSchema,
+  inputSchema,
+  type JsonSchema,
+  knownKeys,
+  schemaAt,
+} from './introspect.ts';
 import { nearest } from './nearest.ts';
 import { resolveScalar } from './parse.ts';
 import { choicesOf, phrase } from './phrase.ts';
@@ -14,14 +23,17 @@ export function validate(root: SourceNode, problems: Problem[]): Recipe | undefi
   if (result.success) return result.data;
   const { issues } = result.error;
   for (const issue of issues) {
-    if (issue.code !== 'custom' || !isAboutUnknownKeys(issue, issues)) problems.push(...translate(issue, [], root));
+    if (issue.code !== 'custom' || !isAboutUnknownKeys(issue, issues))
+      problems.push(...translate(issue, [], root));
   }
   return undefined;
 }
 
 /** A map with unknown keys often breaks its rules as well; the keys are the cause. */
 function isAboutUnknownKeys(rule: Issue, issues: readonly Issue[]): boolean {
-  return issues.some(({ code, path }) => code === 'unrecognized_keys' && dotted(path as Path) === dotted(rule.path as Path));
+  return issues.some(
+    ({ code, path }) => code === 'unrecognized_keys' && dotted(path as Path) === dotted(rule.path as Path),
+  );
 }
 
 /**
@@ -80,19 +92,23 @@ function schemaForPhrase(issue: Issue, schema: JsonSchema): JsonSchema {
 /** The member of a union that a list or map was meant to be: its own faults say more than the union's. */
 function closest(branches: Issue[][], node: SourceNode | undefined): Issue[] | undefined {
   if (!node || node.kind === 'scalar') return undefined;
-  const wrongKind = (issue: Issue) => issue.path.length === 0 && ['invalid_type', 'invalid_value'].includes(issue.code);
+  const wrongKind = (issue: Issue) =>
+    issue.path.length === 0 && ['invalid_type', 'invalid_value'].includes(issue.code);
   const fitting = branches.filter((issues) => !issues.some(wrongKind));
   return fitting.length === 1 ? fitting[0] : undefined;
 }
 
 function codeOf(issue: Issue, value: unknown, schema: JsonSchema): ProblemCode {
-  if (issue.code === 'too_small' || issue.code === 'too_big' || issue.code === 'not_multiple_of') return 'HD_RECIPE_RANGE';
-  if (issue.code === 'invalid_value' || issue.code === 'custom' || issue.code === 'invalid_format') return 'HD_RECIPE_VALUE';
+  if (issue.code === 'too_small' || issue.code === 'too_big' || issue.code === 'not_multiple_of')
+    return 'HD_RECIPE_RANGE';
+  if (issue.code === 'invalid_value' || issue.code === 'custom' || issue.code === 'invalid_format')
+    return 'HD_RECIPE_VALUE';
   const forms = alternatives(schema);
   if (typeof value === 'string' && (forms.some((form) => choicesOf(form).length > 0) || 'options' in issue)) {
     return 'HD_RECIPE_VALUE';
   }
-  const number = typeof value === 'number' && forms.some(({ type }) => type === 'integer' || type === 'number');
+  const number =
+    typeof value === 'number' && forms.some(({ type }) => type === 'integer' || type === 'number');
   return number ? 'HD_RECIPE_RANGE' : 'HD_RECIPE_TYPE';
 }
 
@@ -104,7 +120,9 @@ function cureFor(value: unknown, schema: JsonSchema, issue: Issue): string | und
   if (choice !== undefined) return `did you mean '${choice}'?`;
   const types = forms.map(({ type }) => type);
   if (types.includes('boolean')) {
-    return /^(y|yes|no?|on|off)$/i.test(value) ? 'YAML 1.2 has no yes and no: write true or false' : undefined;
+    return /^(y|yes|no?|on|off)$/i.test(value)
+      ? 'YAML 1.2 has no yes and no: write true or false'
+      : undefined;
   }
   const numeric = types.includes('integer') || types.includes('number');
   return numeric && typeof resolveScalar(value) === 'number' ? 'remove the quotes' : undefined;
@@ -128,7 +146,9 @@ function unknownKey(path: Path, root: SourceNode): Problem {
 function unknownKeyCure(key: string, parent: string, known: string[]): string {
   const close = nearest(key, known);
   if (close !== undefined) return `did you mean '${close}'?`;
-  const elsewhere = allPaths().find((path) => path.endsWith(`.${key}`) && path !== `${parent}.${key}`);
-  if (elsewhere !== undefined) return `did you mean '${elsewhere}'?`;
-  return `the keys are ${known.join(', ')}`;
+  const keys = `the keys are ${known.join(', ')}`;
+  const paths = allPaths();
+  if (paths.includes(`${parent}.${key}`)) return `it belongs to another format; ${keys}`;
+  const elsewhere = paths.find((path) => path.endsWith(`.${key}`));
+  return elsewhere === undefined ? keys : `did you mean '${elsewhere}'?`;
 }

@@ -100,21 +100,37 @@ Napi::Value draw(Info info) {
   });
 }
 
+Value describeWeights(const io::TensorFile& file) {
+  Value tensors{Value::Array{}}, metadata{Value::Object{}};
+  for (const io::TensorView& tensor : file.tensors) {
+    Value shape{Value::Array{}};
+    for (const int64_t side : tensor.shape) shape.push(side);
+    tensors.push(Value::Object{{"name", tensor.name}, {"shape", std::move(shape)}, {"dtype", io::nameOf(tensor.dtype)}});
+  }
+  for (const auto& [key, value] : file.metadata) metadata.set(key, value);
+  return Value::Object{{"metadata", std::move(metadata)}, {"tensors", std::move(tensors)}};
+}
+
+Napi::Value weightsInfo(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return runAsync(info.Env(), nullptr, [path = text(info[0], "a path")]() -> Conversion {
+      const Value described = describeWeights(io::readWeights(path));
+      return [described](Napi::Env env) { return toNapi(env, described); };
+    });
+  });
+}
+
 Napi::Value importWeights(Info info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     std::map<std::string, std::string> metadata;
     for (const auto& [key, value] : toValue(info[2]).asObject()) metadata[key] = value.asString();
     return runAsync(info.Env(), nullptr,
                     [from = text(info[0], "a path"), to = text(info[1], "a path"), metadata]() -> Conversion {
-                      const io::TensorFile file = io::readWeights(from);
+                      io::TensorFile file = io::readWeights(from);
                       io::writeSafetensors(to, file.tensors, metadata);
-                      Value list{Value::Array{}};
-                      for (const io::TensorView& tensor : file.tensors) {
-                        Value shape{Value::Array{}};
-                        for (const int64_t side : tensor.shape) shape.push(side);
-                        list.push(Value::Object{{"name", tensor.name}, {"shape", std::move(shape)}, {"dtype", io::nameOf(tensor.dtype)}});
-                      }
-                      return [list](Napi::Env env) { return toNapi(env, list); };
+                      file.metadata = metadata;
+                      const Value described = describeWeights(file);
+                      return [described](Napi::Env env) { return toNapi(env, described); };
                     });
   });
 }
@@ -172,6 +188,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("createSession", Napi::Function::New<&SessionObject::create>(env));
   exports.Set("draw", Napi::Function::New<draw>(env));
   exports.Set("importWeights", Napi::Function::New<importWeights>(env));
+  exports.Set("weightsInfo", Napi::Function::New<weightsInfo>(env));
   exports.Set("lockFile", Napi::Function::New<lockFile>(env));
   exports.Set("fsyncPath", Napi::Function::New<fsyncPath>(env));
   exports.Set("setErrorClass", Napi::Function::New<setErrorClass>(env));

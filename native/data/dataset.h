@@ -108,6 +108,11 @@ class Dataset {
   /// Thread-safe. Throws HD_DATA_IMAGE naming the file.
   virtual Picture load(int64_t image, int minWidth, int minHeight) const;
 
+  /// Decodes (or generates) the picture at full size straight into memory of the caller, a batch slot: rows `pitch` bytes
+  /// apart, width(image) × height(image) pixels. False, with nothing written, when this data set can only hand out
+  /// pictures of its own. Thread-safe. Throws as load() does.
+  virtual bool loadInto(int64_t image, uint8_t* pixels, size_t pitch) const;
+
   /// The picture and its annotations; what a loader calls. Thread-safe. Throws HD_DATA_IMAGE also when the picture does
   /// not have the size that the annotations were made for.
   virtual Sample sample(int64_t image, int minWidth, int minHeight) const;

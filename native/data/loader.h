@@ -1,8 +1,9 @@
-// Decode threads fill preallocated slots (uint8 NHWC); an engine takes them in order. Nothing is copied between the
-// decoder's output and the slot except by a transform that writes there.
+// Decode threads fill preallocated slots (uint8 NHWC); an engine takes them in order. Nothing is copied
+// between the decoder's output and the slot except by a transform that writes there.
 //
-// Invariants: the content of global batch k of epoch e is a pure function of (data set, pipeline, seed, e, k) — never of
-// the number of threads, slots or ranks. Slots are handed out in order. A slot belongs to the taker until released.
+// Invariants: the content of global batch k of epoch e is a pure function of (data set, pipeline, seed, e, k)
+// — never of the number of threads, slots or ranks. Slots are handed out in order. A slot belongs to the
+// taker until released.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +28,9 @@ class Slot {
   explicit operator bool() const { return owner_ != nullptr; }
 
   const Batch& batch() const;
-  int index() const { return index_; }   ///< which of the loader's slots
+  int index() const { return index_; }  ///< which of the loader's slots
   int64_t epoch() const;
-  int64_t step() const;                  ///< batch number in the epoch
+  int64_t step() const;  ///< batch number in the epoch
 
  private:
   friend class Loader;
@@ -43,29 +44,45 @@ struct BadSample {
 };
 
 struct LoaderStatistics {
-  double waitSeconds = 0;      ///< time that next() was blocked, since begin()
-  int64_t images = 0;          ///< decoded since begin()
-  int64_t copiedBytes = 0;     ///< bytes moved by anything but a decoder or a transform: 0 when zero-copy holds
+  double waitSeconds = 0;   ///< time that next() was blocked, since begin()
+  int64_t images = 0;       ///< decoded since begin()
+  int64_t copiedBytes = 0;  ///< bytes moved by anything but a decoder or a transform: 0 when zero-copy holds
   int64_t badSamples = 0;
   std::vector<BadSample> newBadSamples;  ///< since the last call
 };
 
 class Loader {
  public:
-  /// `options`: { batch, threads, slots, seed, shuffle, augment (pipeline list), canvas: {divisor, …}, rank, ranks,
-  /// onBadSample: 'skip'|'stop', maxBad, evaluate: bool (every image once, file order, last batch short) }.
+  /// `options`, all optional:
+  ///   batch        pictures of this rank in one step (1)
+  ///   threads      decode threads (one a core);  slots: batches held in memory, those taken included (3)
+  ///   seed, shuffle (true), groupByAspect (false): see SamplerOptions
+  ///   augment      list of transforms, see Pipeline
+  ///   canvas       { divisor (32), maxCanvases (12), fixed: [height, width], fill: [r, g, b] }, see
+  ///   CanvasOptions rank, ranks  (0, 1) onBadSample  'skip' (default): a picture that throws HD_DATA_… is
+  ///   noted and its place goes to the picture at the
+  ///                next position; 'stop': next() throws what it threw
+  ///   maxBad       largest share of different bad pictures under 'skip' (0.001); a single one is always
+  ///   forgiven evaluate     every image once, file order, last batch short; a bad picture leaves its batch
+  ///   shorter
+  /// Throws HD_DATA_TRANSFORM, HD_DATA_CANVAS, HD_DATA_EMPTY, HD_DATA_MEMORY. Pictures of unknown size (0 × 0
+  /// and no file) need a resize step or canvas.fixed.
   Loader(std::shared_ptr<const Dataset> dataset, const Value& options);
-  ~Loader();  ///< stops and joins the threads
+  /// Closes, then joins the threads: waits for the pictures that are being decoded. A data set whose source
+  /// waits for somebody must be woken by its owner first. Slots that are still taken keep their memory.
+  ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
   int64_t stepsPerEpoch() const;
-  /// Starts producing from batch `step` of `epoch` and runs on through the following epochs (train) or to the end of the one
-  /// pass (evaluate). Drops what was prepared for another place.
+  /// Starts producing from batch `step` of `epoch` and runs on through the following epochs (train) or to the
+  /// end of the one pass (evaluate). Drops what was prepared for another place.
   void begin(int64_t epoch, int64_t step);
-  /// The next batch in order; blocks. Empty slot: the pass is over (evaluate only). Throws what a sample threw under
-  /// 'stop', or HD_DATA_TOO_MANY_BAD.
+  /// The next batch in order; blocks. Empty slot: the pass is over (evaluate only). Throws what a sample
+  /// threw under 'stop', or HD_DATA_TOO_MANY_BAD.
   Slot next();
+  /// Ends production for good, from any thread: a blocked next() returns an empty slot, as all later ones do.
+  void close();
   LoaderStatistics statistics();
   /// Memory of slot `index`, for views and zero-copy proofs.
   std::pair<const uint8_t*, size_t> slotMemory(int index) const;

@@ -28,9 +28,8 @@ void wrap(std::vector<int64_t>& items, int64_t multiple) {
 }  // namespace
 
 Sampler::Sampler(const Dataset& dataset, const SamplerOptions& options) : options_(options) {
-  require(options.batch >= 1 && options.ranks >= 1 && options.accumulate >= 1 && options.rank >= 0 &&
-              options.rank < options.ranks,
-          "expected batch, ranks and accumulate ≥ 1 and 0 ≤ rank < ranks");
+  require(options.batch >= 1 && options.ranks >= 1 && options.rank >= 0 && options.rank < options.ranks,
+          "expected batch and ranks ≥ 1 and 0 ≤ rank < ranks");
   if (options.evaluate) {
     images_.resize(static_cast<size_t>(dataset.size()));
     std::iota(images_.begin(), images_.end(), int64_t{0});
@@ -77,17 +76,15 @@ std::vector<int64_t> Sampler::order(int64_t epoch) const {
 }
 
 int64_t Sampler::stepsPerEpoch() const {
-  const int64_t perStep = int64_t{options_.batch} * options_.ranks;
-  return (positions_ + perStep - 1) / perStep;
+  return roundedUp(positions_, globalBatch()) / globalBatch();
 }
 
 Sampler::Span Sampler::ofRank(int64_t step) const {
-  return clipped(step * options_.batch * options_.ranks + int64_t{options_.rank} * options_.batch,
-                 options_.batch);
+  return clipped(step * globalBatch() + int64_t{options_.rank} * options_.batch, options_.batch);
 }
 
 Sampler::Span Sampler::ofGlobalBatch(int64_t step) const {
-  return clipped(step / options_.accumulate * globalBatch(), globalBatch());
+  return clipped(step * globalBatch(), globalBatch());
 }
 
 Sampler::Span Sampler::clipped(int64_t first, int64_t count) const {

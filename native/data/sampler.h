@@ -16,14 +16,12 @@ struct SamplerOptions {
   bool evaluate = false;       ///< every image once, file order, last batch short; ignores the three above
   int batch = 1;               ///< pictures of one rank in one batch
   int rank = 0, ranks = 1;
-  int accumulate = 1;  ///< batches of one optimiser step; they share a canvas and, with grouping, a group
 };
 
-/// Invariants. Step s of rank r holds the global positions s·batch·ranks + r·batch + [0, batch). A global
-/// batch, that is one optimiser step of all ranks, holds globalBatch() = batch · ranks · accumulate
-/// successive positions. In training the number of positions of an epoch is a multiple of globalBatch(): the
-/// order wraps around (within each group, with grouping, as mmdetection pads its groups). Wrapped pictures
-/// have positions of their own, hence other random draws.
+/// Invariants. Step s of rank r holds the global positions s·batch·ranks + r·batch + [0, batch); a global
+/// batch is what all ranks hold in one step. In training the number of positions of an epoch is a multiple of
+/// globalBatch(): the order wraps around (within each group, with grouping, as mmdetection pads its groups).
+/// Wrapped pictures have positions of their own, hence other random draws.
 class Sampler {
  public:
   /// Throws HD_DATA_EMPTY when there is nothing to train on.
@@ -33,14 +31,14 @@ class Sampler {
   std::vector<int64_t> order(int64_t epoch) const;
   int64_t positions() const { return positions_; }
   int64_t stepsPerEpoch() const;
-  int64_t globalBatch() const { return int64_t{options_.batch} * options_.ranks * options_.accumulate; }
+  int64_t globalBatch() const { return int64_t{options_.batch} * options_.ranks; }
 
   struct Span {
     int64_t first = 0, count = 0;
   };
   /// Positions of this rank in step `step`; shorter or empty at the end of an evaluation.
   Span ofRank(int64_t step) const;
-  /// Positions of the whole optimiser step that `step` belongs to.
+  /// Positions of all ranks in step `step`.
   Span ofGlobalBatch(int64_t step) const;
 
  private:

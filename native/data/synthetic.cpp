@@ -139,26 +139,26 @@ class SyntheticDataset : public Dataset {
 
   Picture load(int64_t image, int, int) const override {
     Random random(options_.seed, "synthetic/" + options_.split + "/look", 0, static_cast<uint64_t>(image));
-    Canvas canvas(options_.width, options_.height);
-    const Colour background = canvas.paintBackground(random);
-    canvas.paintClutter(random);
+    ScenePainter painter(options_.width, options_.height);
+    const Colour background = painter.paintBackground(random);
+    painter.paintClutter(random);
     for (const Annotation& annotation : annotations(image)) {
       const Colour colour = contrasting(background, random);
       const float shade = random.uniform(0, 0.3f);
       const std::vector<float> outline = polygons(annotation).front();
       if (random.chance(0.5f)) {  // a dark rim with the colour inside
-        canvas.fill(outline, {colour[0] * 0.45f, colour[1] * 0.45f, colour[2] * 0.45f});
-        canvas.fill(shrunk(outline, keypoints(annotation)), colour, shade);
+        painter.fill(outline, {colour[0] * 0.45f, colour[1] * 0.45f, colour[2] * 0.45f});
+        painter.fill(shrunk(outline, keypoints(annotation)), colour, shade);
       } else {
-        canvas.fill(outline, colour, shade);
+        painter.fill(outline, colour, shade);
       }
     }
-    const uint64_t noise = (uint64_t{random.bits()} << 32) | random.bits();
-    canvas.addNoise(noise, random.uniform(2, 16));
+    const uint32_t noise = random.bits();
+    painter.addNoise(noise, random.uniform(2, 16));
     Picture picture;
     picture.width = options_.width;
     picture.height = options_.height;
-    picture.storage = canvas.take();
+    picture.storage = painter.take();
     picture.pixels = picture.storage.data();
     return picture;
   }

@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/kernel.h"
+
+// -O2 leaves loops of unknown length scalar; -ffp-contract=off stays in force, so all clones draw the same bytes.
+#define ROW_KERNEL __attribute__((optimize("O3"))) HD_KERNEL
+
 namespace hd::data {
 namespace {
 
@@ -49,10 +54,34 @@ void addEdge(float x0, float y0, float x1, float y1, int width, int height, std:
   }
 }
 
-uint64_t mixBits(uint64_t state) {  // splitmix64's finaliser
-  state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9ull;
-  state = (state ^ (state >> 27)) * 0x94D049BB133111EBull;
-  return state ^ (state >> 31);
+/// One row of background: `light` is added to the mix of two colours, `mix` runs linearly along the row. The stripes are a
+/// triangle wave; `phase` stays positive so that a cast to int rounds down.
+ROW_KERNEL void backgroundRow(const Colour& from, const Colour& step, float mix, float mixStep, const float* light,
+                             float stripes, float phase, float phaseStep, int width, uint8_t* row) {
+  for (int x = 0; x < width; ++x) {
+    const auto along = static_cast<float>(x);
+    const float turns = phase + phaseStep * along;
+    const float wave = turns - static_cast<float>(static_cast<int>(turns));
+    const float lightness = light[x] + stripes * (std::abs(2 * wave - 1) - 0.5f);
+    const float share = std::min(std::max(mix + mixStep * along, 0.0f), 1.0f);
+    for (int c = 0; c < 3; ++c) {
+      const float value = from[c] + step[c] * share + lightness;
+      row[3 * x + c] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(value, 0.0f), 255.0f) + 0.5f));
+    }
+  }
+}
+
+/// Adds to each byte the sum of two 16-bit halves of a hash of its index (murmur's finaliser), centred and scaled.
+ROW_KERNEL void noiseRow(uint32_t seed, float scale, int count, uint8_t* bytes) {
+  for (int i = 0; i < count; ++i) {
+    uint32_t hash = seed + static_cast<uint32_t>(i) * 0x9E3779B9u;
+    hash = (hash ^ (hash >> 16)) * 0x85EBCA6Bu;
+    hash = (hash ^ (hash >> 13)) * 0xC2B2AE35u;
+    hash ^= hash >> 16;
+    const int sum = static_cast<int>(hash & 0xFFFF) + static_cast<int>(hash >> 16) - 0xFFFF;
+    const float value = static_cast<float>(bytes[i]) + static_cast<float>(sum) * scale;
+    bytes[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(value, 0.0f), 255.0f) + 0.5f));
+  }
 }
 
 }  // namespace
@@ -76,7 +105,7 @@ void polygonCoverage(std::span<const float> polygon, int left, int top, int widt
   }
 }
 
-Colour Canvas::paintBackground(Random& random) {
+Colour ScenePainter::paintBackground(Random& random) {
   const Colour from = randomColour(random, 30, 225);
   Colour to;
   for (size_t c = 0; c < 3; ++c) to[c] = std::clamp(from[c] + random.uniform(-60, 60), 10.0f, 245.0f);
@@ -89,34 +118,32 @@ Colour Canvas::paintBackground(Random& random) {
   std::array<float, grid * grid> heights;
   for (float& height : heights) height = random.uniform(-1, 1) * blobs;
 
+  const Colour step{to[0] - from[0], to[1] - from[1], to[2] - from[2]};
+  const float perX = 1 / static_cast<float>(width_), perY = 1 / static_cast<float>(height_);
+  std::array<float, grid> across;
+  std::vector<float> light(static_cast<size_t>(width_));
   for (int y = 0; y < height_; ++y) {
-    const float v = (static_cast<float>(y) + 0.5f) / static_cast<float>(height_);
-    const float gridY = v * (grid - 1);
-    const int cellY = std::min(static_cast<int>(gridY), grid - 2);
-    const float fractionY = gridY - static_cast<float>(cellY);
-    uint8_t* row = pixels_.data() + static_cast<size_t>(y) * width_ * 3;
-    for (int x = 0; x < width_; ++x) {
-      const float u = (static_cast<float>(x) + 0.5f) / static_cast<float>(width_);
-      const float gridX = u * (grid - 1);
-      const int cellX = std::min(static_cast<int>(gridX), grid - 2);
-      const float fractionX = gridX - static_cast<float>(cellX);
-      const float* cell = heights.data() + cellY * grid + cellX;
-      const float upper = cell[0] + (cell[1] - cell[0]) * fractionX;
-      const float lower = cell[grid] + (cell[grid + 1] - cell[grid]) * fractionX;
-      float lightness = upper + (lower - upper) * fractionY;
-      if (stripes > 0) {
-        const float phase = (static_cast<float>(x) * stripeX + static_cast<float>(y) * stripeY) / stripePeriod;
-        const float wave = phase - std::floor(phase);
-        lightness += stripes * (std::abs(2 * wave - 1) - 0.5f);
-      }
-      const float mix = std::clamp(0.5f + alongX * (u - 0.5f) + alongY * (v - 0.5f), 0.0f, 1.0f);
-      for (size_t c = 0; c < 3; ++c) row[3 * x + c] = toByte(from[c] + (to[c] - from[c]) * mix + lightness);
+    const float v = (static_cast<float>(y) + 0.5f) * perY;
+    const int cellY = std::min(static_cast<int>(v * (grid - 1)), grid - 2);
+    const float fractionY = v * (grid - 1) - static_cast<float>(cellY);
+    for (int i = 0; i < grid; ++i) {
+      const float upper = heights[cellY * grid + i], lower = heights[(cellY + 1) * grid + i];
+      across[i] = upper + (lower - upper) * fractionY;
     }
+    for (int x = 0; x < width_; ++x) {
+      const float gridX = (static_cast<float>(x) + 0.5f) * perX * (grid - 1);
+      const int cellX = std::min(static_cast<int>(gridX), grid - 2);
+      light[x] = across[cellX] + (across[cellX + 1] - across[cellX]) * (gridX - static_cast<float>(cellX));
+    }
+    constexpr float positive = 2048;  // above any number of stripes to the left of or above the corner
+    backgroundRow(from, step, 0.5f - alongX / 2 + alongY * (v - 0.5f), alongX * perX, light.data(), stripes,
+                  positive + static_cast<float>(y) * stripeY / stripePeriod, stripeX / stripePeriod, width_,
+                  pixels_.data() + static_cast<size_t>(y) * width_ * 3);
   }
   return {(from[0] + to[0]) / 2, (from[1] + to[1]) / 2, (from[2] + to[2]) / 2};
 }
 
-void Canvas::paintClutter(Random& random) {
+void ScenePainter::paintClutter(Random& random) {
   const uint32_t strokes = random.below(3);
   const auto width = static_cast<float>(width_), height = static_cast<float>(height_);
   for (uint32_t i = 0; i < strokes; ++i) {
@@ -130,7 +157,7 @@ void Canvas::paintClutter(Random& random) {
   }
 }
 
-void Canvas::fill(std::span<const float> polygon, const Colour& colour, float shade) {
+void ScenePainter::fill(std::span<const float> polygon, const Colour& colour, float shade) {
   float x1 = polygon[0], x2 = polygon[0], y1 = polygon[1], y2 = polygon[1];
   for (size_t i = 0; i + 1 < polygon.size(); i += 2) {
     x1 = std::min(x1, polygon[i]), x2 = std::max(x2, polygon[i]);
@@ -156,16 +183,10 @@ void Canvas::fill(std::span<const float> polygon, const Colour& colour, float sh
   }
 }
 
-void Canvas::addNoise(uint64_t seed, float amplitude) {
-  // Two bytes of a counter-based generator a channel: their sum is triangular over 0…510.
-  const float scale = amplitude / 255;
-  for (size_t pixel = 0; pixel < pixels_.size() / 3; ++pixel) {
-    const uint64_t bits = mixBits(seed + pixel * 0x9E3779B97F4A7C15ull);
-    for (size_t c = 0; c < 3; ++c) {
-      const int sum = static_cast<int>((bits >> (16 * c)) & 255) + static_cast<int>((bits >> (16 * c + 8)) & 255);
-      uint8_t& value = pixels_[3 * pixel + c];
-      value = toByte(value + static_cast<float>(sum - 255) * scale);
-    }
+void ScenePainter::addNoise(uint32_t seed, float amplitude) {
+  for (int y = 0; y < height_; ++y) {
+    noiseRow(seed + static_cast<uint32_t>(y) * 0x632BE5ABu, amplitude / 65535, 3 * width_,
+             pixels_.data() + static_cast<size_t>(y) * width_ * 3);
   }
 }
 

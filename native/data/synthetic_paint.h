@@ -12,9 +12,9 @@ namespace hd::data {
 
 using Colour = std::array<float, 3>;  ///< 0…255
 
-class Canvas {
+class ScenePainter {
  public:
-  Canvas(int width, int height) : width_(width), height_(height), pixels_(static_cast<size_t>(width) * height * 3) {}
+  ScenePainter(int width, int height) : width_(width), height_(height), pixels_(static_cast<size_t>(width) * height * 3) {}
 
   /// Gradient between two colours with blobs or stripes; returns its mean colour.
   Colour paintBackground(Random& random);
@@ -24,7 +24,7 @@ class Canvas {
   /// its area that the polygon covers.
   void fill(std::span<const float> polygon, const Colour& colour, float shade = 0);
   /// Triangular noise of up to ±amplitude on every channel.
-  void addNoise(uint64_t seed, float amplitude);
+  void addNoise(uint32_t seed, float amplitude);
 
   std::vector<uint8_t> take() { return std::move(pixels_); }
 

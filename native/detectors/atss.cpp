@@ -10,7 +10,6 @@ namespace {
 
 constexpr float epsilon = 1e-6f;           // floor of unions and diagonals, as in mmdet
 constexpr float insideMargin = 0.01f;      // pixels by which a centre must lie inside its object
-constexpr float ignoredOverlap = -1.0f;    // what an ignored anchor shows to every object
 
 float area(const Box& box) { return (box.x2 - box.x1) * (box.y2 - box.y1); }
 
@@ -73,22 +72,25 @@ void nearestLines(double centre, int64_t stride, int64_t lines, int64_t wanted, 
 /// Finds the nearest anchors of a level; keeps its buffers between calls.
 class NearestAnchors {
  public:
-  /// Indices within the level of the min(wanted, cells) valid anchors nearest to (x, y); ties to the lowest index.
+  /// Indices within the level of the `wanted` valid anchors nearest to (x, y) (fewer when there are fewer), ties to the
+  /// lowest index; `state` marks anchors of the level to leave out, `ignored` of them within the valid cells.
   ///
   /// A cell whose row is the i-th nearest and whose column is the j-th nearest is beaten by all (i + 1)(j + 1) − 1
-  /// cells that are nearer in both; four of those (the neighbouring ranks) may merely tie after rounding. So a cell
-  /// with (i + 1)(j + 1) − 4 ≥ wanted cannot be among the wanted.
-  const std::vector<int64_t>& find(const GridLevel& level, const ValidCells& valid, double x, double y,
-                                   int64_t wanted) {
+  /// cells that are nearer in both; of the four with neighbouring ranks (itself among them) three may merely tie after
+  /// rounding. So a cell with (i + 1)(j + 1) − 4 ≥ wanted + ignored cannot be among the wanted.
+  const std::vector<int64_t>& find(const GridLevel& level, const ValidCells& valid, const int32_t* state,
+                                   int64_t ignored, double x, double y, int64_t wanted) {
     nearest_.clear();
     if (valid.height <= 0 || valid.width <= 0) return nearest_;
-    const int64_t reach = wanted + 4;
+    const int64_t reach = wanted + ignored + 4;
     nearestLines(x, level.stride, valid.width, reach, columns_);
     nearestLines(y, level.stride, valid.height, reach, rows_);
     cells_.clear();
     for (int64_t i = 0; i < std::ssize(rows_); ++i) {
       for (int64_t j = 0; j < std::ssize(columns_) && (i + 1) * (j + 1) < reach; ++j) {
-        cells_.push_back({rows_[i].distance + columns_[j].distance, rows_[i].index * level.width + columns_[j].index});
+        const int64_t cell = rows_[i].index * level.width + columns_[j].index;
+        if (state[cell] == AtssResult::excluded) continue;
+        cells_.push_back({rows_[i].distance + columns_[j].distance, cell});
       }
     }
     const auto count = std::min<int64_t>(wanted, std::ssize(cells_));
@@ -170,6 +172,14 @@ AtssResult atss(const AnchorGrid& grid, const std::vector<ValidCells>& valid, st
   result.object = startingState(grid, valid, crowd, options.ignoreThreshold);
   result.overlap.assign(result.object.size(), 0.0f);
 
+  // Counted before any object is assigned, while the state is only background or excluded.
+  std::vector<int64_t> ignored;
+  for (size_t l = 0; l < valid.size(); ++l) {
+    const auto begin = result.object.begin() + grid.levels()[l].first;
+    const int64_t free = std::count(begin, begin + grid.levels()[l].count(), AtssResult::background);
+    ignored.push_back(valid[l].height * valid[l].width - free);
+  }
+
   struct Candidate {
     int64_t anchor;
     Box box;
@@ -185,12 +195,11 @@ AtssResult atss(const AnchorGrid& grid, const std::vector<ValidCells>& valid, st
     overlaps.clear();
     for (size_t l = 0; l < grid.levels().size(); ++l) {
       const GridLevel& level = grid.levels()[l];
-      for (const int64_t cell : nearest.find(level, valid[l], x, y, options.candidates)) {
+      for (const int64_t cell : nearest.find(level, valid[l], result.object.data() + level.first, ignored[l], x, y,
+                                             options.candidates)) {
         const Box box = grid.box(level, cell / level.width, cell % level.width);
-        const int64_t anchor = level.first + cell;
-        const bool ignored = result.object[anchor] == AtssResult::excluded;
-        candidates.push_back({anchor, box});
-        overlaps.push_back(ignored ? ignoredOverlap : overlapOverUnion(box, object));
+        candidates.push_back({level.first + cell, box});
+        overlaps.push_back(overlapOverUnion(box, object));
       }
     }
     const double threshold = meanPlusDeviation(overlaps);
@@ -198,7 +207,7 @@ AtssResult atss(const AnchorGrid& grid, const std::vector<ValidCells>& valid, st
     for (size_t i = 0; i < candidates.size(); ++i) {
       const auto& [anchor, box] = candidates[i];
       int32_t& owner = result.object[anchor];
-      if (owner == AtssResult::excluded || overlaps[i] < threshold) continue;
+      if (overlaps[i] < threshold) continue;
       const float centreX = (box.x1 + box.x2) * 0.5f, centreY = (box.y1 + box.y2) * 0.5f;
       const float inside = std::min(std::min(centreX - object.x1, centreY - object.y1),
                                     std::min(object.x2 - centreX, object.y2 - centreY));

@@ -35,7 +35,7 @@ struct AtssResult {
 /// An anchor is positive when it is among the `candidates` nearest of its level by centre distance (ties: lowest
 /// index), its IoU reaches t, and its centre lies inside the object by more than 0.01 pixels. Claimed by several
 /// objects it goes to the highest IoU (ties: lowest object). With a single candidate the deviation counts as 0. An
-/// ignored anchor is never positive; among the candidates it counts with an overlap of −1, as mmdet has it.
+/// ignored anchor is neither a candidate nor positive.
 /// Throws HD_DATA_BOX for coordinates that are not finite.
 AtssResult atss(const AnchorGrid& grid, const std::vector<ValidCells>& valid, std::span<const float> objects,
                 std::span<const float> crowd = {}, const AtssOptions& options = {});
@@ -47,8 +47,8 @@ enum class RegionRule {
 };
 
 /// Per anchor: the largest IoU over the objects for which γ·t ≤ q < t, else 0 (γ = 0.25 published). `thresholds` is one
-/// t an object, as `atss` without crowd boxes gives it on the same grid. Invalid cells stay 0; crowd boxes play no part,
-/// and assigned anchors may belong to the region.
+/// t an object, as `atss` gives it on the same grid. Invalid cells stay 0; assigned and ignored anchors may belong to the
+/// region.
 std::vector<float> valuableRegion(const AnchorGrid& grid, const std::vector<ValidCells>& valid,
                                   std::span<const float> objects, std::span<const double> thresholds, RegionRule rule,
                                   double gamma = 0.25);

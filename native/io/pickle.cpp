@@ -10,6 +10,7 @@ namespace hd::io {
 namespace {
 
 constexpr size_t kMaxNodes = size_t{1} << 21;
+constexpr size_t kMaxNameBytes = size_t{1} << 24;
 constexpr PickleRef kMark = 0xFFFFFFFFu;     // on the stack
 constexpr PickleRef kNothing = 0xFFFFFFFFu;  // in the memo
 
@@ -18,28 +19,76 @@ constexpr PickleRef kNone = 0, kFalse = 1, kTrue = 2, kEmptyTuple = 3;
 
 /// Opcodes by the names of CPython's pickletools.
 enum Opcode : uint8_t {
-  MARK = '(', STOP = '.', POP = '0', POP_MARK = '1', DUP = '2', BINFLOAT = 'G', BININT = 'J', BININT1 = 'K',
-  BININT2 = 'M', NONE = 'N', BINPERSID = 'Q', REDUCE = 'R', BINSTRING = 'T', SHORT_BINSTRING = 'U', BINUNICODE = 'X',
-  APPEND = 'a', BUILD = 'b', GLOBAL = 'c', DICT = 'd', EMPTY_DICT = '}', APPENDS = 'e', BINGET = 'h', LONG_BINGET = 'j',
-  LIST = 'l', EMPTY_LIST = ']', OBJ = 'o', BINPUT = 'q', LONG_BINPUT = 'r', SETITEM = 's', TUPLE = 't',
-  EMPTY_TUPLE = ')', SETITEMS = 'u', BINBYTES = 'B', SHORT_BINBYTES = 'C', PROTO = 0x80, NEWOBJ = 0x81, TUPLE1 = 0x85,
-  TUPLE2 = 0x86, TUPLE3 = 0x87, NEWTRUE = 0x88, NEWFALSE = 0x89, LONG1 = 0x8a, LONG4 = 0x8b, SHORT_BINUNICODE = 0x8c,
-  BINUNICODE8 = 0x8d, BINBYTES8 = 0x8e, EMPTY_SET = 0x8f, ADDITEMS = 0x90, FROZENSET = 0x91, NEWOBJ_EX = 0x92,
-  STACK_GLOBAL = 0x93, MEMOIZE = 0x94, FRAME = 0x95, BYTEARRAY8 = 0x96
+  MARK = '(',
+  STOP = '.',
+  POP = '0',
+  POP_MARK = '1',
+  DUP = '2',
+  BINFLOAT = 'G',
+  BININT = 'J',
+  BININT1 = 'K',
+  BININT2 = 'M',
+  NONE = 'N',
+  BINPERSID = 'Q',
+  REDUCE = 'R',
+  BINSTRING = 'T',
+  SHORT_BINSTRING = 'U',
+  BINUNICODE = 'X',
+  APPEND = 'a',
+  BUILD = 'b',
+  GLOBAL = 'c',
+  DICT = 'd',
+  EMPTY_DICT = '}',
+  APPENDS = 'e',
+  BINGET = 'h',
+  LONG_BINGET = 'j',
+  LIST = 'l',
+  EMPTY_LIST = ']',
+  OBJ = 'o',
+  BINPUT = 'q',
+  LONG_BINPUT = 'r',
+  SETITEM = 's',
+  TUPLE = 't',
+  EMPTY_TUPLE = ')',
+  SETITEMS = 'u',
+  BINBYTES = 'B',
+  SHORT_BINBYTES = 'C',
+  PROTO = 0x80,
+  NEWOBJ = 0x81,
+  TUPLE1 = 0x85,
+  TUPLE2 = 0x86,
+  TUPLE3 = 0x87,
+  NEWTRUE = 0x88,
+  NEWFALSE = 0x89,
+  LONG1 = 0x8a,
+  LONG4 = 0x8b,
+  SHORT_BINUNICODE = 0x8c,
+  BINUNICODE8 = 0x8d,
+  BINBYTES8 = 0x8e,
+  EMPTY_SET = 0x8f,
+  ADDITEMS = 0x90,
+  FROZENSET = 0x91,
+  NEWOBJ_EX = 0x92,
+  STACK_GLOBAL = 0x93,
+  MEMOIZE = 0x94,
+  FRAME = 0x95,
+  BYTEARRAY8 = 0x96
 };
 
 class Walker {
  public:
   Walker(std::span<const uint8_t> stream, const std::string& path, size_t origin)
       : stream_(stream), path_(path), origin_(origin) {
-    for (const PickleKind kind : {PickleKind::none, PickleKind::boolean, PickleKind::boolean, PickleKind::tuple}) {
+    for (const PickleKind kind :
+         {PickleKind::none, PickleKind::boolean, PickleKind::boolean, PickleKind::tuple}) {
       make(kind);
     }
     node(kTrue).integer = 1;
   }
 
   Pickle run() {
-    if (number<uint8_t>() != PROTO || number<uint8_t>() < 2) unsupported("pickle protocol 2 to 5", "an older protocol");
+    if (number<uint8_t>() != PROTO || number<uint8_t>() < 2)
+      unsupported("pickle protocol 2 to 5", "an older protocol");
     while (true) {
       opcodeAt_ = at_;
       const auto opcode = number<uint8_t>();
@@ -56,16 +105,17 @@ class Walker {
 
  private:
   [[noreturn]] void corrupt(const std::string& expected) const {
-    throw Error("HD_PTH_CORRUPT",
-                concat("expected ", expected, " at byte ", origin_ + opcodeAt_, " of '", path_,
-                       "' but received something else: the file is damaged or incomplete; copy or download it again"),
-                path_);
+    throw Error(
+        "HD_PTH_CORRUPT",
+        concat("expected ", expected, " at byte ", origin_ + opcodeAt_, " of '", path_,
+               "' but received something else: the file is damaged or incomplete; copy or download it again"),
+        path_);
   }
 
   [[noreturn]] void unsupported(const char* expected, const std::string& received) const {
     throw Error("HD_PTH_UNSUPPORTED",
-                concat("expected ", expected, " at byte ", origin_ + opcodeAt_, " of '", path_, "' but received ",
-                       received, ": save the state_dict alone with a current torch.save"),
+                concat("expected ", expected, " at byte ", origin_ + opcodeAt_, " of '", path_,
+                       "' but received ", received, ": save the state_dict alone with a current torch.save"),
                 path_);
   }
 
@@ -73,7 +123,8 @@ class Walker {
 
   std::string_view take(uint64_t size) {
     if (size > stream_.size() - at_) corrupt("more of the pickle");
-    const std::string_view text(reinterpret_cast<const char*>(stream_.data()) + at_, static_cast<size_t>(size));
+    const std::string_view text(reinterpret_cast<const char*>(stream_.data()) + at_,
+                                static_cast<size_t>(size));
     at_ += static_cast<size_t>(size);
     return text;
   }
@@ -88,7 +139,8 @@ class Walker {
   std::string_view line() {
     const void* end = std::memchr(stream_.data() + at_, '\n', stream_.size() - at_);
     if (end == nullptr) corrupt("the end of a name");
-    const std::string_view text = take(static_cast<size_t>(static_cast<const uint8_t*>(end) - (stream_.data() + at_)));
+    const std::string_view text =
+        take(static_cast<size_t>(static_cast<const uint8_t*>(end) - (stream_.data() + at_)));
     ++at_;
     return text;
   }
@@ -165,48 +217,107 @@ class Walker {
 
   bool buildAtom(uint8_t opcode) {
     switch (opcode) {
-      case NONE: push(kNone); return true;
-      case NEWTRUE: push(kTrue); return true;
-      case NEWFALSE: push(kFalse); return true;
-      case BININT: pushInteger(number<int32_t>()); return true;
-      case BININT1: pushInteger(number<uint8_t>()); return true;
-      case BININT2: pushInteger(number<uint16_t>()); return true;
-      case LONG1: pushLong(take(number<uint8_t>())); return true;
-      case LONG4: pushLong(take(number<uint32_t>())); return true;
-      case BINFLOAT: pushReal(); return true;
+      case NONE:
+        push(kNone);
+        return true;
+      case NEWTRUE:
+        push(kTrue);
+        return true;
+      case NEWFALSE:
+        push(kFalse);
+        return true;
+      case BININT:
+        pushInteger(number<int32_t>());
+        return true;
+      case BININT1:
+        pushInteger(number<uint8_t>());
+        return true;
+      case BININT2:
+        pushInteger(number<uint16_t>());
+        return true;
+      case LONG1:
+        pushLong(take(number<uint8_t>()));
+        return true;
+      case LONG4:
+        pushLong(take(number<uint32_t>()));
+        return true;
+      case BINFLOAT:
+        pushReal();
+        return true;
       // Python 2 wrote its strings so; names of tensors are ASCII in either.
       case SHORT_BINSTRING:
-      case SHORT_BINUNICODE: push(make(PickleKind::text, take(number<uint8_t>()))); return true;
+      case SHORT_BINUNICODE:
+        push(make(PickleKind::text, take(number<uint8_t>())));
+        return true;
       case BINSTRING:
-      case BINUNICODE: push(make(PickleKind::text, take(number<uint32_t>()))); return true;
-      case BINUNICODE8: push(make(PickleKind::text, take(number<uint64_t>()))); return true;
-      case SHORT_BINBYTES: push(make(PickleKind::bytes, take(number<uint8_t>()))); return true;
-      case BINBYTES: push(make(PickleKind::bytes, take(number<uint32_t>()))); return true;
+      case BINUNICODE:
+        push(make(PickleKind::text, take(number<uint32_t>())));
+        return true;
+      case BINUNICODE8:
+        push(make(PickleKind::text, take(number<uint64_t>())));
+        return true;
+      case SHORT_BINBYTES:
+        push(make(PickleKind::bytes, take(number<uint8_t>())));
+        return true;
+      case BINBYTES:
+        push(make(PickleKind::bytes, take(number<uint32_t>())));
+        return true;
       case BINBYTES8:
-      case BYTEARRAY8: push(make(PickleKind::bytes, take(number<uint64_t>()))); return true;
-      default: return false;
+      case BYTEARRAY8:
+        push(make(PickleKind::bytes, take(number<uint64_t>())));
+        return true;
+      default:
+        return false;
     }
   }
 
   bool buildContainer(uint8_t opcode) {
     switch (opcode) {
-      case EMPTY_TUPLE: push(kEmptyTuple); return true;
-      case TUPLE1: pushItems(PickleKind::tuple, popCount(1)); return true;
-      case TUPLE2: pushItems(PickleKind::tuple, popCount(2)); return true;
-      case TUPLE3: pushItems(PickleKind::tuple, popCount(3)); return true;
+      case EMPTY_TUPLE:
+        push(kEmptyTuple);
+        return true;
+      case TUPLE1:
+        pushItems(PickleKind::tuple, popCount(1));
+        return true;
+      case TUPLE2:
+        pushItems(PickleKind::tuple, popCount(2));
+        return true;
+      case TUPLE3:
+        pushItems(PickleKind::tuple, popCount(3));
+        return true;
       case TUPLE:
-      case FROZENSET: pushItems(PickleKind::tuple, popToMark()); return true;
+      case FROZENSET:
+        pushItems(PickleKind::tuple, popToMark());
+        return true;
       case EMPTY_LIST:
-      case EMPTY_SET: push(make(PickleKind::list)); return true;
-      case LIST: pushItems(PickleKind::list, popToMark()); return true;
-      case EMPTY_DICT: push(make(PickleKind::dict)); return true;
-      case DICT: push(make(PickleKind::dict)); insert(popBelowTop(), 2); return true;
-      case APPEND: insert(popCount(1), 1); return true;
+      case EMPTY_SET:
+        push(make(PickleKind::list));
+        return true;
+      case LIST:
+        pushItems(PickleKind::list, popToMark());
+        return true;
+      case EMPTY_DICT:
+        push(make(PickleKind::dict));
+        return true;
+      case DICT:
+        push(make(PickleKind::dict));
+        insert(popBelowTop(), 2);
+        return true;
+      case APPEND:
+        insert(popCount(1), 1);
+        return true;
       case APPENDS:
-      case ADDITEMS: insert(popToMark(), 1); return true;
-      case SETITEM: insert(popCount(2), 2); return true;
-      case SETITEMS: insert(popToMark(), 2); return true;
-      default: return false;
+      case ADDITEMS:
+        insert(popToMark(), 1);
+        return true;
+      case SETITEM:
+        insert(popCount(2), 2);
+        return true;
+      case SETITEMS:
+        insert(popToMark(), 2);
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -222,7 +333,8 @@ class Walker {
   void insert(const std::vector<PickleRef>& items, size_t stride) {
     PickleNode& target = node(top());
     if (target.kind == PickleKind::opaque) return;
-    if (target.kind != (stride == 2 ? PickleKind::dict : PickleKind::list)) corrupt("a list or dict to add to");
+    if (target.kind != (stride == 2 ? PickleKind::dict : PickleKind::list))
+      corrupt("a list or dict to add to");
     if (items.size() % stride != 0) corrupt("keys and values in pairs");
     target.items.insert(target.items.end(), items.begin(), items.end());
   }
@@ -240,16 +352,35 @@ class Walker {
           pop();
         }
         return true;
-      case POP_MARK: popToMark(); return true;
-      case DUP: push(top()); return true;
-      case BINGET: get(number<uint8_t>()); return true;
-      case LONG_BINGET: get(number<uint32_t>()); return true;
-      case BINPUT: put(number<uint8_t>()); return true;
-      case LONG_BINPUT: put(number<uint32_t>()); return true;
-      case MEMOIZE: put(memoized_); return true;
-      case PROTO: number<uint8_t>(); return true;
-      case FRAME: number<uint64_t>(); return true;
-      default: return false;
+      case POP_MARK:
+        popToMark();
+        return true;
+      case DUP:
+        push(top());
+        return true;
+      case BINGET:
+        get(number<uint8_t>());
+        return true;
+      case LONG_BINGET:
+        get(number<uint32_t>());
+        return true;
+      case BINPUT:
+        put(number<uint8_t>());
+        return true;
+      case LONG_BINPUT:
+        put(number<uint32_t>());
+        return true;
+      case MEMOIZE:
+        put(memoized_);
+        return true;
+      case PROTO:
+        number<uint8_t>();
+        return true;
+      case FRAME:
+        number<uint64_t>();
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -275,7 +406,8 @@ class Walker {
       }
       case STACK_GLOBAL: {
         const auto names = popCount(2);
-        if (node(names[0]).kind != PickleKind::text || node(names[1]).kind != PickleKind::text) corrupt("two names");
+        if (node(names[0]).kind != PickleKind::text || node(names[1]).kind != PickleKind::text)
+          corrupt("two names");
         pushGlobal(node(names[0]).text, node(names[1]).text);
         return true;
       }
@@ -285,23 +417,32 @@ class Walker {
         push(reduce(call[0], call[1]));
         return true;
       }
-      case NEWOBJ_EX: push(opaque(popCount(3)[0])); return true;
+      case NEWOBJ_EX:
+        push(opaque(popCount(3)[0]));
+        return true;
       case OBJ: {
         const auto call = popToMark();
         if (call.empty()) corrupt("a class to build");
         push(opaque(call[0]));
         return true;
       }
-      case BUILD: build(); return true;
-      case BINPERSID: push(persistent(pop())); return true;
-      default: return false;
+      case BUILD:
+        build();
+        return true;
+      case BINPERSID:
+        push(persistent(pop()));
+        return true;
+      default:
+        return false;
     }
   }
 
   void pushGlobal(std::string_view module, std::string_view name) {
     if (module.size() > 1000 || name.size() > 1000) corrupt("a name of at most 1000 bytes");
-    out_.names.push_back(concat(module, ".", name));
-    push(make(PickleKind::global, out_.names.back()));
+    const auto [stored, added] = out_.names.insert(concat(module, ".", name));
+    if (added) nameBytes_ += stored->size();
+    if (nameBytes_ > kMaxNameBytes) unsupported("at most 16 MB of class names", "more");
+    push(make(PickleKind::global, *stored));
   }
 
   PickleRef opaque(PickleRef callable) {
@@ -314,13 +455,15 @@ class Walker {
   /// What `callable(*arguments)` means, for the calls that mean something.
   PickleRef reduce(PickleRef callable, PickleRef arguments) {
     if (node(arguments).kind != PickleKind::tuple) corrupt("a tuple of arguments");
-    const std::string_view name = node(callable).kind == PickleKind::global ? node(callable).text : std::string_view();
+    const std::string_view name =
+        node(callable).kind == PickleKind::global ? node(callable).text : std::string_view();
     const std::vector<PickleRef>& items = node(arguments).items;
     const auto first = [&](PickleKind kind) { return !items.empty() && node(items[0]).kind == kind; };
     if (name == "torch._utils._rebuild_tensor_v2" || name == "torch._utils._rebuild_tensor") {
       if (items.size() < 4) corrupt("four arguments of a tensor");
+      const std::vector<PickleRef> four(items.begin(), items.begin() + 4);
       const PickleRef tensor = make(PickleKind::tensor);
-      node(tensor).items = node(arguments).items;
+      node(tensor).items = four;
       return tensor;
     }
     if (name == "torch._utils._rebuild_parameter" || name == "torch._utils._rebuild_parameter_with_state") {
@@ -346,12 +489,15 @@ class Walker {
       }
       items.insert(items.end(), pair.items.begin(), pair.items.end());
     }
+    // One list may be named in many calls; honest streams spell out what they copy.
+    copied_ += items.size();
+    if (copied_ > stream_.size()) corrupt("a list of its own for each OrderedDict");
     node(dict).items = std::move(items);
     return dict;
   }
 
-  /// State set on an object after its making: attributes of a dict (`_metadata`) do not concern its items, but a
-  /// tensor whose class sets its own state is no longer the plain tensor that was rebuilt.
+  /// State set on an object after its making: attributes of a dict (`_metadata`) do not concern its items,
+  /// but a tensor whose class sets its own state is no longer the plain tensor that was rebuilt.
   void build() {
     pop();
     PickleNode& target = node(top());
@@ -364,7 +510,8 @@ class Walker {
 
   PickleRef persistent(PickleRef id) {
     const std::vector<PickleRef>& items = node(id).items;
-    const bool isTuple = node(id).kind == PickleKind::tuple && !items.empty() && node(items[0]).kind == PickleKind::text;
+    const bool isTuple =
+        node(id).kind == PickleKind::tuple && !items.empty() && node(items[0]).kind == PickleKind::text;
     if (!isTuple || node(items[0]).text != "storage") return make(PickleKind::opaque, "a persistent object");
     if (items.size() < 5 || items.size() > 6 || node(items[1]).kind != PickleKind::global ||
         node(items[2]).kind != PickleKind::text || node(items[4]).kind != PickleKind::integer) {
@@ -383,6 +530,7 @@ class Walker {
   std::vector<size_t> marks_;  // places of the marks in the stack
   std::vector<PickleRef> memo_;
   uint32_t memoized_ = 0;
+  size_t nameBytes_ = 0, copied_ = 0;
 };
 
 }  // namespace

@@ -19,21 +19,24 @@ constexpr uint32_t kIn64 = 0xFFFFFFFFu;  // "see the zip64 field"
 }  // namespace
 
 void ZipArchive::corrupt(const std::string& expected, size_t offset) const {
-  throw Error("HD_PTH_CORRUPT",
-              concat("expected ", expected, " at byte ", offset, " of '", path_,
-                     "' but received something else: the file is damaged or incomplete; copy or download it again"),
-              path_);
+  throw Error(
+      "HD_PTH_CORRUPT",
+      concat("expected ", expected, " at byte ", offset, " of '", path_,
+             "' but received something else: the file is damaged or incomplete; copy or download it again"),
+      path_);
 }
 
 template <class Number>
 Number ZipArchive::number(size_t offset) const {
-  if (offset > image_.size() || image_.size() - offset < sizeof(Number)) corrupt("more of the archive", offset);
+  if (offset > image_.size() || image_.size() - offset < sizeof(Number))
+    corrupt("more of the archive", offset);
   Number value;
   std::memcpy(&value, image_.data() + offset, sizeof value);
   return value;
 }
 
-ZipArchive::ZipArchive(std::span<const uint8_t> image, std::string path) : image_(image), path_(std::move(path)) {
+ZipArchive::ZipArchive(std::span<const uint8_t> image, std::string path)
+    : image_(image), path_(std::move(path)) {
   const Directory directory = findDirectory();
   size_t at = directory.offset;
   for (size_t i = 0; i < directory.count; ++i) at = readHeader(at);
@@ -54,7 +57,8 @@ ZipArchive::Directory ZipArchive::findDirectory() const {
   Directory directory{number<uint32_t>(end + 16), number<uint32_t>(end + 12), number<uint16_t>(end + 10)};
   const bool zip64 = end >= kLocator64Size && number<uint32_t>(end - kLocator64Size) == kLocator64;
   if (zip64) directory = findZip64(end, directory);
-  if (directory.offset > end || directory.size > end - directory.offset) corrupt("a directory within the file", end);
+  if (directory.offset > end || directory.size > end - directory.offset)
+    corrupt("a directory within the file", end);
   if (directory.count > directory.size / kCentralSize) corrupt("as many entries as the directory holds", end);
   return directory;
 }
@@ -62,9 +66,11 @@ ZipArchive::Directory ZipArchive::findDirectory() const {
 ZipArchive::Directory ZipArchive::findZip64(size_t end, Directory directory) const {
   const uint64_t at = number<uint64_t>(end - kLocator64Size + 8);
   if (at > end || end - at < kEnd64Size || number<uint32_t>(at) != kEnd64) corrupt("a zip64 end record", end);
-  const auto count = number<uint64_t>(at + 32), size = number<uint64_t>(at + 40), offset = number<uint64_t>(at + 48);
+  const auto count = number<uint64_t>(at + 32), size = number<uint64_t>(at + 40),
+             offset = number<uint64_t>(at + 48);
   // The short record must agree wherever it does not defer.
-  if ((directory.count != 0xFFFF && directory.count != count) || (directory.size != kIn64 && directory.size != size) ||
+  if ((directory.count != 0xFFFF && directory.count != count) ||
+      (directory.size != kIn64 && directory.size != size) ||
       (directory.offset != kIn64 && directory.offset != offset)) {
     corrupt("end records that agree", at);
   }
@@ -78,7 +84,8 @@ size_t ZipArchive::readHeader(size_t at) {
   Entry entry;
   entry.method = number<uint16_t>(at + 10);
   entry.checksum = number<uint32_t>(at + 16);
-  uint64_t packed = number<uint32_t>(at + 20), size = number<uint32_t>(at + 24), local = number<uint32_t>(at + 42);
+  uint64_t packed = number<uint32_t>(at + 20), size = number<uint32_t>(at + 24),
+           local = number<uint32_t>(at + 42);
   const size_t nameSize = number<uint16_t>(at + 28), extraSize = number<uint16_t>(at + 30);
   const size_t next = at + kCentralSize + nameSize + extraSize + number<uint16_t>(at + 32);
   if (next > image_.size()) corrupt("a whole directory header", at);
@@ -88,7 +95,7 @@ size_t ZipArchive::readHeader(size_t at) {
   const size_t extraEnd = field + extraSize;
   while (extraEnd - field >= 4) {
     const size_t fieldEnd = field + 4 + number<uint16_t>(field + 2);
-    if (fieldEnd > extraEnd) break;  // padding that is no field
+    if (fieldEnd > extraEnd) break;      // padding that is no field
     if (number<uint16_t>(field) == 1) {  // zip64: the values that were deferred, in this order
       size_t value = field + 4;
       for (uint64_t* deferred : {&size, &packed, &local}) {
@@ -103,15 +110,16 @@ size_t ZipArchive::readHeader(size_t at) {
 
   if (flags & 1) {
     throw Error("HD_PTH_UNSUPPORTED",
-                concat("expected plain entries in '", path_, "' but received the encrypted '", name.substr(0, 200),
-                       "' (byte ", at, "): decrypt the file first"),
+                concat("expected plain entries in '", path_, "' but received the encrypted '",
+                       name.substr(0, 200), "' (byte ", at, "): decrypt the file first"),
                 path_);
   }
   if (entry.method == 0 && packed != size) corrupt("equal sizes of a stored entry", at);
   if (local > image_.size() || number<uint32_t>(local) != kLocal) corrupt("a local header", local);
   const size_t localName = number<uint16_t>(local + 26);
   const size_t data = local + kLocalSize + localName + number<uint16_t>(local + 28);
-  if (data > image_.size() || packed > image_.size() - data) corrupt("the data of an entry within the file", at);
+  if (data > image_.size() || packed > image_.size() - data)
+    corrupt("the data of an entry within the file", at);
   if (localName != nameSize || std::memcmp(image_.data() + local + kLocalSize, name.data(), nameSize) != 0) {
     corrupt("the same name in both headers of an entry", local);
   }

@@ -1,5 +1,5 @@
-// Zip archives of stored (uncompressed) entries, as torch.save writes them: found through the central directory, with
-// zip64 fields and data descriptors. Read from memory; entries are views into the image.
+// Zip archives of stored (uncompressed) entries, as torch.save writes them: found through the central
+// directory, with zip64 fields and data descriptors. Read from memory; entries are views into the image.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +11,9 @@
 
 namespace hd::io {
 
-/// Every entry's bytes lie inside the image and no two entries share a byte, so reading all of them once touches the
-/// image at most once, whatever the directory claims. Errors: HD_PTH_CORRUPT with the byte offset, HD_PTH_UNSUPPORTED
-/// for encryption and compression.
+/// Every entry's bytes lie inside the image and no two entries share a byte, so reading all of them once
+/// touches the image at most once, whatever the directory claims. Errors: HD_PTH_CORRUPT with the byte
+/// offset, HD_PTH_UNSUPPORTED for encryption and compression.
 class ZipArchive {
  public:
   /// `path` is for messages only. `image` must outlive this object.
@@ -29,7 +29,8 @@ class ZipArchive {
   const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
   bool contains(std::string_view name) const { return entries_.find(name) != entries_.end(); }
 
-  /// The bytes of an entry, checked against its CRC-32 on first use. Throws HD_PTH_CORRUPT when it is missing.
+  /// The bytes of an entry, checked against its CRC-32 on first use. Throws HD_PTH_CORRUPT when it is
+  /// missing.
   std::span<const uint8_t> read(std::string_view name);
 
  private:

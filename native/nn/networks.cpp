@@ -34,7 +34,7 @@ NormaliseOptions normaliseFrom(const Value& model) {
   NormaliseOptions options;
   options.mean = threeNumbers(model, "mean", options.mean);
   options.deviation = threeNumbers(model, "std", options.deviation);
-  const std::string order = model.get("channelOrder", std::string("rgb"));
+  const std::string order = model.get("channelOrder", "rgb");
   if (order != "rgb" && order != "bgr") {
     throw Error("HD_RECIPE_VALUE", concat("expected rgb or bgr for model.channelOrder but received '", order, "'"),
                 "model.channelOrder");
@@ -57,7 +57,7 @@ std::unique_ptr<Graph> buildGfl(const Value& model, uint64_t seed) {
   const Features features = backboneRegistry().get(model.at("backbone").asString())(*graph, "normalise", model);
   FpnOptions neck;
   neck.channels = atLeast(model, "neckChannels", neck.channels, 1);
-  neck.extra = extraLevelsFrom(model.get("extraConvs", std::string("on_output")));
+  neck.extra = extraLevelsFrom(model.get("extraConvs", "on_output"));
   neck.reluBeforeExtra = model.get("reluBeforeExtra", false);
   const Features levels = addFpn(*graph, features, neck);
   GflHeadOptions head;

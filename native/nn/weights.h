@@ -12,7 +12,7 @@ namespace hd::nn {
 
 enum class MatchMode {
   strict,    ///< every tensor of the network is in the file and nothing else is
-  backbone,  ///< only "backbone.*" is loaded; other tensors of the file (neck, head, classifier) are left out
+  backbone,  ///< the same for "backbone.*"; other tensors of the file (neck, head, classifier) are left out
 };
 
 struct MatchReport {
@@ -36,8 +36,8 @@ std::string usualName(const std::string& name);
 /// Copies the tensors of `file` into masters and working copies and touches the store. Nothing is written unless
 /// everything may be.
 /// `num_batches_tracked` may be missing. Integer and floating types convert. `path` is for messages.
-/// Throws HD_WEIGHTS_MISMATCH in mode strict when anything is missing, unexpected or of another shape, and in either
-/// mode when shapes differ or nothing matches; HD_WEIGHTS_NONFINITE for NaN or infinity, HD_WEIGHTS_ZERO for an all-zero
+/// Throws HD_WEIGHTS_MISMATCH when anything is missing, unexpected or of another shape (in mode backbone: of the names
+/// that start with "backbone."), so a returned report has only matches; HD_WEIGHTS_NONFINITE for NaN or infinity, HD_WEIGHTS_ZERO for an all-zero
 /// weight of two or more dimensions (an interrupted or wrongly exported file).
 MatchReport loadWeights(ParameterStore& store, const io::TensorFile& file, MatchMode mode, const std::string& path = {},
                         const NameMap& nameMap = usualName);

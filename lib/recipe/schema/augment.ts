@@ -11,7 +11,14 @@ export const longShort = () =>
     .refine(([long, short]) => long >= short, { error: 'the longer side first, as [1333, 800]' });
 
 const flip = z
-  .strictObject({ probability: fraction().default(0.5).describe('Share of pictures that are mirrored.') })
+  .strictObject({
+    probability: fraction().default(0.5).describe('Share of pictures that are mirrored.'),
+    keypointPairs: z
+      .array(z.tuple([z.int().min(0), z.int().min(0)]))
+      .max(1000)
+      .default([])
+      .describe('Keypoint numbers [left, right] that change places, as the eyes of a person do.'),
+  })
   .describe('Mirrors left and right.');
 
 const resize = z
@@ -19,7 +26,9 @@ const resize = z
     mode: z
       .enum(['range', 'value'])
       .default('range')
-      .describe('`range`: long and short are drawn between the least and the largest of `sizes`; `value`: one of `sizes` is drawn.'),
+      .describe(
+        '`range`: long and short are drawn between the least and the largest of `sizes`; `value`: one of `sizes` is drawn.',
+      ),
     sizes: z
       .array(longShort())
       .min(1)
@@ -35,7 +44,7 @@ const crop = z
       .tuple([z.number().min(0.05).max(1), z.number().min(0.05).max(1)])
       .refine(([least, largest]) => least <= largest, { error: 'the smaller share first, as [0.5, 1]' })
       .default([0.5, 1])
-      .describe('Least and largest share of each side that is kept, 0.05–1.'),
+      .describe('Least and largest share of each side that is kept.'),
     minVisible: fraction()
       .default(0.3)
       .describe('Boxes with less than this share of their area left are dropped.'),

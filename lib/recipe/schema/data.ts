@@ -14,9 +14,11 @@ const common = {
   augment: z
     .array(augmentStepSchema)
     .max(32)
-    .default([{ flip: { probability: 0.5 } }])
+    .prefault([{ flip: {} }])
     .describe('What training does to a picture, in this order; boxes, masks and keypoints move along.'),
-  workers: autoCount(256).default('auto').describe('Threads that read and decode; `auto` is one a processor core.'),
+  workers: autoCount(256)
+    .default('auto')
+    .describe('Threads that read and decode; `auto` is one a processor core.'),
   slots: autoCount(64).default('auto').describe('Batches that are held ready in memory.'),
   canvases: z
     .int()
@@ -31,10 +33,14 @@ const common = {
   onBadSample: z
     .enum(['skip', 'stop'])
     .default('skip')
-    .describe('What a picture that cannot be read does: `skip` counts and lists it and goes on, `stop` ends the run.'),
+    .describe(
+      'What a picture that cannot be read does: `skip` counts and lists it and goes on, `stop` ends the run.',
+    ),
   maxBad: fraction()
     .default(0.001)
-    .describe('With `skip`: the largest share of bad pictures before the run stops; a single one is always forgiven.'),
+    .describe(
+      'With `skip`: the largest share of bad pictures before the run stops; a single one is always forgiven.',
+    ),
   keepEmpty: z
     .boolean()
     .default(true)
@@ -53,15 +59,25 @@ const list = () =>
     .nullable()
     .default(null)
     .describe('Text file that names the pictures of this split, one a line; without, all of the folder.');
+const names = () => z.union([filePath(), classNames()]);
+const namesHelp = 'Class names in label order: a text file, one a line, or a list';
 
-/** One format: the fields of a split, used for training and for validation alike. */
-function format<Name extends string, Split extends z.core.$ZodLooseShape>(name: Name, about: string, split: Split) {
+/**
+ * One format: the fields of its splits. Fields that validation leaves null it takes from training; those are declared
+ * twice, as `training` needs them and as `validation` may leave them out.
+ */
+function format<
+  Name extends string,
+  Both extends z.core.$ZodLooseShape,
+  Training extends z.core.$ZodLooseShape,
+  Validation extends Record<keyof Training, z.core.$ZodType>,
+>(name: Name, about: string, both: Both, training: Training, validation: Validation) {
   return z
     .strictObject({
       format: z.literal(name).describe('Format of the data set.'),
-      train: z.strictObject(split).describe('Pictures to learn from.'),
+      train: z.strictObject({ ...both, ...training }).describe('Pictures to learn from.'),
       val: z
-        .strictObject(split)
+        .strictObject({ ...both, ...validation })
         .nullable()
         .default(null)
         .describe('Pictures to measure on; without, nothing is evaluated.'),
@@ -70,40 +86,64 @@ function format<Name extends string, Split extends z.core.$ZodLooseShape>(name: 
     .describe(about);
 }
 
-const coco = format('coco', 'COCO: one JSON file a split.', {
-  images: images(),
-  annotations: filePath().describe('JSON file of the annotations.'),
-});
+/** A field of the validation split that is the training split's unless given. */
+const asInTraining = <Field extends z.ZodType>(field: Field) =>
+  field.nullable().default(null).describe('As in training unless given.');
 
-const voc = format('voc', 'Pascal VOC: one XML file a picture.', {
-  images: images(),
-  annotations: filePath().describe('Folder of the XML files.'),
-  list: list(),
-  classes: z
-    .union([filePath(), classNames()])
-    .nullable()
-    .default(null)
-    .describe('Class names in label order: a text file, one a line, or a list; without, those found, sorted. Validation takes those of training.'),
-});
+const coco = format(
+  'coco',
+  'COCO: one JSON file a split.',
+  { images: images(), annotations: filePath().describe('JSON file of the annotations.') },
+  {
+    classes: classNames()
+      .nullable()
+      .default(null)
+      .describe('Categories to learn, in label order; without, all of the file.'),
+  },
+  { classes: asInTraining(classNames()) },
+);
 
-const yolo = format('yolo', 'YOLO: one text file a picture, lines of `class x y width height` as shares of the picture.', {
-  images: images(),
-  labels: filePath().describe('Folder of the text files.'),
-  list: list(),
-  classes: z
-    .union([filePath(), classNames()])
-    .nullable()
-    .default(null)
-    .describe('Class names in label order: a text file, one a line, or a list; without, numbers. Validation takes those of training.'),
-});
+const offset = () => z.number().min(0).max(1);
 
-const synthetic = format('synthetic', 'Scenes of shapes that are drawn on the fly; the same for the same seed.', {
-  count: z.int().min(1).max(10_000_000).describe('How many pictures.'),
-});
+const voc = format(
+  'voc',
+  'Pascal VOC: one XML file a picture.',
+  { images: images(), annotations: filePath().describe('Folder of the XML files.'), list: list() },
+  {
+    classes: names().nullable().default(null).describe(`${namesHelp}; without, those found, sorted.`),
+    offset: offset().default(1).describe('Number of the first pixel; VOC counts from 1, many tools from 0.'),
+  },
+  { classes: asInTraining(names()), offset: asInTraining(offset()) },
+);
 
-const source = format('source', 'Pictures that the program hands to `Trainer`; not for the command line.', {
-  classes: classNames().nullable().default(null).describe('Class names in label order. Validation takes those of training.'),
-});
+const yolo = format(
+  'yolo',
+  'YOLO: one text file a picture, lines of `class x y width height` as shares of the picture.',
+  { images: images(), labels: filePath().describe('Folder of the text files.'), list: list() },
+  { classes: names().describe(`${namesHelp}.`) },
+  { classes: asInTraining(names()) },
+);
+
+const synthetic = format(
+  'synthetic',
+  'Scenes of shapes that are drawn on the fly; the same for the same seed.',
+  { count: z.int().min(1).max(10_000_000).describe('How many pictures.') },
+  {},
+  {},
+);
+
+const source = format(
+  'source',
+  'Pictures that the program hands to `Trainer`; not for the command line.',
+  {},
+  {
+    classes: classNames()
+      .nullable()
+      .default(null)
+      .describe('Class names in label order; without, those of the source.'),
+  },
+  { classes: asInTraining(classNames()) },
+);
 
 /** The pictures, discriminated by `format`. A new format is one more member. */
 export const dataSchema = z

@@ -39,9 +39,16 @@ export const modelSchema = z
       .min(0)
       .max(4)
       .default(0)
-      .describe('Backbone stages that do not learn: 0 none, 1 stem and layer1, … 4 all. Above 0 needs weights.'),
+      .describe(
+        'Backbone stages that do not learn: 0 none, 1 stem and layer1, … 4 all. Above 0 needs weights.',
+      ),
     neckChannels: z.int().min(8).max(2048).default(256).describe('Channels of each feature pyramid level.'),
-    headConvs: z.int().min(0).max(8).default(4).describe('Stacked 3×3 convolutions in each tower of the head.'),
+    headConvs: z
+      .int()
+      .min(0)
+      .max(8)
+      .default(4)
+      .describe('Stacked 3×3 convolutions in each tower of the head.'),
     headChannels: z
       .int()
       .min(32)
@@ -54,7 +61,9 @@ export const modelSchema = z
       .min(1)
       .max(64)
       .default(16)
-      .describe('Largest distance of a box side from its anchor point, in strides; each side has regMax + 1 bins.'),
+      .describe(
+        'Largest distance of a box side from its anchor point, in strides; each side has regMax + 1 bins.',
+      ),
     boxLoss: z.enum(['iou', 'giou', 'diou', 'ciou']).default('giou').describe('Loss of the decoded boxes.'),
     weights: filePath()
       .nullable()
@@ -63,7 +72,9 @@ export const modelSchema = z
     init: z
       .enum(['strict', 'backbone'])
       .default('strict')
-      .describe('How weights are taken: `strict` refuses any mismatch, `backbone` takes what fits below `backbone.`.'),
+      .describe(
+        'How weights are taken: `strict` refuses any mismatch, `backbone` takes what fits below `backbone.`.',
+      ),
     mean: rgb()
       .default([123.675, 116.28, 103.53])
       .describe('Mean of the red, green and blue channels that the network subtracts, 0–255.'),

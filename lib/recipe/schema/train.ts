@@ -28,12 +28,21 @@ const group = z.strictObject({
 
 const schedule = z
   .strictObject({
-    kind: z.enum(['constant', 'steps', 'cosine', 'poly']).default('cosine').describe('Course of the learning rate after warm-up.'),
-    at: z.array(z.number().positive()).max(1000).default([]).describe('steps: when the rate drops, ascending, in `unit`.'),
+    kind: z
+      .enum(['constant', 'steps', 'cosine', 'poly'])
+      .default('cosine')
+      .describe('Course of the learning rate after warm-up.'),
+    at: z
+      .array(z.number().positive())
+      .max(1000)
+      .default([])
+      .describe('steps: when the rate drops, ascending, in `unit`.'),
     unit: timeUnit().default('epochs').describe('steps: unit of `at`; `run` means shares of the run, 0–1.'),
     gamma: z.number().positive().max(1).default(0.1).describe('steps: factor at each drop.'),
     power: z.number().positive().max(10).default(0.9).describe('poly: exponent.'),
-    floor: fraction().default(0).describe('cosine, poly: rate at the end, as a share of the rate at the start.'),
+    floor: fraction()
+      .default(0)
+      .describe('cosine, poly: rate at the end, as a share of the rate at the start.'),
   })
   .prefault({})
   .describe('Course of the learning rate.');
@@ -43,7 +52,9 @@ const warmup = z
     kind: z
       .enum(['linear', 'constant', 'exp'])
       .default('linear')
-      .describe('How the rate goes from `ratio` to full: in a straight line, in one jump at the end, or by equal factors.'),
+      .describe(
+        'How the rate goes from `ratio` to full: in a straight line, in one jump at the end, or by equal factors.',
+      ),
     length: z.number().min(0).default(0.05).describe('How long it takes, in `unit`; 0 is no warm-up.'),
     unit: timeUnit().default('run').describe('Unit of `length`; `run` means a share of the run, 0–1.'),
     ratio: z.number().positive().max(1).default(0.001).describe('First rate, as a share of the full one.'),
@@ -62,7 +73,9 @@ const ema = z
   })
   .nullable()
   .default(null)
-  .describe('Moving average of the weights; evaluation and the final weights use it. `null` is off, `{}` the defaults.');
+  .describe(
+    'Moving average of the weights; evaluation and the final weights use it. `null` is off, `{}` the defaults.',
+  );
 
 export const trainSchema = z
   .strictObject({
@@ -73,7 +86,13 @@ export const trainSchema = z
       .nullable()
       .default(null)
       .describe('Passes over the training pictures; 12 when `steps` is not given either.'),
-    steps: z.int().min(1).max(1_000_000_000).nullable().default(null).describe('Optimiser steps, in place of `epochs`.'),
+    steps: z
+      .int()
+      .min(1)
+      .max(1_000_000_000)
+      .nullable()
+      .default(null)
+      .describe('Optimiser steps, in place of `epochs`.'),
     batch: z.int().min(1).max(65536).default(16).describe('Pictures in an optimiser step.'),
     accumulate: z
       .int()
@@ -81,7 +100,12 @@ export const trainSchema = z
       .max(65536)
       .default(1)
       .describe('Micro-batches that an optimiser step is cut into; saves memory, must divide `batch`.'),
-    lr: z.number().positive().max(100).default(0.01).describe('Learning rate for a batch of `lrBatch` pictures.'),
+    lr: z
+      .number()
+      .positive()
+      .max(100)
+      .default(0.01)
+      .describe('Learning rate for a batch of `lrBatch` pictures.'),
     lrBatch: z
       .int()
       .min(0)
@@ -93,22 +117,41 @@ export const trainSchema = z
       .array(group)
       .max(64)
       .default([])
-      .describe('Parameters with a rate or decay of their own; the first group that matches takes a parameter.'),
+      .describe(
+        'Parameters with a rate or decay of their own; the first group that matches takes a parameter.',
+      ),
     schedule,
     warmup,
-    clip: z.number().min(0).default(35).describe('Largest norm of the whole gradient; longer ones are scaled down. 0 is off.'),
+    clip: z
+      .number()
+      .min(0)
+      .default(35)
+      .describe('Largest norm of the whole gradient; longer ones are scaled down. 0 is off.'),
     ema,
-    freeze: z.array(namePattern()).max(256).default([]).describe('Parameters that do not learn; `*` stands for any characters.'),
+    freeze: z
+      .array(namePattern())
+      .max(256)
+      .default([])
+      .describe('Parameters that do not learn; `*` stands for any characters.'),
     lossWeights: z
       .record(z.string().regex(/^[A-Za-z]\w*$/), z.number().min(0))
       .default({})
-      .describe('Factors on loss terms by name (GFL: `cls`, `box`, `dfl`); others keep the factor of the detector.'),
+      .describe(
+        'Factors on loss terms by name (GFL: `cls`, `box`, `dfl`); others keep the factor of the detector.',
+      ),
     precision: z
       .enum(['auto', 'fp32', 'bf16'])
       .default('auto')
       .describe('Arithmetic: `auto` is bf16 where the machine has matrix units for it, else fp32.'),
-    seed: z.int().min(0).max(0xffffffff).default(0).describe('Seed of initialisation, order and augmentation.'),
-    threads: autoCount(1024).default('auto').describe('Threads that compute; `auto` is one a processor core.'),
+    seed: z
+      .int()
+      .min(0)
+      .max(0xffffffff)
+      .default(0)
+      .describe('Seed of initialisation, order and augmentation.'),
+    threads: autoCount(1024)
+      .default('auto')
+      .describe('Threads that compute; `auto` is one a processor core.'),
   })
   .prefault({})
   .describe('How the network learns.');

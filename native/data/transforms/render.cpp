@@ -137,7 +137,8 @@ int64_t renderPicture(const Picture& picture, const Plan& plan, const Canvas& ca
   if (divisor == 1 && geometry.keepsPixels() && !geometry.flipped) {
     moveRows(picture, geometry, canvas);
     const bool whole = geometry.width == picture.width && geometry.height == picture.height;
-    if (whole && plan.colour.identity()) copied = int64_t{geometry.width} * geometry.height * 3;
+    if (whole && plan.colour.identity() && !picture.storage.empty())
+      copied = int64_t{geometry.width} * geometry.height * 3;
   } else {
     resample(picture, geometry, divisor, canvas, scratch);
   }

@@ -27,8 +27,9 @@ struct RenderScratch {
 /// Writes the valid part of the canvas (plan.geometry's width × height; fits the canvas) from a picture that
 /// was decoded at 1/1, 1/2, 1/4 or 1/8 of the plan's original size. Bilinear, half-pixel centres, edges
 /// repeated (OpenCV's INTER_LINEAR, torch's align_corners=False), within one level of exact arithmetic.
-/// Returns the bytes that were merely copied: the valid part's when neither geometry nor colour changed
-/// anything, else 0.
+/// Returns the bytes that were merely copied: those of a picture in the data set's own memory that neither
+/// geometry nor colour changed, so that Dataset::loadInto() could have spared the way; else 0. Foreign memory
+/// is read in place.
 int64_t renderPicture(const Picture& picture, const Plan& plan, const Canvas& canvas, RenderScratch& scratch);
 
 /// Applies plan.colour to the valid part, in place.

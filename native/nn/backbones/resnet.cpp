@@ -29,14 +29,14 @@ struct ResNetOptions {
 
 ResNetOptions optionsFrom(const Value& model) {
   ResNetOptions options;
-  options.norm = batchNormFrom(model.get("norm", std::string("train")));
+  options.norm = batchNormFrom(model.get("norm", "train"));
   options.frozenStages = model.get("frozenStages", int64_t{-1});
   if (options.frozenStages < -1 || options.frozenStages > 4) {
     throw Error("HD_RECIPE_VALUE",
                 concat("expected -1 (nothing) to 4 for model.frozenStages but received ", options.frozenStages),
                 "model.frozenStages");
   }
-  const std::string style = model.get("style", std::string("pytorch"));
+  const std::string style = model.get("style", "pytorch");
   if (style != "pytorch" && style != "caffe") {
     throw Error("HD_RECIPE_VALUE", concat("expected pytorch or caffe for model.style but received '", style, "'"), "model.style");
   }

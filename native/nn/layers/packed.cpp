@@ -92,8 +92,9 @@ Tensor PackedConvolution::run(const Tensor& x, const ConvGeometry& g, bool relu,
   }
   const auto bias = bias_.defined() ? std::optional<Tensor>(bias_) : std::nullopt;
   if (residual.defined()) {
+    static const std::optional<at::Scalar> noFactor;  // a constant: gcc 12 warns about a temporary
     return operators().binary->call(x, residual, form.weight, bias, pair(g.padding), pair(g.stride), pair(g.dilation), g.groups,
-                                    "add", std::nullopt, relu ? std::optional<std::string_view>("relu") : std::nullopt,
+                                    "add", noFactor, relu ? std::optional<std::string_view>("relu") : std::nullopt,
                                     Scalars(), std::nullopt);
   }
   return operators().pointwise->call(x, form.weight, bias, pair(g.padding), pair(g.stride), pair(g.dilation), g.groups,

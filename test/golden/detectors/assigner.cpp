@@ -70,7 +70,7 @@ GOLDEN("ld/assigner", file, check) {
     check.close(ignored, integers(c, "ignored_anchors"), {}, name + " ignored anchors");
     const hd::Value* region = c.find("vlr_region");
     if (region == nullptr || region->isNull()) continue;
-    const auto thresholds = atss(grid, valid, objects, {}, options).thresholds;
-    checkRegion(*region, valuableRegion(grid, valid, objects, thresholds, RegionRule::released), tolerance, name, check);
+    checkRegion(*region, valuableRegion(grid, valid, objects, result.thresholds, RegionRule::released), tolerance, name,
+                check);
   }
 }

@@ -77,18 +77,15 @@ AtssResult bruteForce(const AnchorGrid& grid, const std::vector<ValidCells>& val
     for (int64_t l = 0; l < static_cast<int64_t>(grid.levels().size()); ++l) {
       std::vector<std::pair<double, Cell>> order;
       for (const Cell& a : anchors) {
-        if (a.level == l) order.emplace_back((a.x - x) * (a.x - x) + (a.y - y) * (a.y - y), a);
+        if (a.level == l && out.object[a.anchor] != AtssResult::excluded) order.emplace_back((a.x - x) * (a.x - x) + (a.y - y) * (a.y - y), a);
       }
       std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
       order.resize(std::min<size_t>(order.size(), static_cast<size_t>(options.candidates)));
-      for (const auto& [distance, a] : order) {
-        const bool ignored = out.object[a.anchor] == AtssResult::excluded;
-        candidates.emplace_back(a, ignored ? -1.0f : iou(a.box, object));
-      }
+      for (const auto& [distance, a] : order) candidates.emplace_back(a, iou(a.box, object));
     }
     double mean = 0, squares = 0;
     for (const auto& [a, overlap] : candidates) mean += overlap;
-    mean /= static_cast<double>(candidates.size());
+    mean /= std::max(1.0, static_cast<double>(candidates.size()));
     for (const auto& [a, overlap] : candidates) squares += (overlap - mean) * (overlap - mean);
     out.thresholds.push_back(candidates.size() < 2
                                  ? mean
@@ -96,7 +93,7 @@ AtssResult bruteForce(const AnchorGrid& grid, const std::vector<ValidCells>& val
     for (const auto& [a, overlap] : candidates) {
       const auto cx = static_cast<float>(a.x), cy = static_cast<float>(a.y);
       const float inside = std::min({cx - object.x1, cy - object.y1, object.x2 - cx, object.y2 - cy});
-      if (out.object[a.anchor] == AtssResult::excluded || overlap < out.thresholds[g] || !(inside > 0.01f)) continue;
+      if (overlap < out.thresholds[g] || !(inside > 0.01f)) continue;
       if (out.object[a.anchor] >= 0 && overlap <= out.overlap[a.anchor]) continue;
       out.object[a.anchor] = static_cast<int32_t>(g);
       out.overlap[a.anchor] = overlap;

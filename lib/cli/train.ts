@@ -1,0 +1,58 @@
+import { ExitCode } from '../error.ts';
+import { consoleReporter, evaluationTable } from '../report/console.ts';
+import { Trainer } from '../trainer/trainer.ts';
+import { machineOverrides, type RecipeOptions, readRecipe, type Verb, withMachine, withRecipe } from './verb.ts';
+
+interface TrainOptions extends RecipeOptions {
+  run?: string | undefined;
+  resume: string;
+  threads?: number | undefined;
+}
+
+export const train: Verb<TrainOptions> = {
+  command: ['train', '$0'],
+  describe: 'Train a detector from a recipe (the default verb)',
+  builder: (argv) =>
+    withMachine(withRecipe(argv))
+      .option('run', { type: 'string', describe: 'Run folder (default: runs/<recipe name>-<n>)' })
+      .option('resume', { type: 'string', default: 'never', describe: "'never', 'auto' (start, go on, or return when finished), or a checkpoint folder" })
+      .example('$0 --config configs/quickstart.yaml', 'train with what the recipe says')
+      .example('$0 --config r.yaml --run runs/a --resume auto', 'the same command again goes on after a crash')
+      .example('$0 --config r.yaml --set train.lr=0.005 --set train.epochs=24', 'change fields'),
+  handler: async (options) => {
+    const loaded = readRecipe({ ...options, set: [...options.set, ...machineOverrides(options)] });
+    const abort = stopOnSignals();
+    const trainer = new Trainer(loaded, { run: options.run, resume: options.resume, signal: abort.signal });
+    const report = consoleReporter({ json: options.json });
+    const run = trainer.run();
+    for await (const event of run) report(event);
+    const result = await run;
+    if (!options.json) process.stdout.write(closing(options, result));
+    process.exitCode = result.status === 'done' ? ExitCode.done : ExitCode.interrupted;
+  },
+};
+
+/** First signal: finish the step, save, exit 75. Second: exit at once; what is on the disk is whole either way. */
+function stopOnSignals(): AbortController {
+  const abort = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (abort.signal.aborted) process.exit(ExitCode.interrupted);
+      process.stderr.write(`\n${signal}: finishing the step and saving; again to stop at once\n`);
+      abort.abort();
+    });
+  }
+  return abort;
+}
+
+function closing(options: TrainOptions, result: Awaited<ReturnType<Trainer['run']>>): string {
+  const recipe = `--config ${options.config}`;
+  if (result.status === 'interrupted') {
+    return `saved; go on with: npx hdtrain ${recipe} --run ${result.run} --resume auto\n`;
+  }
+  const lines: string[] = [];
+  if (result.metrics) lines.push('', evaluationTable(result.metrics), '', `AP ${Number(result.metrics.ap).toFixed(3)}  AP50 ${Number(result.metrics.ap50).toFixed(3)}`);
+  if (result.pictures.length > 0) lines.push(`pictures (truth left, predicted right): ${result.run}/pictures`);
+  lines.push('next:', `  npx hdtrain predict --weights ${result.weights} --out predictions PICTURES…`, `  npx hdtrain eval ${recipe} --weights ${result.weights}`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,42 @@
+/** What a verb of the command line is: one file each, registered by one line in main.ts. */
+import type { Argv, CommandModule } from 'yargs';
+import { type LoadedRecipe, loadRecipe } from '../recipe/index.ts';
+
+export type Verb<Options> = CommandModule<CommonOptions, Options>;
+
+/** Options that every verb has. */
+export interface CommonOptions {
+  json: boolean;
+}
+
+/** Options of every verb that reads a recipe. */
+export interface RecipeOptions extends CommonOptions {
+  config: string;
+  set: string[];
+}
+
+export function withRecipe<T>(argv: Argv<T>) {
+  return argv
+    .option('config', { type: 'string', demandOption: true, describe: 'Recipe (YAML)' })
+    .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'Override one field: a.b=c (repeatable)' });
+}
+
+export function readRecipe({ config, set }: RecipeOptions): LoadedRecipe {
+  return loadRecipe(config, { set });
+}
+
+/** Machine options of verbs that compute. They are recipe overrides in disguise, so that a recipe stays the whole truth. */
+export function withMachine<T>(argv: Argv<T>) {
+  return argv
+    .option('device', { type: 'string', choices: ['auto', 'cpu'], default: 'auto', describe: 'Where to compute' })
+    .option('threads', { type: 'number', describe: 'Threads that compute (default: all cores)' });
+}
+
+export function machineOverrides({ threads }: { threads?: number | undefined }): string[] {
+  return threads === undefined ? [] : [`train.threads=${threads}`];
+}
+
+/** One result: JSON for machines, else text for people. */
+export function print(json: boolean, data: unknown, text: () => string): void {
+  process.stdout.write(`${json ? JSON.stringify(data) : text()}\n`);
+}

@@ -1,0 +1,99 @@
+/** A trained detector ready to use: what `predict`, `eval` and programs load. */
+import { HdError } from './error.ts';
+import { type MatchReport, type NativeDataset, type NativeEvaluator, type NativeSession, native } from './native.ts';
+import { type Recipe, type RecipeInput, resolveRecipe } from './recipe/index.ts';
+import { type EvaluationResult, evaluatePass } from './trainer/evaluate.ts';
+import { openLoader, sessionOptions } from './trainer/setup.ts';
+
+export interface DetectorOptions {
+  /** The recipe of the model; needed only for weights that do not describe themselves (foreign ones). */
+  recipe?: Recipe;
+  classes?: string[];
+  threads?: number;
+}
+
+export interface Detection {
+  /** x1, y1, x2, y2 in pixels of the file. */
+  box: [number, number, number, number];
+  score: number;
+  label: number;
+  class: string;
+}
+
+export class Detector {
+  private constructor(
+    readonly recipe: Recipe,
+    readonly classes: string[],
+    /** How the file's tensors met the model's. */
+    readonly report: MatchReport,
+    readonly session: NativeSession,
+  ) {}
+
+  /** @throws HdError HD_WEIGHTS_… when the file does not fit the model. */
+  static async load(weights: string, options: DetectorOptions = {}): Promise<Detector> {
+    const { recipe, classes } = options.recipe
+      ? { recipe: options.recipe, classes: options.classes ?? namesOf(options.recipe) }
+      : await describe(weights);
+    if (options.threads) recipe.train.threads = options.threads;
+    const session = await native().createSession(sessionOptions(recipe, classes.length, false));
+    return new Detector(recipe, classes, await session.loadWeights(weights, 'strict'), session);
+  }
+
+  /** Scores a data set with truth. */
+  evaluate(dataset: NativeDataset, progress?: (done: number) => void): Promise<EvaluationResult> {
+    return this.#pass(dataset, progress);
+  }
+
+  /** Detections of picture files, in their order. Files that cannot be read are in `failed`. */
+  async detectFiles(
+    files: readonly string[],
+    progress?: (done: number) => void,
+  ): Promise<{ dataset: NativeDataset; evaluator: NativeEvaluator; detections: Detection[][] }> {
+    const dataset = await native().openDataset({ format: 'files', files: [...files], classes: this.classes });
+    const { evaluator } = await this.#pass(dataset, progress);
+    const detections = files.map((_, image) => {
+      const { boxes, scores, labels } = evaluator.detections(image);
+      return Array.from(scores, (score, i): Detection => {
+        const label = labels[i] ?? 0;
+        const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = boxes.subarray(4 * i, 4 * i + 4);
+        return { box: [x1, y1, x2, y2], score, label, class: this.classes[label] ?? String(label) };
+      });
+    });
+    return { dataset, evaluator, detections };
+  }
+
+  async #pass(dataset: NativeDataset, progress?: (done: number) => void): Promise<EvaluationResult> {
+    const loader = openLoader(this.recipe, dataset, false, this.session.divisor);
+    try {
+      return await evaluatePass(this.recipe, this.session, dataset, loader, progress);
+    } finally {
+      loader.close();
+    }
+  }
+
+  close(): void {
+    this.session.close();
+  }
+}
+
+function namesOf(recipe: Recipe): string[] {
+  const { classes } = recipe.model;
+  if (Array.isArray(classes)) return classes;
+  if (typeof classes === 'number') return Array.from({ length: classes }, (_, i) => String(i));
+  throw new HdError('HD_USAGE', "expected the classes of the weights: name them in model.classes of the recipe ('auto' needs a data set)");
+}
+
+/** The recipe that student weights carry in their metadata. */
+async function describe(weights: string): Promise<{ recipe: Recipe; classes: string[] }> {
+  const { metadata } = await native().weightsInfo(weights);
+  if (metadata.format !== 'hdtrain-student-1' || !metadata.model || !metadata.size || !metadata.eval) {
+    throw new HdError('HD_WEIGHTS_UNDESCRIBED', `expected weights that describe their model (student.safetensors of a run) but ${weights} do not: give their recipe with --config`, weights);
+  }
+  const { classes, ...model } = JSON.parse(metadata.model) as RecipeInput['model'] & { classes: string[] };
+  const input = {
+    model: { ...model, classes },
+    data: { format: 'source', train: {}, size: JSON.parse(metadata.size) },
+    eval: JSON.parse(metadata.eval),
+  } as RecipeInput;
+  return { recipe: resolveRecipe(input).recipe, classes };
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EventQueue } from '../../../lib/trainer/event-queue.ts';
+
+interface Event {
+  type: string;
+  n: number;
+}
+
+async function collect(queue: EventQueue<Event>): Promise<number[]> {
+  const seen: number[] = [];
+  for await (const { n } of queue) seen.push(n);
+  return seen;
+}
+
+test('events come in order, those from before the iteration too', async () => {
+  const queue = new EventQueue<Event>();
+  queue.push({ type: 'step', n: 1 });
+  const seen = collect(queue);
+  await sleep(1);
+  queue.push({ type: 'step', n: 2 });
+  queue.push({ type: 'step', n: 3 });
+  queue.end();
+  assert.deepEqual(await seen, [1, 2, 3]);
+});
+
+test('progress is kept only while somebody iterates', async () => {
+  const queue = new EventQueue<Event>();
+  queue.push({ type: 'progress', n: 1 });
+  const seen = collect(queue);
+  await sleep(1);
+  queue.push({ type: 'progress', n: 2 });
+  queue.end();
+  assert.deepEqual(await seen, [2]);
+});
+
+test('a failure reaches the iterator after the events before it', async () => {
+  const queue = new EventQueue<Event>();
+  queue.push({ type: 'step', n: 1 });
+  queue.fail(new Error('broken'));
+  const seen: number[] = [];
+  await assert.rejects(async () => {
+    for await (const { n } of queue) seen.push(n);
+  }, /broken/);
+  assert.deepEqual(seen, [1]);
+});

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { StepMeter } from '../../../lib/trainer/meter.ts';
+import type { StepOutput } from '../../../lib/native.ts';
+
+const timeline = { stepsPerEpoch: 10, totalSteps: 30 };
+
+function output(step: number, losses?: Record<string, number>): StepOutput {
+  return {
+    done: true, epoch: Math.floor(step / 10), step: step % 10, images: 4, imageIds: [0, 1, 2, 3], positives: 8,
+    gradientNorm: 1.5, waitSeconds: 0, seconds: 0, ...(losses ? { losses } : {}),
+  };
+}
+
+test('tells at the first step, every n-th and the last, with means over what was read', () => {
+  const meter = new StepMeter(timeline, 7);
+  meter.start(0);
+  const told: number[] = [];
+  for (let step = 1; step <= 30; ++step) {
+    const event = meter.record(step, 0.1, output(step, { total: step }));
+    if (event) told.push(event.step);
+    if (event?.step === 7) assert.equal(event.losses.total, (2 + 3 + 4 + 5 + 6 + 7) / 6);
+    if (event) assert.equal(event.positives, 8);
+  }
+  assert.deepEqual(told, [1, 7, 14, 21, 28, 30]);
+});
+
+test('losses are read at every step that tells, and not at most others', () => {
+  const meter = new StepMeter({ stepsPerEpoch: 100, totalSteps: 1000 }, 50);
+  const read = Array.from({ length: 100 }, (_, step) => step).filter((step) => meter.reads(step));
+  assert.ok(read.includes(0) && read.includes(49) && read.includes(99));
+  assert.ok(read.length <= 12, `${read.length} reads in 100 steps`);
+});
+
+test('the ETA shrinks to zero at the end', () => {
+  const meter = new StepMeter({ stepsPerEpoch: 1, totalSteps: 3 }, 1);
+  meter.start(0);
+  const etas = [1, 2, 3].map((step) => meter.record(step, 0.1, output(step, { total: 1 }))?.eta ?? -1);
+  assert.equal(etas[2], 0);
+  assert.ok(etas.every((eta) => eta >= 0));
+});

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { baseLearningRate, emaDecay, learningRate, scheduleFactor, warmupFactor } from '../../../lib/trainer/schedule.ts';
+
+const timeline = { stepsPerEpoch: 100, totalSteps: 1200 };
+const noWarmup = { kind: 'linear', length: 0, unit: 'steps', ratio: 0.001 } as const;
+const near = (actual: number, expected: number) => assert.ok(Math.abs(actual - expected) < 1e-12, `${actual} ≠ ${expected}`);
+
+describe('scheduleFactor', () => {
+  test('steps drop at whole epochs, steps or shares of the run', () => {
+    const epochs = { kind: 'steps', at: [8, 11], gamma: 0.1, unit: 'epochs' } as const;
+    near(scheduleFactor(799, epochs, timeline), 1);
+    near(scheduleFactor(800, epochs, timeline), 0.1);
+    near(scheduleFactor(1099, epochs, timeline), 0.1);
+    near(scheduleFactor(1100, epochs, timeline), 0.01);
+    near(scheduleFactor(50, { kind: 'steps', at: [50], gamma: 0.5, unit: 'steps' }, timeline), 0.5);
+    near(scheduleFactor(600, { kind: 'steps', at: [0.5], gamma: 0.5, unit: 'run' }, timeline), 0.5);
+    near(scheduleFactor(599, { kind: 'steps', at: [0.5], gamma: 0.5, unit: 'run' }, timeline), 1);
+  });
+  test('cosine goes from 1 to its floor', () => {
+    near(scheduleFactor(0, { kind: 'cosine', floor: 0.1 }, timeline), 1);
+    near(scheduleFactor(600, { kind: 'cosine', floor: 0.1 }, timeline), 0.55);
+    near(scheduleFactor(1200, { kind: 'cosine', floor: 0.1 }, timeline), 0.1);
+  });
+  test('poly', () => {
+    near(scheduleFactor(600, { kind: 'poly', power: 2 }, timeline), 0.25);
+    near(scheduleFactor(1200, { kind: 'poly', power: 2 }, timeline), 0);
+  });
+  test('every kind stays between its end and 1 and never rises', () => {
+    const kinds = fc.constantFrom('constant', 'steps', 'cosine', 'poly');
+    fc.assert(
+      fc.property(kinds, fc.integer({ min: 0, max: 1199 }), fc.double({ min: 0, max: 1, noNaN: true }), (kind, step, floor) => {
+        const schedule = { kind, floor, at: [3, 7], gamma: 0.3, power: 0.9 } as const;
+        const [now, next] = [scheduleFactor(step, schedule, timeline), scheduleFactor(step + 1, schedule, timeline)];
+        return now <= 1 + 1e-12 && next <= now + 1e-12 && next >= 0;
+      }),
+    );
+  });
+});
+
+describe('warmupFactor', () => {
+  test('linear is mmcv’s formula', () => {
+    const warmup = { kind: 'linear', length: 500, unit: 'steps', ratio: 0.001 } as const;
+    near(learningRate(0, 0.01, { kind: 'constant' }, warmup, timeline), 1e-5);
+    near(learningRate(1, 0.01, { kind: 'constant' }, warmup, timeline), 2.998e-5);
+    near(learningRate(250, 0.01, { kind: 'constant' }, warmup, timeline), 0.005005);
+    near(learningRate(500, 0.01, { kind: 'constant' }, warmup, timeline), 0.01);
+  });
+  test('constant and exp', () => {
+    near(warmupFactor(99, { kind: 'constant', length: 1, unit: 'epochs', ratio: 0.2 }, timeline), 0.2);
+    near(warmupFactor(100, { kind: 'constant', length: 1, unit: 'epochs', ratio: 0.2 }, timeline), 1);
+    near(warmupFactor(60, { kind: 'exp', length: 0.1, unit: 'run', ratio: 0.01 }, timeline), 0.1);
+  });
+  test('length 0 is no warm-up', () => near(warmupFactor(0, noWarmup, timeline), 1));
+});
+
+test('the rate scales with the batch', () => {
+  near(baseLearningRate({ lr: 0.01, lrBatch: 16, batch: 4 }), 0.0025);
+  near(baseLearningRate({ lr: 0.01, lrBatch: 0, batch: 4 }), 0.01);
+});
+
+test('EMA decay rises to its value', () => {
+  near(emaDecay(0, null), 0);
+  near(emaDecay(0, { decay: 0.999, warmup: 0 }), 0.999);
+  near(emaDecay(1999, { decay: 0.9998, warmup: 2000 }), 0.9998 * (1 - Math.exp(-1)));
+  assert.ok(emaDecay(10, { decay: 0.9998, warmup: 2000 }) < 0.01);
+});
