@@ -58,18 +58,12 @@ function longShort(recipe: Recipe): [number, number] {
 
 /** The pipeline of one split: augmentation in training, the plain resize otherwise. */
 function pipeline(recipe: Recipe, training: boolean): Record<string, unknown>[] {
-  const resize = { resize: { mode: 'range', scale: [longShort(recipe)] } };
+  const resize = { resize: { sizes: [longShort(recipe)] } };
   if (!training) return [resize];
-  let resized = false;
-  const steps = recipe.data.augment.map((step) => {
-    if (!step.resize) return step as Record<string, unknown>;
-    resized = true;
-    return { resize: { mode: step.resize.mode, scale: step.resize.sizes } };
-  });
+  const steps: Record<string, unknown>[] = recipe.data.augment;
+  if (steps.some((step) => step.resize)) return steps;
   // Cropping comes before the resize, so that what is left fills the canvas; the rest works on the small picture.
-  if (resized) return steps;
-  const crops = steps.filter((step) => 'crop' in step);
-  return [...crops, resize, ...steps.filter((step) => !('crop' in step))];
+  return [...steps.filter((step) => step.crop), resize, ...steps.filter((step) => !step.crop)];
 }
 
 export function openLoader(recipe: Recipe, dataset: NativeDataset, training: boolean, divisor: number): NativeLoader {

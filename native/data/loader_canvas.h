@@ -16,7 +16,7 @@ namespace hd::data {
 struct CanvasOptions {
   int divisor = 32;  ///< of both sides
   int maxCanvases = 12;
-  std::optional<Extent> fixed;  ///< the only canvas; pictures that exceed it are scaled down
+  std::optional<Extent> fixed = std::nullopt;  ///< the only canvas; pictures that exceed it are scaled down
   /// Colour of the padding. The default is the ImageNet mean: after normalisation it is 0 to within 0.006, as
   /// if the normalised picture had been padded with zeros.
   std::array<uint8_t, 3> fill = {124, 116, 104};

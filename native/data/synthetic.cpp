@@ -138,8 +138,18 @@ class SyntheticDataset : public Dataset {
   explicit SyntheticDataset(const SyntheticOptions& options) : options_(options) {}
 
   Picture load(int64_t image, int, int) const override {
+    Picture picture;
+    picture.width = options_.width;
+    picture.height = options_.height;
+    picture.storage.resize(static_cast<size_t>(options_.width) * options_.height * 3);
+    picture.pixels = picture.storage.data();
+    loadInto(image, picture.storage.data(), static_cast<size_t>(options_.width) * 3);
+    return picture;
+  }
+
+  bool loadInto(int64_t image, uint8_t* pixels, size_t pitch) const override {
     Random random(options_.seed, "synthetic/" + options_.split + "/look", 0, static_cast<uint64_t>(image));
-    ScenePainter painter(options_.width, options_.height);
+    ScenePainter painter(pixels, pitch, options_.width, options_.height);
     const Colour background = painter.paintBackground(random);
     painter.paintClutter(random);
     for (const Annotation& annotation : annotations(image)) {
@@ -155,12 +165,7 @@ class SyntheticDataset : public Dataset {
     }
     const uint32_t noise = random.bits();
     painter.addNoise(noise, random.uniform(2, 16));
-    Picture picture;
-    picture.width = options_.width;
-    picture.height = options_.height;
-    picture.storage = painter.take();
-    picture.pixels = picture.storage.data();
-    return picture;
+    return true;
   }
 
  private:

@@ -137,8 +137,7 @@ Colour ScenePainter::paintBackground(Random& random) {
     }
     constexpr float positive = 2048;  // above any number of stripes to the left of or above the corner
     backgroundRow(from, step, 0.5f - alongX / 2 + alongY * (v - 0.5f), alongX * perX, light.data(), stripes,
-                  positive + static_cast<float>(y) * stripeY / stripePeriod, stripeX / stripePeriod, width_,
-                  pixels_.data() + static_cast<size_t>(y) * width_ * 3);
+                  positive + static_cast<float>(y) * stripeY / stripePeriod, stripeX / stripePeriod, width_, row(y));
   }
   return {(from[0] + to[0]) / 2, (from[1] + to[1]) / 2, (from[2] + to[2]) / 2};
 }
@@ -171,12 +170,12 @@ void ScenePainter::fill(std::span<const float> polygon, const Colour& colour, fl
   for (int y = 0; y < height; ++y) {
     const float light = 1 + shade * (0.5f - static_cast<float>(y) / static_cast<float>(height));
     const Colour shaded{colour[0] * light, colour[1] * light, colour[2] * light};
-    uint8_t* row = pixels_.data() + (static_cast<size_t>(top + y) * width_ + left) * 3;
+    uint8_t* pixels = row(top + y) + 3 * left;
     const float* alpha = cover_.data() + static_cast<size_t>(y) * width;
     for (int x = 0; x < width; ++x) {
       if (alpha[x] == 0) continue;
       for (size_t c = 0; c < 3; ++c) {
-        uint8_t& value = row[3 * x + c];
+        uint8_t& value = pixels[3 * x + c];
         value = toByte(value + (shaded[c] - value) * alpha[x]);
       }
     }
@@ -185,8 +184,7 @@ void ScenePainter::fill(std::span<const float> polygon, const Colour& colour, fl
 
 void ScenePainter::addNoise(uint32_t seed, float amplitude) {
   for (int y = 0; y < height_; ++y) {
-    noiseRow(seed + static_cast<uint32_t>(y) * 0x632BE5ABu, amplitude / 65535, 3 * width_,
-             pixels_.data() + static_cast<size_t>(y) * width_ * 3);
+    noiseRow(seed + static_cast<uint32_t>(y) * 0x632BE5ABu, amplitude / 65535, 3 * width_, row(y));
   }
 }
 

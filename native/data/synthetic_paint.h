@@ -14,7 +14,9 @@ using Colour = std::array<float, 3>;  ///< 0…255
 
 class ScenePainter {
  public:
-  ScenePainter(int width, int height) : width_(width), height_(height), pixels_(static_cast<size_t>(width) * height * 3) {}
+  /// Writes RGB8 rows that lie `pitch` bytes apart; the memory outlives the painter.
+  ScenePainter(uint8_t* pixels, size_t pitch, int width, int height)
+      : pixels_(pixels), pitch_(pitch), width_(width), height_(height) {}
 
   /// Gradient between two colours with blobs or stripes; returns its mean colour.
   Colour paintBackground(Random& random);
@@ -26,11 +28,12 @@ class ScenePainter {
   /// Triangular noise of up to ±amplitude on every channel.
   void addNoise(uint32_t seed, float amplitude);
 
-  std::vector<uint8_t> take() { return std::move(pixels_); }
-
  private:
+  uint8_t* row(int y) const { return pixels_ + static_cast<size_t>(y) * pitch_; }
+
+  uint8_t* pixels_;
+  size_t pitch_;
   int width_, height_;
-  std::vector<uint8_t> pixels_;
   std::vector<float> cover_;  // of the polygon being filled, over its bounding box
 };
 

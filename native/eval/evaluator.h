@@ -29,6 +29,8 @@ class Evaluator {
   void writeResults(const std::string& path) const;
 
  private:
+  std::vector<Instance> instances() const;
+
   CocoSet truth_;
   mutable std::mutex mutex_;
   std::vector<Detections> collected_;

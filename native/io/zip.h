@@ -29,8 +29,8 @@ class ZipArchive {
   const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
   bool contains(std::string_view name) const { return entries_.find(name) != entries_.end(); }
 
-  /// The bytes of an entry, checked against its CRC-32 on first use. Throws HD_PTH_CORRUPT when it is
-  /// missing.
+  /// The bytes of an entry, checked against its CRC-32 (unless that is 0) on first use. Throws HD_PTH_CORRUPT
+  /// when it is missing.
   std::span<const uint8_t> read(std::string_view name);
 
  private:

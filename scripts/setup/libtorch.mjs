@@ -20,13 +20,11 @@ const target = join(cacheFolder, 'libtorch', `${libtorchVersion}-cpu`);
 
 /** The version of an unpacked libtorch; null when the folder holds none. */
 export function versionOf(folder) {
-  const header = join(folder, 'include/torch/csrc/api/include/torch/version.h');
+  const header = join(folder, 'include/torch/headeronly/version.h');
   if (!existsSync(header) || !existsSync(join(folder, 'lib/libtorch_cpu.so'))) return null;
   const text = readFileSync(header, 'utf8');
-  const direct = /TORCH_VERSION "([\d.]+)/.exec(text);
-  if (direct) return direct[1];
-  const inner = join(folder, 'include/torch/headeronly/version.h');
-  return (existsSync(inner) && /TORCH_VERSION "([\d.]+)/.exec(readFileSync(inner, 'utf8'))?.[1]) || null;
+  const part = (name) => new RegExp(`#define TORCH_VERSION_${name} (\\d+)`).exec(text)?.[1];
+  return `${part('MAJOR')}.${part('MINOR')}.${part('PATCH')}`;
 }
 
 /** Where libtorch is, without fetching: { folder, source } or null. @throws when LIBTORCH names something unusable. */

@@ -4,8 +4,6 @@
 // Broken structure (syntax, types, duplicate image or category ids) throws; an annotation with bad content becomes a
 // finding and is dropped. Semantics: crowd and `ignore` stay as regions to ignore; `area` defaults to the box's; run
 // lengths that do not fill the picture, and polygons with fewer than three points, are dropped without their annotation.
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,55 +15,35 @@
 #include "core/error.h"
 #include "data/dataset_builder.h"
 #include "data/formats/format.h"
+#include "data/formats/json_file.h"
 #include "data/rle.h"
-#include "data/text_file.h"
 
 namespace hd::data {
 namespace {
 
 namespace json = simdjson::ondemand;
 
-constexpr int64_t maxFileBytes = 0xFFFFFFFFll - 4096;  // simdjson's positions have 32 bits
 constexpr int64_t maxSide = 1 << 20;
-
-/// Where a value stands, turned into text only when something is wrong with it.
-struct Place {
-  const char* list;
-  int64_t index;
-  const char* field = "";
-  std::string text() const { return concat(list, "[", index, "]", *field == '\0' ? "" : ".", field); }
-};
 
 struct RawAnnotation {
   Annotation annotation;
   int64_t imageId, categoryId;
-  int64_t index;                              // in the file
-  int64_t maskWidth, maskHeight, maskPixels;  // of the run lengths
+  int64_t index;                  // in the file
+  int64_t maskWidth, maskHeight;  // of the run lengths
 };
 
 class CocoReader {
  public:
   explicit CocoReader(const Value& spec)
       : path_(spec.at("annotations").asString()),
+        file_(path_),
         folder_(spec.at("images").asString()),
         wanted_(spec.strings("classes")),
         filter_(TrainingFilter::from(spec)),
         builder_(folder_) {}
 
   std::shared_ptr<const Dataset> read() {
-    text_ = readTextFile(path_, maxFileBytes, simdjson::SIMDJSON_PADDING);
-    json::parser parser;
-    json::document document;
-    try {
-      if (const auto error = parser.iterate(text_.data(), text_.size(), text_.capacity()).get(document)) {
-        failSyntax(error, startOffset(error));
-      }
-      readRoot(document);
-    } catch (const simdjson::simdjson_error& failure) {
-      const char* at = nullptr;
-      const bool known = document.current_location().get(at) == simdjson::SUCCESS;
-      failSyntax(failure.error(), known ? static_cast<size_t>(at - text_.data()) : text_.size());
-    }
+    file_.parse([this](json::document& document) { readRoot(document); });
     chooseClasses();
     builder_.probeFiles(false);
     addAnnotations();
@@ -73,81 +51,12 @@ class CocoReader {
   }
 
  private:
-  [[noreturn]] void failSyntax(simdjson::error_code error, size_t offset) const {
-    throw Error("HD_DATA_JSON",
-                concat("expected valid JSON for ", path_, " but received an error at byte ", std::min(offset, text_.size()),
-                       " of ", text_.size(), " (", simdjson::error_message(error), "): export or download the file again"),
-                path_);
-  }
-
-  [[noreturn]] void fail(const char* what, const std::string& place, std::string_view received, const char* cure) const {
-    throw Error("HD_DATA_FORMAT",
-                concat("expected ", what, " for ", place, " but received ", trim(received).substr(0, 60), " (", path_, "): ",
-                       cure),
-                concat(path_, ": ", place));
-  }
-
-  /// Errors of the first stage have no position: find it from their kind.
-  size_t startOffset(simdjson::error_code error) const {
-    if (error != simdjson::UTF8_ERROR) return error == simdjson::EMPTY ? 0 : text_.size();
-    size_t valid = 0, invalid = text_.size();  // a longer prefix of bad text stays bad
-    while (invalid - valid > 1) {
-      const size_t middle = valid + (invalid - valid) / 2;
-      (simdjson::validate_utf8(text_.data(), middle) ? valid : invalid) = middle;
-    }
-    return valid;
-  }
-
-  // --- typed reading -------------------------------------------------------------------------------------------------
-
-  double number(json::value value, const Place& place) const {
-    double out = 0;
-    if (value.get_double().get(out) != simdjson::SUCCESS) {
-      fail("a number", place.text(), value.raw_json_token(), "correct the value");
-    }
-    return out;
-  }
-
-  int64_t integer(json::value value, const Place& place) const {
-    int64_t exact = 0;
-    if (value.get_int64().get(exact) == simdjson::SUCCESS) return exact;
-    double real = 0;  // some exporters write 7.0
-    if (value.get_double().get(real) == simdjson::SUCCESS && real == std::trunc(real) && std::abs(real) < 0x1p53) {
-      return static_cast<int64_t>(real);
-    }
-    fail("an integer", place.text(), value.raw_json_token(), "write numbers without quotes or fractions");
-  }
-
-  std::string_view string(json::value value, const Place& place) const {
-    std::string_view out;
-    if (value.get_string().get(out) != simdjson::SUCCESS) {
-      fail("a string", place.text(), value.raw_json_token(), "correct the value");
-    }
-    return out;
-  }
-
-  bool flag(json::value value, const Place& place) const {
-    bool out = false;
-    if (value.get_bool().get(out) == simdjson::SUCCESS) return out;
-    return integer(value, place) != 0;
-  }
-
-  /// Numbers; null stands for "not a number", as exporters write NaN.
-  void numbers(json::value value, const Place& place, std::vector<double>& out) const {
-    out.clear();
-    json::array list;
-    if (value.get_array().get(list) != simdjson::SUCCESS) {
-      fail("a list of numbers", place.text(), value.raw_json_token(), "correct the value");
-    }
-    for (json::value item : list) out.push_back(item.is_null() ? std::nan("") : number(item, place));
-  }
-
   // --- the document --------------------------------------------------------------------------------------------------
 
   void readRoot(json::document& document) {
     json::object root;
     if (document.get_object().get(root) != simdjson::SUCCESS) {
-      fail("an object with images, annotations and categories", "the whole file", text_.substr(0, 20),
+      file_.fail("an object with images, annotations and categories", "the whole file", file_.start(),
            "name a COCO annotation file; a list is a result file, which 'hdtrain score --dt' reads");
     }
     bool images = false, categories = false, annotations = false;
@@ -162,10 +71,10 @@ class CocoReader {
       }
     }
     if (!images || builder_.images() == 0) {
-      fail("a list of images", "images", images ? "an empty list" : "nothing", "name a file that describes pictures");
+      file_.fail("a list of images", "images", images ? "an empty list" : "nothing", "name a file that describes pictures");
     }
     if (!categories || names_.empty()) {
-      fail("a list of categories", "categories", categories ? "an empty list" : "nothing", "add the categories");
+      file_.fail("a list of categories", "categories", categories ? "an empty list" : "nothing", "add the categories");
     }
     if (!annotations) builder_.report("no-annotations", path_, "the file has no list 'annotations': all pictures are empty");
   }
@@ -173,13 +82,13 @@ class CocoReader {
   bool readList(json::value value, const char* name, void (CocoReader::*readElement)(json::object, int64_t)) {
     json::array list;
     if (value.get_array().get(list) != simdjson::SUCCESS) {
-      fail("a list", name, value.raw_json_token(), "correct the file");
+      file_.fail("a list", name, value.raw_json_token(), "correct the file");
     }
     int64_t index = 0;
     for (json::value item : list) {
       json::object element;
       if (item.get_object().get(element) != simdjson::SUCCESS) {
-        fail("an object", Place{name, index}.text(), item.raw_json_token(), "correct the file");
+        file_.fail("an object", Place{name, index}.text(), item.raw_json_token(), "correct the file");
       }
       (this->*readElement)(element, index++);
     }
@@ -193,16 +102,16 @@ class CocoReader {
     for (auto field : object) {
       const std::string_view key = field.unescaped_key();
       if (key == "id") {
-        id = integer(field.value(), {"categories", index, "id"});
+        id = file_.integer(field.value(), {"categories", index, "id"});
         hasId = true;
       } else if (key == "name") {
-        name = string(field.value(), {"categories", index, "name"});
+        name = file_.string(field.value(), {"categories", index, "name"});
         hasName = true;
       }
     }
-    if (!hasId || !hasName) fail("id and name", Place{"categories", index}.text(), "only one of them", "add the missing one");
+    if (!hasId || !hasName) file_.fail("id and name", Place{"categories", index}.text(), "only one of them", "add the missing one");
     if (!categoryName_.emplace(id, name).second) {
-      fail("different ids", Place{"categories", index, "id"}.text(), concat(id, " a second time"), "renumber the categories");
+      file_.fail("different ids", Place{"categories", index, "id"}.text(), concat(id, " a second time"), "renumber the categories");
     }
     names_.push_back(std::move(name));
     categoryIds_.push_back(id);
@@ -214,19 +123,19 @@ class CocoReader {
     std::string name;
     const auto side = [&](json::value value, const char* key) {
       if (value.is_null()) return int64_t{0};
-      const int64_t pixels = integer(value, {"images", index, key});
+      const int64_t pixels = file_.integer(value, {"images", index, key});
       if (pixels < 0 || pixels > maxSide) {
-        fail("0…1048576 pixels", Place{"images", index, key}.text(), concat(pixels), "correct the size, or leave it out");
+        file_.fail("0…1048576 pixels", Place{"images", index, key}.text(), concat(pixels), "correct the size, or leave it out");
       }
       return pixels;
     };
     for (auto field : object) {
       const std::string_view key = field.unescaped_key();
       if (key == "id") {
-        id = integer(field.value(), {"images", index, "id"});
+        id = file_.integer(field.value(), {"images", index, "id"});
         hasId = true;
       } else if (key == "file_name") {
-        name = string(field.value(), {"images", index, "file_name"});
+        name = file_.string(field.value(), {"images", index, "file_name"});
       } else if (key == "width") {
         width = side(field.value(), "width");
       } else if (key == "height") {
@@ -234,10 +143,10 @@ class CocoReader {
       }
     }
     if (!hasId || name.empty()) {
-      fail("id and file_name", Place{"images", index}.text(), hasId ? "no file_name" : "no id", "add the missing one");
+      file_.fail("id and file_name", Place{"images", index}.text(), hasId ? "no file_name" : "no id", "add the missing one");
     }
     if (!imageIndex_.emplace(id, builder_.images()).second) {
-      fail("different ids", Place{"images", index, "id"}.text(), concat(id, " a second time"),
+      file_.fail("different ids", Place{"images", index, "id"}.text(), concat(id, " a second time"),
            "renumber the images; files that were merged often repeat ids");
     }
     if (!fileNames_.insert(name).second) {
@@ -261,24 +170,24 @@ class CocoReader {
     for (auto field : object) {
       const std::string_view key = field.unescaped_key();
       if (key == "id") {
-        a.id = integer(field.value(), {"annotations", index, "id"});
+        a.id = file_.integer(field.value(), {"annotations", index, "id"});
       } else if (key == "image_id") {
-        raw.imageId = integer(field.value(), {"annotations", index, "image_id"});
+        raw.imageId = file_.integer(field.value(), {"annotations", index, "image_id"});
         hasImage = true;
       } else if (key == "category_id") {
-        raw.categoryId = integer(field.value(), {"annotations", index, "category_id"});
+        raw.categoryId = file_.integer(field.value(), {"annotations", index, "category_id"});
         hasCategory = true;
       } else if (key == "bbox") {
-        numbers(field.value(), {"annotations", index, "bbox"}, list_);
+        file_.numbers(field.value(), {"annotations", index, "bbox"}, list_);
         hasBox = list_.size() == 4;
         if (hasBox) std::copy(list_.begin(), list_.end(), box.begin());
       } else if (key == "area") {
         json::value value = field.value();
-        if (!value.is_null()) a.area = number(value, {"annotations", index, "area"});
+        if (!value.is_null()) a.area = file_.number(value, {"annotations", index, "area"});
       } else if (key == "iscrowd") {
-        a.crowd = flag(field.value(), {"annotations", index, "iscrowd"});
+        a.crowd = file_.flag(field.value(), {"annotations", index, "iscrowd"});
       } else if (key == "ignore") {
-        a.difficult = flag(field.value(), {"annotations", index, "ignore"});
+        a.difficult = file_.flag(field.value(), {"annotations", index, "ignore"});
       } else if (key == "segmentation") {
         readSegmentation(field.value(), raw);
       } else if (key == "keypoints") {
@@ -286,8 +195,8 @@ class CocoReader {
       }
     }
     const std::string place = hasImage && hasCategory ? "" : Place{"annotations", index}.text();
-    if (!hasImage) fail("image_id", place, "nothing", "add it");
-    if (!hasCategory) fail("category_id", place, "nothing", "add it");
+    if (!hasImage) file_.fail("image_id", place, "nothing", "add it");
+    if (!hasCategory) file_.fail("category_id", place, "nothing", "add it");
     if (!hasBox) {
       builder_.report("invalid-box", name(raw), "no bbox of four numbers x, y, width, height: dropped");
       return;
@@ -311,11 +220,11 @@ class CocoReader {
     if (value.get_object().get(run) == simdjson::SUCCESS) return readRle(run, raw);
     json::array list;
     if (value.get_array().get(list) != simdjson::SUCCESS) {
-      fail("polygons or run lengths", place.text(), value.raw_json_token(), "correct the value");
+      file_.fail("polygons or run lengths", place.text(), value.raw_json_token(), "correct the value");
     }
     polygons_.clear();
     for (json::value item : list) {
-      numbers(item, place, list_);
+      file_.numbers(item, place, list_);
       const bool finite = std::all_of(list_.begin(), list_.end(), [](double x) { return std::isfinite(x); });
       if (list_.size() < 6 || list_.size() % 2 != 0 || !finite) {
         builder_.report("invalid-polygon", name(raw),
@@ -334,14 +243,14 @@ class CocoReader {
     for (auto field : object) {
       const std::string_view key = field.unescaped_key();
       if (key == "size") {
-        numbers(field.value(), place, size);
+        file_.numbers(field.value(), place, size);
       } else if (key == "counts") {
         json::value value = field.value();
         std::string_view packed;
         if (value.get_string().get(packed) == simdjson::SUCCESS) {
           counts = unpackRle(packed);
         } else {
-          numbers(value, place, list_);
+          file_.numbers(value, place, list_);
           const bool valid =
               std::all_of(list_.begin(), list_.end(), [](double run) { return run >= 0 && run <= UINT32_MAX; });
           if (valid) counts.emplace(list_.begin(), list_.end());
@@ -361,7 +270,7 @@ class CocoReader {
 
   void readKeypoints(json::value value, RawAnnotation& raw) {
     if (value.is_null()) return;
-    numbers(value, {"annotations", raw.index, "keypoints"}, list_);
+    file_.numbers(value, {"annotations", raw.index, "keypoints"}, list_);
     const bool finite = std::all_of(list_.begin(), list_.end(), [](double x) { return std::isfinite(x); });
     if (list_.size() % 3 != 0 || !finite) {
       builder_.report("invalid-keypoints", name(raw), concat(list_.size(), " numbers are no x, y, v triples: dropped"));
@@ -427,11 +336,12 @@ class CocoReader {
     }
   }
 
-  std::string path_, folder_;
+  std::string path_;
+  JsonFile file_;
+  std::string folder_;
   std::vector<std::string> wanted_;
   TrainingFilter filter_;
   DatasetBuilder builder_;
-  std::string text_;
   std::vector<std::string> names_;  // of the categories, in file order
   std::vector<int64_t> categoryIds_;
   std::unordered_map<int64_t, std::string> categoryName_;

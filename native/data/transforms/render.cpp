@@ -5,47 +5,10 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "core/kernel.h"
+#include "data/transforms/pixel_kernels.h"
 
 namespace hd::data {
 namespace {
-
-// Fixed point: a row is blended with 8-bit weights into 16 bits, then its columns with 15-bit weights. 255 ·
-// 2^8 · 2^15 and the rounding term stay below 2^32.
-constexpr int kRowBits = 8, kColumnBits = 15;
-
-HD_KERNEL void blendRows(const uint8_t* upper, const uint8_t* lower, uint32_t lowerWeight, int count,
-                         uint16_t* out) {
-  const auto below = static_cast<uint16_t>(lowerWeight);
-  const auto above = static_cast<uint16_t>((1u << kRowBits) - lowerWeight);
-  for (int i = 0; i < count; ++i) out[i] = static_cast<uint16_t>(upper[i] * above + lower[i] * below);
-}
-
-// `columns`: first element of the left neighbour; the right one follows 3 elements later.
-HD_KERNEL void blendColumns(const uint16_t* row, const uint32_t* columns, const uint32_t* weights, int count,
-                            uint8_t* out) {
-  constexpr uint32_t kOne = 1u << kColumnBits, kHalf = 1u << (kRowBits + kColumnBits - 1);
-  for (int x = 0; x < count; ++x) {
-    const uint16_t* left = row + columns[x];
-    const uint32_t right = weights[x];
-    for (int c = 0; c < 3; ++c) {
-      out[3 * x + c] = static_cast<uint8_t>((left[c] * (kOne - right) + left[c + 3] * right + kHalf) >>
-                                            (kRowBits + kColumnBits));
-    }
-  }
-}
-
-HD_KERNEL void applyColour(const int32_t* rows, int count, uint8_t* pixels) {
-  for (int x = 0; x < count; ++x) {
-    uint8_t* pixel = pixels + 3 * x;
-    const int32_t r = pixel[0], g = pixel[1], b = pixel[2];
-    for (int c = 0; c < 3; ++c) {
-      const int32_t* row = rows + 4 * c;
-      const int32_t value = (row[0] * r + row[1] * g + row[2] * b + row[3]) >> 12;
-      pixel[c] = static_cast<uint8_t>(value < 0 ? 0 : value > 255 ? 255 : value);
-    }
-  }
-}
 
 // One axis of the way back: source position of the centre of target pixel i = start + i · step, in decoded
 // pixels.
@@ -78,16 +41,18 @@ int divisorOf(const Picture& picture, const Plan& plan) {
                      picture.width, "×", picture.height, "; correct its announced size"));
 }
 
-// Crop at most: rows move as they are.
+// Crop and mirror at most: pixels move as they are.
 void moveRows(const Picture& picture, const Geometry& geometry, const Canvas& canvas) {
-  const int left = -static_cast<int>(std::lround(geometry.offsetX)),
-            top = -static_cast<int>(std::lround(geometry.offsetY));
-  for (int y = 0; y < geometry.height; ++y) {
-    const uint8_t* source =
-        picture.pixels +
-        (static_cast<size_t>(top + y) * static_cast<size_t>(picture.width) + static_cast<size_t>(left)) * 3;
-    std::memcpy(canvas.pixels + static_cast<size_t>(y) * canvas.pitch(), source,
-                static_cast<size_t>(geometry.width) * 3);
+  const auto left = static_cast<size_t>(-geometry.offsetX), top = static_cast<size_t>(-geometry.offsetY);
+  const size_t pitch = static_cast<size_t>(picture.width) * 3;
+  for (size_t y = 0; y < static_cast<size_t>(geometry.height); ++y) {
+    const uint8_t* source = picture.pixels + (top + y) * pitch + left * 3;
+    uint8_t* out = canvas.pixels + y * canvas.pitch();
+    if (geometry.flipped) {
+      mirrorRow(source, geometry.width, out);
+    } else {
+      std::memcpy(out, source, static_cast<size_t>(geometry.width) * 3);
+    }
   }
 }
 
@@ -97,22 +62,21 @@ void resample(const Picture& picture, const Geometry& geometry, int divisor, con
   const Axis down(geometry.scaleY, geometry.offsetY, divisor, picture.height);
   const auto width = static_cast<size_t>(geometry.width);
   scratch.columns.resize(width);
-  scratch.weights.resize(width);
+  scratch.weights.resize(width * 4);
   int firstColumn = picture.width, lastColumn = 0;
   for (int x = 0; x < geometry.width; ++x) {
     double share = 0;
     const int column = across.neighbour(x, &share);
     const auto at = static_cast<size_t>(geometry.flipped ? geometry.width - 1 - x : x);
     scratch.columns[at] = static_cast<uint32_t>(column) * 3;
-    scratch.weights[at] = static_cast<uint32_t>(std::lround(share * (1 << kColumnBits)));
+    std::fill_n(scratch.weights.begin() + static_cast<int64_t>(at) * 4, 4,
+                static_cast<uint16_t>(std::lround(share * (1 << columnWeightBits))));
     firstColumn = std::min(firstColumn, column);
     lastColumn = std::max(lastColumn, column);
   }
   for (uint32_t& column : scratch.columns) column -= static_cast<uint32_t>(firstColumn) * 3;
   const int used = std::min(lastColumn + 2, picture.width) - firstColumn;
-  // One pixel more than needed: the right neighbour of the last column of a picture one pixel wide has weight
-  // 0.
-  scratch.row.resize(std::max(scratch.row.size(), (static_cast<size_t>(used) + 1) * 3));
+  scratch.row.resize(std::max(scratch.row.size(), static_cast<size_t>(used) * 3 + rowSlack));
   const size_t pitch = static_cast<size_t>(picture.width) * 3;
   for (int y = 0; y < geometry.height; ++y) {
     double share = 0;
@@ -120,7 +84,7 @@ void resample(const Picture& picture, const Geometry& geometry, int divisor, con
     const uint8_t* upper =
         picture.pixels + static_cast<size_t>(line) * pitch + static_cast<size_t>(firstColumn) * 3;
     const uint8_t* lower = line + 1 < picture.height ? upper + pitch : upper;
-    blendRows(upper, lower, static_cast<uint32_t>(std::lround(share * (1 << kRowBits))), used * 3,
+    blendRows(upper, lower, static_cast<int>(std::lround(share * (1 << rowWeightBits))), used * 3,
               scratch.row.data());
     blendColumns(scratch.row.data(), scratch.columns.data(), scratch.weights.data(), geometry.width,
                  canvas.pixels + static_cast<size_t>(y) * canvas.pitch());
@@ -134,10 +98,10 @@ int64_t renderPicture(const Picture& picture, const Plan& plan, const Canvas& ca
   const Geometry& geometry = plan.geometry;
   const int divisor = divisorOf(picture, plan);
   int64_t copied = 0;
-  if (divisor == 1 && geometry.keepsPixels() && !geometry.flipped) {
+  if (divisor == 1 && geometry.keepsPixels()) {
     moveRows(picture, geometry, canvas);
     const bool whole = geometry.width == picture.width && geometry.height == picture.height;
-    if (whole && plan.colour.identity() && !picture.storage.empty())
+    if (whole && !geometry.flipped && plan.colour.identity() && !picture.storage.empty())
       copied = int64_t{geometry.width} * geometry.height * 3;
   } else {
     resample(picture, geometry, divisor, canvas, scratch);
@@ -153,7 +117,7 @@ void recolour(const Plan& plan, const Canvas& canvas) {
     rows[i] = static_cast<int32_t>(std::lround(plan.colour.rows[i] * 4096)) + (i % 4 == 3 ? 2048 : 0);
   }
   for (int y = 0; y < plan.geometry.height; ++y) {
-    applyColour(rows, plan.geometry.width, canvas.pixels + static_cast<size_t>(y) * canvas.pitch());
+    mapColours(rows, plan.geometry.width, canvas.pixels + static_cast<size_t>(y) * canvas.pitch());
   }
 }
 

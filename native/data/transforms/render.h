@@ -20,8 +20,8 @@ struct Canvas {
 
 /// Scratch of one thread; grows to the widest picture and is then reused.
 struct RenderScratch {
-  std::vector<uint16_t> row;
-  std::vector<uint32_t> columns, weights;
+  std::vector<uint16_t> row, weights;
+  std::vector<uint32_t> columns;
 };
 
 /// Writes the valid part of the canvas (plan.geometry's width × height; fits the canvas) from a picture that

@@ -73,10 +73,10 @@ ExtraLevels extraLevelsFrom(const std::string& name) {
 }
 
 Features addFpn(Graph& graph, const Features& features, const FpnOptions& options) {
-  require(options.startLevel < features.taps.size() && options.levels > 0, "a pyramid needs at least one backbone feature");
+  require(options.startLevel < features.taps.size() && options.startLevel + options.levels >= features.taps.size(),
+          "a pyramid needs a backbone feature and a level for each");
   ParameterStore& store = graph.parameters();
   const size_t used = features.taps.size() - options.startLevel;
-  const size_t inner = std::min(used, options.levels);
   const auto level = [&](size_t i) {
     const auto finest = static_cast<uint64_t>(features.strides[options.startLevel]);
     return std::to_string(static_cast<size_t>(std::countr_zero(finest)) + i);
@@ -101,7 +101,7 @@ Features addFpn(Graph& graph, const Features& features, const FpnOptions& option
     out.strides.push_back(features.strides[options.startLevel] << i);
   };
   const auto outputName = [](size_t i) { return concat("neck.fpn_convs.", i, ".conv"); };
-  for (size_t i = 0; i < inner; ++i) {
+  for (size_t i = 0; i < used; ++i) {
     addOutput(i,
               std::make_unique<ConvUnit>(
                   store, neckConv(outputName(i), options.channels, options.channels, {.kernel = 3, .padding = 1})),

@@ -49,7 +49,7 @@ TEST_CASE("the numbers in the targets lead back to original pixels") {
     hd::Random random(2, "test", 0, round);
     Plan plan(300, 200);
     if (random.chance(0.5f)) plan.geometry.flip();
-    plan.geometry.crop(static_cast<int>(random.below(50)), static_cast<int>(random.below(50)), 150, 150);
+    plan.geometry.crop(static_cast<int>(random.below(50)), static_cast<int>(random.below(50)), 220, 150);
     plan.geometry.resize(100 + static_cast<int>(random.below(300)),
                          100 + static_cast<int>(random.below(300)));
     const Annotation original = box(110, 70, 130, 90);

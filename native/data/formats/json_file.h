@@ -1,0 +1,55 @@
+// A large JSON file read in one pass by simdjson's On-Demand parser, with typed access whose errors name the place.
+//
+// On-Demand checks what is read and skips the rest, so a fault in a member that nobody asks for goes unnoticed.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hd::data {
+
+/// Where a value stands: list[index].field. Turned into text only when something is wrong with it.
+struct Place {
+  const char* list;
+  int64_t index;
+  const char* field = "";
+  std::string text() const;
+};
+
+class JsonFile {
+ public:
+  using Value = simdjson::ondemand::value;
+
+  explicit JsonFile(std::string path) : path_(std::move(path)) {}
+
+  /// Calls `read` with the document. Throws HD_DATA_JSON with the byte offset for broken syntax, HD_DATA_FILE and
+  /// HD_DATA_TOO_LARGE (4 GB) for the file.
+  void parse(const std::function<void(simdjson::ondemand::document&)>& read);
+
+  /// The first characters, for messages about the whole file.
+  std::string_view start() const { return std::string_view(text_).substr(0, 20); }
+
+  /// HD_DATA_FORMAT: expected `what` for `place` but received `received`: `cure`.
+  [[noreturn]] void fail(const char* what, const std::string& place, std::string_view received, const char* cure) const;
+
+  // Each reads a value once and throws HD_DATA_FORMAT when it has another type.
+  double number(Value value, const Place& place) const;
+  int64_t integer(Value value, const Place& place) const;  ///< also 7.0, as some exporters write it
+  std::string_view string(Value value, const Place& place) const;
+  bool flag(Value value, const Place& place) const;  ///< true, false or a number
+  /// A list; null stands for "not a number", as exporters write NaN. Replaces the content of `out`.
+  void numbers(Value value, const Place& place, std::vector<double>& out) const;
+
+ private:
+  [[noreturn]] void failSyntax(simdjson::error_code error, size_t offset) const;
+  size_t startOffset(simdjson::error_code error) const;
+
+  std::string path_, text_;
+};
+
+}  // namespace hd::data

@@ -1,0 +1,92 @@
+// Pixels of three bytes do not fill a register evenly. Each kernel therefore takes a run of pixels through
+// small arrays in which they do (four lanes a pixel, the fourth of no meaning, or one array a channel), so
+// that the arithmetic in the middle vectorises. The build's -O2 does not vectorise loops of unknown length;
+// kernels ask for it.
+#pragma GCC optimize("O3")
+#include "data/transforms/pixel_kernels.h"
+
+#include <cstring>
+
+#include "core/kernel.h"
+
+namespace hd::data {
+namespace {
+
+constexpr int kRun = 64;  // pixels; the arrays of a run stay in the first-level cache
+
+// The fourth lane holds an element of the next pixel; what it becomes is overwritten by that pixel. `last`:
+// the final pixel of the row, which has no next one.
+HD_INLINE void storePixels(const uint8_t* lanes, int count, bool last, uint8_t* out) {
+  const int overlapping = last ? count - 1 : count;
+  for (int x = 0; x < overlapping; ++x) std::memcpy(out + 3 * x, lanes + 4 * x, 4);
+  if (last) std::memcpy(out + 3 * overlapping, lanes + 4 * overlapping, 3);
+}
+
+HD_INLINE uint8_t clampToByte(int32_t value) {
+  return static_cast<uint8_t>(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+}  // namespace
+
+HD_KERNEL void blendRows(const uint8_t* __restrict upper, const uint8_t* __restrict lower, int lowerWeight,
+                         int count, uint16_t* __restrict out) {
+  const auto below = static_cast<uint16_t>(lowerWeight),
+             above = static_cast<uint16_t>((1 << rowWeightBits) - lowerWeight);
+  for (int i = 0; i < count; ++i) out[i] = static_cast<uint16_t>(upper[i] * above + lower[i] * below);
+}
+
+HD_KERNEL void blendColumns(const uint16_t* row, const uint32_t* columns, const uint16_t* weights, int count,
+                            uint8_t* out) {
+  constexpr uint32_t kOne = 1u << columnWeightBits;
+  alignas(64) uint16_t left[4 * kRun], right[4 * kRun];
+  alignas(64) uint8_t blended[4 * kRun];
+  for (int start = 0; start < count; start += kRun) {
+    const int run = count - start < kRun ? count - start : kRun;
+    const uint16_t* share = weights + 4 * start;
+    for (int x = 0; x < run; ++x) {
+      const uint16_t* pixel = row + columns[start + x];
+      std::memcpy(left + 4 * x, pixel, 8);
+      std::memcpy(right + 4 * x, pixel + 3, 8);
+    }
+    for (int i = 0; i < 4 * run; ++i) {
+      // Of 8 + 15 fraction bits 7 are kept: high halves of 16-bit products, which every x86-64 has.
+      const auto rest = static_cast<uint16_t>(kOne - share[i]);
+      const auto fromLeft = static_cast<uint16_t>((uint32_t{left[i]} * rest) >> 16);
+      const auto fromRight = static_cast<uint16_t>((uint32_t{right[i]} * share[i]) >> 16);
+      blended[i] = static_cast<uint8_t>(static_cast<uint16_t>(fromLeft + fromRight + 64) >> 7);
+    }
+    storePixels(blended, run, start + run == count, out + 3 * start);
+  }
+}
+
+HD_KERNEL void mirrorRow(const uint8_t* __restrict in, int count, uint8_t* __restrict out) {
+  for (int x = 0; x < count; ++x) {
+    const uint8_t* pixel = in + 3 * (count - 1 - x);
+    out[3 * x] = pixel[0];
+    out[3 * x + 1] = pixel[1];
+    out[3 * x + 2] = pixel[2];
+  }
+}
+
+HD_KERNEL void mapColours(const int32_t* rows, int count, uint8_t* pixels) {
+  alignas(64) int32_t red[kRun], green[kRun], blue[kRun];
+  int32_t m[12];  // a copy: for all the compiler knows, `pixels` could lie over `rows`
+  std::memcpy(m, rows, sizeof m);
+  for (int start = 0; start < count; start += kRun) {
+    const int run = count - start < kRun ? count - start : kRun;
+    uint8_t* pixel = pixels + 3 * start;
+    for (int x = 0; x < run; ++x) {
+      red[x] = pixel[3 * x];
+      green[x] = pixel[3 * x + 1];
+      blue[x] = pixel[3 * x + 2];
+    }
+    for (int x = 0; x < run; ++x) {
+      const int32_t r = red[x], g = green[x], b = blue[x];
+      pixel[3 * x] = clampToByte((m[0] * r + m[1] * g + m[2] * b + m[3]) >> 12);
+      pixel[3 * x + 1] = clampToByte((m[4] * r + m[5] * g + m[6] * b + m[7]) >> 12);
+      pixel[3 * x + 2] = clampToByte((m[8] * r + m[9] * g + m[10] * b + m[11]) >> 12);
+    }
+  }
+}
+
+}  // namespace hd::data

@@ -1,0 +1,31 @@
+// The loops over pixels: RGB, 8 bit. Pointers and counts only.
+#pragma once
+
+#include <cstdint>
+
+namespace hd::data {
+
+// Bilinear interpolation in fixed point: two rows are blended with 8-bit weights into 16 bits, then columns
+// of the result with 15-bit weights. 255 · 2^8 · 2^15 and the rounding term stay below 2^32; the result is
+// within one level of exact.
+inline constexpr int rowWeightBits = 8, columnWeightBits = 15;
+/// Readable elements that blendColumns() needs behind the right neighbour of its last column.
+inline constexpr int rowSlack = 4;
+
+/// out[i] = upper[i] · (2^8 − lowerWeight) + lower[i] · lowerWeight, for `count` elements; lowerWeight in
+/// 0…2^8.
+void blendRows(const uint8_t* upper, const uint8_t* lower, int lowerWeight, int count, uint16_t* out);
+
+/// Pixel x blends the pixel at element columns[x] of `row` (left neighbour) with the next one, whose share is
+/// weights[4x] / 2^15; each weight stands there four times, once a lane.
+void blendColumns(const uint16_t* row, const uint32_t* columns, const uint16_t* weights, int count,
+                  uint8_t* out);
+
+/// out pixel x = in pixel count − 1 − x; the two do not overlap.
+void mirrorRow(const uint8_t* in, int count, uint8_t* out);
+
+/// Affine map in place: channel c = (rows[c][0…2] · (r, g, b) + rows[c][3]) / 2^12, clamped to 0…255. `rows`
+/// is 3 × 4.
+void mapColours(const int32_t* rows, int count, uint8_t* pixels);
+
+}  // namespace hd::data

@@ -1,0 +1,81 @@
+#include "eval/evaluator.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "eval/summary.h"
+#include "io/atomic_file.h"
+
+namespace hd::eval {
+
+Evaluator::Evaluator(CocoSet truth) : truth_(std::move(truth)), collected_(truth_.images.size()) {}
+
+void Evaluator::add(int64_t image, Detections detections) {
+  require(image >= 0 && image < static_cast<int64_t>(collected_.size()), "expected an image below ", collected_.size(), " but received ", image);
+  const std::lock_guard lock(mutex_);
+  collected_[static_cast<size_t>(image)] = std::move(detections);
+}
+
+const Detections& Evaluator::detections(int64_t image) const {
+  require(image >= 0 && image < static_cast<int64_t>(collected_.size()), "expected an image below ", collected_.size(), " but received ", image);
+  return collected_[static_cast<size_t>(image)];
+}
+
+void Evaluator::clear() {
+  const std::lock_guard lock(mutex_);
+  for (Detections& detections : collected_) detections = {};
+}
+
+std::vector<Instance> Evaluator::instances() const {
+  std::vector<Instance> out;
+  for (size_t image = 0; image < collected_.size(); ++image) {
+    const Detections& found = collected_[image];
+    for (size_t i = 0; i < found.scores.size(); ++i) {
+      const float* box = found.boxes.data() + 4 * i;
+      Instance instance;
+      instance.id = static_cast<int64_t>(out.size()) + 1;
+      instance.image = truth_.images[image];
+      instance.category = truth_.categories[static_cast<size_t>(found.labels[i])];
+      instance.box = {box[0], box[1], double{box[2]} - box[0], double{box[3]} - box[1]};
+      instance.area = instance.box[2] * instance.box[3];
+      instance.score = found.scores[i];
+      out.push_back(std::move(instance));
+    }
+  }
+  return out;
+}
+
+Value Evaluator::summarize(const Value& options) const {
+  const std::lock_guard lock(mutex_);
+  const auto detections = instances();
+  Value out;
+  if (options.get("metric", "coco") == "voc") {
+    out = vocSummary(truth_, detections, interpolationOf(options.get("interpolation", "area")), options.get("threads", 0));
+  } else {
+    CocoParams params = CocoParams::defaults(IouType::bbox);
+    params.threads = options.get("threads", 0);
+    params.useIgnore = true;  // difficult objects of VOC data
+    const CocoResult result = evaluateCoco(truth_, detections, params);
+    out = cocoNumbers(result, IouType::bbox);
+    out.set("perClass", cocoPerClass(truth_, detections, result));
+  }
+  out.set("images", static_cast<int64_t>(truth_.images.size()));
+  out.set("detections", static_cast<int64_t>(detections.size()));
+  return out;
+}
+
+void Evaluator::writeResults(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  std::string text = "[";
+  for (const Instance& instance : instances()) {
+    if (text.size() > 1) text += ",\n";
+    Value box{Value::Array{}};
+    for (const double value : instance.box) box.push(value);
+    text += printJson(Value::Object{
+        {"image_id", instance.image}, {"category_id", instance.category}, {"bbox", std::move(box)}, {"score", instance.score}});
+  }
+  text += "]\n";
+  io::writeFileAtomically(path, text);
+}
+
+}  // namespace hd::eval

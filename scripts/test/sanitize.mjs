@@ -1,0 +1,23 @@
+/** The torch-free native tests under AddressSanitizer and UndefinedBehaviorSanitizer, in a build of their own. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import process from 'node:process';
+import { cacheFolder, findLibtorch } from '../setup/libtorch.mjs';
+import { step, stop } from '../setup/log.mjs';
+import { root } from '../setup/native.mjs';
+
+const folders = ['core', 'io', 'data', 'eval'];
+
+export function buildSanitized() {
+  const folder = join(root, 'native/.build/sanitize');
+  const env = { CCACHE_DIR: join(cacheFolder, 'ccache'), CCACHE_BASEDIR: root, ...process.env };
+  step('building the torch-free tests under ASan and UBSan');
+  const run = (...args) => {
+    const result = spawnSync('cmake', args, { env, encoding: 'utf8', maxBuffer: 1 << 28 });
+    if (result.status !== 0) stop(`the sanitized build failed:\n${result.stdout.slice(-4000)}\n${result.stderr.slice(-2000)}`);
+  };
+  const options = [`-DLIBTORCH=${findLibtorch().folder}`, '-DHDTRAIN_TESTS=ON', '-DHDTRAIN_SANITIZE=address,undefined'];
+  run('-S', join(root, 'native'), '-B', folder, '-G', 'Ninja', ...options);
+  run('--build', folder, '--parallel', '2', '--target', ...folders.map((name) => `native_${name}`));
+  return folder;
+}

@@ -1,0 +1,81 @@
+// VOC average precision against mmdetection's eval_map.
+#include "eval/voc.h"
+
+#include "golden.h"
+
+namespace {
+
+using hd::Value;
+using hd::eval::VocBox;
+
+std::vector<VocBox> boxesOf(const Value& array, int64_t image, const std::function<int(size_t)>& label, bool scored, bool ignore) {
+  const auto data = golden::dataOf(array);
+  const size_t width = scored ? 5 : 4;
+  std::vector<VocBox> out;
+  for (size_t i = 0; i * width < data.size(); ++i) {
+    const double* row = data.data() + i * width;
+    out.push_back({image, label(i), {row[0], row[1], row[2], row[3]}, scored ? row[4] : 0.0, ignore});
+  }
+  return out;
+}
+
+void append(std::vector<VocBox>& all, const std::vector<VocBox>& more) { all.insert(all.end(), more.begin(), more.end()); }
+
+GOLDEN("ld/voc_map", file, check) {
+  const golden::Tolerance tolerance = golden::toleranceOf(file.at("tolerance"));
+  std::vector<VocBox> truths, detections;
+  int64_t image = 0;
+  for (const Value& annotation : file.at("annotations").asArray()) {
+    const auto labels = annotation.numbers("labels"), ignored = annotation.numbers("labels_ignore");
+    append(truths, boxesOf(annotation.at("bboxes"), image, [&](size_t i) { return static_cast<int>(labels[i]); }, false, false));
+    append(truths, boxesOf(annotation.at("bboxes_ignore"), image, [&](size_t i) { return static_cast<int>(ignored[i]); }, false, true));
+    ++image;
+  }
+  size_t classes = 0;
+  image = 0;
+  for (const Value& perImage : file.at("detections").asArray()) {
+    classes = perImage.asArray().size();
+    for (size_t c = 0; c < classes; ++c) {
+      append(detections, boxesOf(perImage.asArray()[c], image, [&](size_t) { return static_cast<int>(c); }, true, false));
+    }
+    ++image;
+  }
+  for (const Value& it : file.at("cases").asArray()) {
+    const std::string op = it.at("op").asString();
+    if (op == "average_precision") {
+      const auto recalls = golden::dataOf(it.at("recalls")), precisions = golden::dataOf(it.at("precisions"));
+      check.close(averagePrecision(recalls, precisions, hd::eval::Interpolation::area), it.at("area").asNumber(), tolerance, "area");
+      check.close(averagePrecision(recalls, precisions, hd::eval::Interpolation::elevenPoint), it.at("11points").asNumber(), tolerance,
+                  "11 points");
+      continue;
+    }
+    if (op == "eval_recalls") {
+      check.skip("eval_recalls: proposal recall comes with the two-stage detectors");
+      continue;
+    }
+    hd::eval::VocParams params;
+    params.iouThreshold = it.at("iou_thr").asNumber();
+    params.interpolation = it.at("mode").asString() == "area" ? hd::eval::Interpolation::area : hd::eval::Interpolation::elevenPoint;
+    const Value* ranges = it.find("scale_ranges");
+    const size_t runs = ranges == nullptr ? 1 : ranges->asArray().size();
+    for (size_t run = 0; run < runs; ++run) {
+      if (ranges != nullptr) {
+        const auto& range = ranges->asArray()[run].asArray();
+        params.scaleRange = std::array<double, 2>{range[0].asNumber(), range[1].asNumber()};
+      }
+      const auto of = [&](const Value& value) { return ranges == nullptr ? value.asNumber() : value.asArray()[run].asNumber(); };
+      const auto result = evaluateVoc(truths, detections, static_cast<int>(classes), params);
+      check.close(meanAp(result), of(it.at("mAP")), tolerance, op + " mAP");
+      for (size_t c = 0; c < classes; ++c) {
+        check.close(result[c].ap, of(it.at("ap").asArray()[c]), tolerance, hd::concat(op, " class ", c));
+        check.close(static_cast<double>(result[c].truths), of(it.at("num_gts").asArray()[c]), {}, "truths");
+      }
+      if (it.find("recall_class0") != nullptr) {
+        check.close(result[0].recalls, golden::dataOf(it.at("recall_class0")), tolerance, "recalls");
+        check.close(result[0].precisions, golden::dataOf(it.at("precision_class0")), tolerance, "precisions");
+      }
+    }
+  }
+}
+
+}  // namespace

@@ -1,0 +1,272 @@
+#include "nn/layers/conv.h"
+
+#include "nn/layers/fold.h"
+#include "native/nn/support.h"
+
+using namespace hd::nn;
+using support::channelsLast;
+using support::codeOf;
+using support::relativeError;
+
+namespace {
+
+ConvOptions unit(Norm norm, bool relu, ConvGeometry geometry = {.kernel = 3, .padding = 1}) {
+  ConvOptions options;
+  options.conv = "conv";
+  options.norm = "bn";
+  options.in = 12;
+  options.out = 32;
+  options.geometry = geometry;
+  options.normKind = norm;
+  options.relu = relu;
+  options.bias = norm == Norm::none;
+  return options;
+}
+
+constexpr Norm every[] = {Norm::none, Norm::batchTrain, Norm::batchEval, Norm::batchFrozen, Norm::group};
+bool isBatch(Norm norm) { return norm != Norm::none && norm != Norm::group; }
+
+/// The unfused chain of ATen calls.
+Tensor eager(ParameterStore& store, const ConvOptions& options, const Tensor& x, bool training, const Tensor& residual = {}) {
+  const auto get = [&](const char* name) { return store.find(name) != nullptr ? store.find(name)->working : Tensor(); };
+  Tensor y = convolution(x, get("conv.weight"), get("conv.bias"), options.geometry);
+  if (options.normKind == Norm::group) y = at::group_norm(y, 32, get("bn.weight"), get("bn.bias"), 1e-5);
+  if (isBatch(options.normKind)) {
+    y = at::batch_norm(y, get("bn.weight"), get("bn.bias"), get("bn.running_mean").to(y.scalar_type()).clone(),
+                       get("bn.running_var").to(y.scalar_type()).clone(), training, 0.1, 1e-5, false);
+  }
+  if (residual.defined()) y = y + residual;
+  return options.relu ? y.relu() : y;
+}
+
+}  // namespace
+
+TEST_CASE("every kind of unit equals its eager chain in all modes") {
+  at::manual_seed(1);
+  for (const Norm norm : every) {
+    for (const bool relu : {false, true}) {
+      for (const ConvGeometry geometry : {ConvGeometry{}, {.kernel = 3, .padding = 1}, {.kernel = 3, .stride = 2, .padding = 1}}) {
+        CAPTURE(static_cast<int>(norm));
+        ParameterStore store(4);
+        const ConvOptions options = unit(norm, relu, geometry);
+        ConvUnit conv(store, options);
+        support::scramble(store);
+        const Tensor x = channelsLast(at::randn({2, 12, 11, 14}));
+        const Tensor expected = eager(store, options, x, false);
+        for (const Mode mode : {Mode::plan, Mode::frozen}) CHECK(relativeError(conv.forward(x, mode), expected) < 1e-5);
+        CHECK(conv.forward(x, Mode::plan).is_contiguous(at::MemoryFormat::ChannelsLast));
+        CHECK(conv.outputShape(x.sizes().vec()) == expected.sizes().vec());
+        const Tensor trained = eager(store, options, x, norm == Norm::batchTrain);
+        CHECK(relativeError(conv.forward(x, Mode::train), trained) < 1e-5);
+      }
+    }
+  }
+}
+
+TEST_CASE("a residual is added before the ReLU in all modes") {
+  at::manual_seed(2);
+  for (const Norm norm : {Norm::none, Norm::batchTrain, Norm::batchEval}) {
+    ParameterStore store(4);
+    const ConvOptions options = unit(norm, true);
+    ConvUnit conv(store, options);
+    support::scramble(store);
+    const Tensor x = channelsLast(at::randn({2, 12, 9, 9})), residual = channelsLast(at::randn({2, 32, 9, 9}));
+    const Tensor kept = residual.clone();
+    for (const Mode mode : {Mode::plan, Mode::frozen}) {
+      CHECK(relativeError(conv.forward(x, mode, residual), eager(store, options, x, false, residual)) < 1e-5);
+    }
+    CHECK(relativeError(conv.forward(x, Mode::train, residual), eager(store, options, x, norm == Norm::batchTrain, residual)) < 1e-5);
+    CHECK(at::equal(residual, kept));
+  }
+}
+
+TEST_CASE("gradients of folded running statistics equal the unfolded chain in double") {
+  at::manual_seed(3);
+  for (const Norm norm : {Norm::batchEval, Norm::batchFrozen, Norm::batchTrain}) {
+    for (const bool summed : {false, true}) {
+      ParameterStore store(4);
+      const ConvOptions options = unit(norm, true);
+      ConvUnit conv(store, options);
+      store.setWorking(at::kDouble);
+      support::scramble(store);
+      const Tensor x = channelsLast(at::randn({2, 12, 7, 8}, at::kDouble)).requires_grad_();
+      const Tensor residual = summed ? at::randn({2, 32, 7, 8}, at::kDouble).requires_grad_() : Tensor();
+      const Tensor g = at::randn({2, 32, 7, 8}, at::kDouble);
+      std::vector<Tensor> leaves = {x};
+      if (summed) leaves.push_back(residual);
+      for (Parameter* p : conv.parameters()) {
+        if (p->trainable) leaves.push_back(p->working);
+      }
+      CHECK(leaves.size() == (norm == Norm::batchFrozen ? 2u : 4u) + summed);
+      eager(store, options, x, norm == Norm::batchTrain, residual).backward(g);
+      std::vector<Tensor> expected;
+      for (const Tensor& leaf : leaves) {
+        expected.push_back(leaf.grad().clone());
+        leaf.mutable_grad() = Tensor();
+      }
+      conv.forward(x, Mode::train, residual).backward(g);
+      for (size_t i = 0; i < leaves.size(); ++i) CHECK(relativeError(leaves[i].grad(), expected[i]) < 1e-8);
+    }
+  }
+}
+
+TEST_CASE("batch statistics move the buffers as at::batch_norm does, and only with gradients on") {
+  at::manual_seed(4);
+  ParameterStore store(4);
+  const ConvOptions options = unit(Norm::batchTrain, false);
+  ConvUnit conv(store, options);
+  CHECK(conv.updatesStatistics());
+  Tensor mean = at::zeros({32}), variance = at::ones({32});
+  for (int step = 1; step <= 3; ++step) {
+    const Tensor x = channelsLast(at::randn({4, 12, 6, 6}));
+    const auto version = store.version();
+    const Tensor y = conv.forward(x, Mode::train);
+    at::batch_norm(convolution(x, store.find("conv.weight")->working, {}, options.geometry), {}, {}, mean, variance, true, 0.1, 1e-5, false);
+    CHECK(relativeError(store.find("bn.running_mean")->master, mean) < 1e-6);
+    CHECK(relativeError(store.find("bn.running_var")->master, variance) < 1e-6);
+    CHECK(store.find("bn.num_batches_tracked")->master.item<int64_t>() == step);
+    CHECK(store.version() > version);
+    const at::NoGradGuard guard;
+    CHECK(relativeError(conv.forward(x, Mode::train), y) < 1e-6);
+    CHECK(store.find("bn.num_batches_tracked")->master.item<int64_t>() == step);
+    CHECK(relativeError(store.find("bn.running_mean")->master, mean) < 1e-6);
+  }
+  ParameterStore other(4);
+  for (const Norm norm : {Norm::batchEval, Norm::batchFrozen}) {
+    ConvOptions fixed = unit(norm, false);
+    fixed.conv = fixed.norm = norm == Norm::batchEval ? "a" : "b";
+    fixed.conv += ".conv";
+    ConvUnit layer(other, fixed);
+    CHECK_FALSE(layer.updatesStatistics());
+    layer.forward(at::randn({2, 12, 6, 6}), Mode::train);
+    CHECK(other.find(fixed.norm + ".running_mean")->master.eq(0).all().item<bool>());
+  }
+}
+
+TEST_CASE("a frozen unit trains nothing and keeps its running statistics, whatever its norm") {
+  ParameterStore store(4);
+  ConvOptions options = unit(Norm::batchTrain, true);
+  options.trainable = false;
+  ConvUnit conv(store, options);
+  support::scramble(store);
+  CHECK_FALSE(conv.updatesStatistics());
+  for (const Parameter* p : conv.parameters()) CHECK_FALSE(p->trainable);
+  const Tensor x = at::randn({2, 12, 6, 6});
+  const Tensor y = conv.forward(x, Mode::train);
+  CHECK_FALSE(y.requires_grad());
+  CHECK(relativeError(y, eager(store, options, x, false)) < 1e-5);
+}
+
+TEST_CASE("mode frozen passes the gradient to the input and none to parameters") {
+  at::manual_seed(5);
+  for (const Norm norm : every) {
+    ParameterStore store(4);
+    const ConvOptions options = unit(norm, true);
+    ConvUnit conv(store, options);
+    support::scramble(store);
+    const Tensor x = channelsLast(at::randn({1, 12, 6, 6})).requires_grad_(), g = at::randn({1, 32, 6, 6});
+    conv.forward(x, Mode::frozen).backward(g);
+    const Tensor gradient = x.grad().clone();
+    for (const Parameter* p : conv.parameters()) CHECK_FALSE(p->working.grad().defined());
+    x.mutable_grad() = Tensor();
+    eager(store, options, x, false).backward(g);
+    CHECK(relativeError(gradient, x.grad()) < 1e-5);
+  }
+}
+
+TEST_CASE("a plan refuses inputs that need gradients and follows the version of the store") {
+  at::manual_seed(6);
+  ParameterStore store(4);
+  const ConvOptions options = unit(Norm::batchEval, true);
+  ConvUnit conv(store, options);
+  const Tensor x = channelsLast(at::randn({1, 12, 8, 8}));
+  CHECK(codeOf([&] { conv.forward(x.clone().requires_grad_(), Mode::plan); }) == "HD_INTERNAL");
+  const Tensor before = conv.forward(x, Mode::plan);
+  {
+    const at::NoGradGuard guard;
+    store.find("conv.weight")->master.mul_(2);
+    store.find("bn.running_var")->master.fill_(3);
+  }
+  CHECK(at::equal(conv.forward(x, Mode::plan), before));  // nobody said that anything changed
+  store.touchTrainable();
+  CHECK(relativeError(conv.forward(x, Mode::plan), eager(store, options, x, false)) < 1e-5);
+}
+
+TEST_CASE("a layer without trainable tensors keeps its prepared weights through optimiser steps") {
+  ParameterStore store(4);
+  ConvOptions options = unit(Norm::none, false);
+  options.trainable = false;
+  ConvUnit conv(store, options);
+  const Tensor x = channelsLast(at::randn({1, 12, 8, 8}));
+  const Tensor before = conv.forward(x, Mode::plan);
+  store.find("conv.weight")->master.mul_(2);
+  store.touchTrainable();
+  CHECK(at::equal(conv.forward(x, Mode::plan), before));
+  store.touch();
+  CHECK_FALSE(at::equal(conv.forward(x, Mode::plan), before));
+}
+
+TEST_CASE("levels share the weights, and their gradients add up") {
+  at::manual_seed(7);
+  ParameterStore store(4);
+  const ConvOptions options = unit(Norm::group, true);
+  ConvUnit conv(store, options);
+  support::scramble(store);
+  Tensors levels;
+  for (const int64_t side : {9, 5, 3, 2, 1}) levels.push_back(channelsLast(at::randn({2, 12, side, side})));
+  for (const Mode mode : {Mode::train, Mode::frozen, Mode::plan}) {
+    const Tensors out = conv.forward(levels, mode);
+    REQUIRE(out.size() == 5);
+    for (size_t l = 0; l < 5; ++l) CHECK(relativeError(out[l], eager(store, options, levels[l], false)) < 1e-5);
+  }
+  Tensor total = at::zeros({}), expected = at::zeros({});
+  for (const Tensor& y : conv.forward(levels, Mode::train)) total = total + y.square().sum();
+  total.backward();
+  const Tensor gradient = store.find("conv.weight")->working.grad().clone();
+  store.find("conv.weight")->working.mutable_grad() = Tensor();
+  for (const Tensor& x : levels) expected = expected + eager(store, options, x, false).square().sum();
+  expected.backward();
+  CHECK(relativeError(gradient, store.find("conv.weight")->working.grad()) < 1e-5);
+}
+
+TEST_CASE("bf16 works in every kind of unit, forward and backward") {
+  at::manual_seed(8);
+  for (const Norm norm : every) {
+    CAPTURE(static_cast<int>(norm));
+    ParameterStore store(4);
+    const ConvOptions options = unit(norm, true);
+    ConvUnit conv(store, options);
+    support::scramble(store);
+    const Tensor x = channelsLast(at::randn({2, 12, 8, 8}));
+    const Tensor expected = eager(store, options, x, norm == Norm::batchTrain), fixed = eager(store, options, x, false);
+    store.setWorking(at::kBFloat16);
+    const Tensor low = x.to(at::kBFloat16);
+    const Tensor y = conv.forward(low, Mode::train);
+    CHECK(support::hasType(y, at::kBFloat16));
+    CHECK(relativeError(y, expected) < 4e-2);
+    y.sum().backward();
+    CHECK(support::hasType(store.find("conv.weight")->working.grad(), at::kBFloat16));
+    if (norm == Norm::batchTrain) continue;  // its statistics have moved
+    CHECK(relativeError(conv.forward(low, Mode::plan), fixed) < 4e-2);
+  }
+}
+
+TEST_CASE("multiply-adds count every product of the window") {
+  ParameterStore store(4);
+  ConvOptions options = unit(Norm::none, false, {.kernel = 3, .stride = 2, .padding = 1, .groups = 4});
+  ConvUnit conv(store, options);
+  CHECK(conv.multiplyAdds({{2, 12, 9, 8}, {1, 12, 1, 1}}) == (2 * 5 * 4 + 1) * 32 * 3 * 9);
+}
+
+TEST_CASE("impossible units are refused") {
+  ParameterStore store(4);
+  ConvOptions biased = unit(Norm::batchEval, false);
+  biased.bias = true;
+  CHECK(codeOf([&] { ConvUnit(store, biased); }) == "HD_INTERNAL");
+  ConvOptions channels = unit(Norm::group, false);
+  channels.out = 40;
+  CHECK(codeOf([&] { ConvUnit(store, channels); }) == "HD_INTERNAL");
+  CHECK(codeOf([&] { ConvUnit(store, unit(Norm::none, false, {.groups = 5})); }) == "HD_INTERNAL");
+  CHECK(codeOf([&] { batchNormFrom("sync"); }) == "HD_RECIPE_VALUE");
+  CHECK(batchNormFrom("eval") == Norm::batchEval);
+}
