@@ -274,7 +274,7 @@ let loaded: NativeAddon | undefined;
 /** Where a built addon may lie, best first. */
 export function addonCandidates(): string[] {
   const root = fileURLToPath(new URL('..', import.meta.url));
-  return [process.env.HDTRAIN_ADDON ?? '', `${root}native/.build/addon/hdtrain.node`].filter((path) => path !== '');
+  return [process.env.HDTRAIN_ADDON ?? '', `${root}native/.build/addon/Release/hdtrain.node`].filter((path) => path !== '');
 }
 
 /** The addon. Throws HD_NATIVE_MISSING or HD_NATIVE_LOAD with the cures for this platform. */

@@ -48,7 +48,7 @@ export const predict: Verb<PredictOptions> = {
           if (unreadable.has(file)) continue;
           const found = visible(evaluator.detections(image), options.score);
           const out = join(options.out, `${String(image).padStart(4, '0')}-${basename(file, extname(file))}.jpg`);
-          await native().draw({ dataset, image, out, sets: [{ ...found, colour: 'orange', title: 'predicted' }] });
+          await native().draw({ dataset, image, out, sets: [{ ...found, colour: '', title: 'predicted' }] });
         }
       }
     }

@@ -29,8 +29,8 @@ export async function drawPictures(
   for (let i = 0; i < total; ++i) {
     const image = Math.floor((i * dataset.length) / total);
     const { file, boxes, labels } = dataset.image(image);
-    const truth: DrawSet = { boxes, labels, colour: 'green', title: 'truth' };
-    const predicted: DrawSet = { ...visible(evaluator.detections(image), threshold), colour: 'orange', title: 'predicted' };
+    const truth: DrawSet = { boxes, labels, colour: '', title: 'truth' };
+    const predicted: DrawSet = { ...visible(evaluator.detections(image), threshold), colour: '', title: 'predicted' };
     const stem = file ? basename(file, extname(file)) : `picture-${image}`;
     const out = join(folder, `${String(i).padStart(3, '0')}-${stem}.jpg`);
     await native().draw({ dataset, image, out, sets: [truth, predicted] });

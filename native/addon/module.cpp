@@ -1,6 +1,5 @@
 // Registration of everything that lib/native.ts declares.
 #include <ATen/Version.h>
-#include <ATen/cpu/Utils.h>
 #include <torch/version.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "eval/synthetic_bench.h"
 #include "io/atomic_file.h"
 #include "io/file_lock.h"
+#include "io/fsync.h"
 #include "io/safetensors.h"
 #include "ops/nms_bench.h"
 
@@ -46,10 +46,10 @@ Napi::Value info(Info call) {
   return guarded(call.Env(), [&]() -> Napi::Value {
     return toNapi(call.Env(), Value::Object{{"torch", TORCH_VERSION},
                                             {"capability", at::get_cpu_capability()},
-                                            {"avx2", at::cpu::is_avx2_supported()},
-                                            {"avx512", at::cpu::is_avx512_supported()},
-                                            {"amx", at::cpu::is_amx_tile_supported()},
-                                            {"bf16", at::cpu::is_avx512_bf16_supported() || at::cpu::is_amx_tile_supported()},
+                                            {"avx2", __builtin_cpu_supports("avx2") != 0},
+                                            {"avx512", __builtin_cpu_supports("avx512f") != 0},
+                                            {"amx", __builtin_cpu_supports("amx-bf16") != 0},
+                                            {"bf16", __builtin_cpu_supports("avx512bf16") != 0},
                                             {"cuda", nullptr},
                                             {"decoders", data::decoderVersions()},
                                             {"threads", static_cast<int>(std::thread::hardware_concurrency())},

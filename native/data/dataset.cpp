@@ -73,7 +73,8 @@ std::span<const float> AnnotationTable::keypoints(const Annotation& annotation) 
 }
 
 std::string_view AnnotationTable::rle(const Annotation& annotation) const {
-  return annotation.rle < 0 ? std::string_view{} : std::string_view{rles[static_cast<size_t>(annotation.rle)]};
+  return annotation.rle < 0 ? std::string_view{}
+                            : std::string_view{rles[static_cast<size_t>(annotation.rle)]};
 }
 
 int64_t AnnotationTable::addPolygons(const std::vector<std::vector<float>>& polygons) {
@@ -122,7 +123,12 @@ std::string Dataset::digest() const {
   digest.addAll(imageIds_);
   digest.addAll(widths_);
   digest.addAll(heights_);
-  for (int64_t i = 0; i < size(); ++i) digest.add(file(i).substr(std::min(rootLength_, file(i).size())));
+  for (int64_t i = 0; i < size(); ++i) {
+    std::string_view name = file(i).substr(std::min(rootLength_, file(i).size()));
+    if (name.starts_with('/'))
+      name.remove_prefix(1);  // the root may be written with or without its last slash
+    digest.add(name);
+  }
   digest.addAll(firstAnnotation_);
   digest.addAll(trainable_);
   for (const Annotation& a : table_.annotations) {
@@ -147,7 +153,8 @@ Sample Dataset::sample(int64_t image, int minWidth, int minHeight) const {
   out.picture = load(image, minWidth, minHeight);
   out.width = width(image);
   out.height = height(image);
-  if (out.width == 0 && minWidth == 0 && minHeight == 0) {  // never probed, and decoded in full: the size is known now
+  if (out.width == 0 && minWidth == 0 &&
+      minHeight == 0) {  // never probed, and decoded in full: the size is known now
     out.width = out.picture.width;
     out.height = out.picture.height;
   }

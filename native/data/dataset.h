@@ -1,5 +1,6 @@
-// The immutable index of a data set: every annotation in a few flat arrays, shared by all threads, built once.
-// No per-image heap objects. Formats (coco, voc, yolo, synthetic, files) are one file each and register themselves.
+// The immutable index of a data set: every annotation in a few flat arrays, shared by all threads, built
+// once. No per-image heap objects. Formats (coco, voc, yolo, synthetic, files) are one file each and register
+// themselves.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ namespace hd::data {
 /// A decoded picture: RGB, 8 bit, rows contiguous.
 struct Picture {
   int width = 0, height = 0;
-  std::vector<uint8_t> storage;       ///< owned pixels, or empty when `pixels` points into somebody else's memory
+  std::vector<uint8_t> storage;  ///< owned pixels, or empty when `pixels` points into somebody else's memory
   const uint8_t* pixels = nullptr;
   std::shared_ptr<const void> owner;  ///< keeps foreign memory alive
 };
@@ -31,19 +32,21 @@ struct Finding {
 };
 
 struct Annotation {
-  float x1, y1, x2, y2;  ///< original pixels, as the file says (0-based, continuous edges); may reach over the border
-  double area;           ///< COCO `area` (mask area) or box area
-  int32_t label;         ///< 0-based class
-  bool crowd;            ///< COCO iscrowd
-  bool difficult;        ///< VOC difficult
-  int64_t id;            ///< annotation id of the file, or running number
+  float x1, y1, x2,
+      y2;       ///< original pixels, as the file says (0-based, continuous edges); may reach over the border
+  double area;  ///< COCO `area` (mask area) or box area
+  int32_t label;                     ///< 0-based class
+  bool crowd;                        ///< COCO iscrowd
+  bool difficult;                    ///< VOC difficult
+  int64_t id;                        ///< annotation id of the file, or running number
   int64_t polygons, keypoints, rle;  ///< index into the side arrays, −1 without
 };
 
 /// Annotations with their shapes in flat side arrays.
 ///
 /// Invariants: `Annotation::polygons` points at shapes[p] = n, followed by n + 1 boundaries in `coordinates`;
-/// `Annotation::keypoints` points at two boundaries in `coordinates`; `Annotation::rle` is an index into `rles`.
+/// `Annotation::keypoints` points at two boundaries in `coordinates`; `Annotation::rle` is an index into
+/// `rles`.
 struct AnnotationTable {
   std::vector<Annotation> annotations;
   std::vector<float> coordinates;
@@ -57,7 +60,8 @@ struct AnnotationTable {
   /// COCO's compressed run lengths over the whole picture (uncompressed ones are converted); "" without.
   std::string_view rle(const Annotation& annotation) const;
 
-  int64_t addPolygons(const std::vector<std::vector<float>>& polygons);  ///< the index to put in an annotation
+  int64_t addPolygons(
+      const std::vector<std::vector<float>>& polygons);  ///< the index to put in an annotation
   int64_t addKeypoints(std::span<const float> triples);
   int64_t addRle(std::string counts);
 };
@@ -65,9 +69,11 @@ struct AnnotationTable {
 /// One picture with its annotations: what a loader works on. Valid as long as its data set lives.
 struct Sample {
   Picture picture;
-  int width = 0, height = 0;  ///< full size, to which annotations refer; the picture may be a 1/2, 1/4 or 1/8 of it
+  int width = 0,
+      height = 0;  ///< full size, to which annotations refer; the picture may be a 1/2, 1/4 or 1/8 of it
   std::span<const Annotation> annotations;
-  const AnnotationTable* table = nullptr;        ///< never null; resolves polygons, keypoints and rle of `annotations`
+  const AnnotationTable* table =
+      nullptr;  ///< never null; resolves polygons, keypoints and rle of `annotations`
   std::shared_ptr<const AnnotationTable> owner;  ///< set when the annotations came with the picture
 };
 
@@ -75,14 +81,14 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
 
-  /// Opens by `spec.format`; parses on the calling thread. Throws HD_DATA_… with file and place. See formats/*.cpp for
-  /// the fields of each spec.
+  /// Opens by `spec.format`; parses on the calling thread. Throws HD_DATA_… with file and place. See
+  /// formats/*.cpp for the fields of each spec.
   static std::shared_ptr<const Dataset> open(const Value& spec);
 
   int64_t size() const { return static_cast<int64_t>(widths_.size()); }
   const std::vector<std::string>& classes() const { return classes_; }
   const std::vector<int64_t>& categoryIds() const { return categoryIds_; }  ///< of the file, per class
-  std::string_view file(int64_t image) const;   ///< path as it can be opened; "" for generated pictures
+  std::string_view file(int64_t image) const;  ///< path as it can be opened; "" for generated pictures
   int64_t imageId(int64_t image) const { return imageIds_[image]; }
   /// From the annotation or the picture's header; 0 when unknown (unreadable file, external source).
   int width(int64_t image) const { return widths_[image]; }
@@ -90,31 +96,36 @@ class Dataset {
   std::span<const Annotation> annotations(int64_t image) const;
   const AnnotationTable& table() const { return table_; }
   /// Polygons of an annotation as x,y pairs; empty without.
-  std::vector<std::vector<float>> polygons(const Annotation& annotation) const { return table_.polygons(annotation); }
-  std::span<const float> keypoints(const Annotation& annotation) const { return table_.keypoints(annotation); }
+  std::vector<std::vector<float>> polygons(const Annotation& annotation) const {
+    return table_.polygons(annotation);
+  }
+  std::span<const float> keypoints(const Annotation& annotation) const {
+    return table_.keypoints(annotation);
+  }
   std::string_view rle(const Annotation& annotation) const { return table_.rle(annotation); }
   /// The first thousand of each code; findingCounts() has all of them.
   const std::vector<Finding>& findings() const { return findings_; }
   const std::map<std::string, int64_t>& findingCounts() const { return findingCounts_; }
-  /// Images that training uses (formats drop e.g. images without objects, or too small ones); indices in file order.
+  /// Images that training uses (formats drop e.g. images without objects, or too small ones); indices in file
+  /// order.
   const std::vector<int64_t>& trainable() const { return trainable_; }
 
-  /// 64-bit digest (hex) of everything that training sees except the pixels: order, sizes, boxes, labels, file names
-  /// relative to the root.
+  /// 64-bit digest (hex) of everything that training sees except the pixels: order, sizes, boxes, labels,
+  /// file names relative to the root.
   std::string digest() const;
 
-  /// Decodes (or generates) one picture. `minWidth`/`minHeight`: the smallest size that still serves (scaled JPEG
-  /// decoding at 1/2, 1/4, 1/8 may return a smaller picture than the file's); 0 = full size.
+  /// Decodes (or generates) one picture. `minWidth`/`minHeight`: the smallest size that still serves (scaled
+  /// JPEG decoding at 1/2, 1/4, 1/8 may return a smaller picture than the file's); 0 = full size.
   /// Thread-safe. Throws HD_DATA_IMAGE naming the file.
   virtual Picture load(int64_t image, int minWidth, int minHeight) const;
 
-  /// Decodes (or generates) the picture at full size straight into memory of the caller, a batch slot: rows `pitch` bytes
-  /// apart, width(image) × height(image) pixels. False, with nothing written, when this data set can only hand out
-  /// pictures of its own. Thread-safe. Throws as load() does.
+  /// Decodes (or generates) the picture at full size straight into memory of the caller, a batch slot: rows
+  /// `pitch` bytes apart, width(image) × height(image) pixels. False, with nothing written, when this data
+  /// set can only hand out pictures of its own. Thread-safe. Throws as load() does.
   virtual bool loadInto(int64_t image, uint8_t* pixels, size_t pitch) const;
 
-  /// The picture and its annotations; what a loader calls. Thread-safe. Throws HD_DATA_IMAGE also when the picture does
-  /// not have the size that the annotations were made for.
+  /// The picture and its annotations; what a loader calls. Thread-safe. Throws HD_DATA_IMAGE also when the
+  /// picture does not have the size that the annotations were made for.
   virtual Sample sample(int64_t image, int minWidth, int minHeight) const;
 
  protected:

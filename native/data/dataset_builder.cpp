@@ -18,7 +18,9 @@ namespace {
 constexpr int64_t maxFindingsPerCode = 1000;
 constexpr float borderTolerance = 1.5f;  // pixels: rounding of annotation tools is not worth a finding
 
-std::string boxText(const Annotation& a) { return concat("[", a.x1, ", ", a.y1, ", ", a.x2, ", ", a.y2, "]"); }
+std::string boxText(const Annotation& a) {
+  return concat("[", a.x1, ", ", a.y1, ", ", a.x2, ", ", a.y2, "]");
+}
 
 }  // namespace
 
@@ -36,14 +38,15 @@ DatasetBuilder::DatasetBuilder(std::string root, std::shared_ptr<Dataset> into) 
 
 void DatasetBuilder::setClasses(std::vector<std::string> names, std::vector<int64_t> categoryIds) {
   if (names.empty()) {
-    throw Error("HD_DATA_CLASSES", "expected at least one class but received none: list the classes of the data set");
+    throw Error("HD_DATA_CLASSES",
+                "expected at least one class but received none: list the classes of the data set");
   }
   if (const auto sorted = std::set<std::string>(names.begin(), names.end()); sorted.size() != names.size()) {
     const auto twice = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
       return std::count(names.begin(), names.end(), name) > 1;
     });
-    throw Error("HD_DATA_CLASSES",
-                concat("expected different class names but received '", *twice, "' twice: rename or merge them"));
+    throw Error("HD_DATA_CLASSES", concat("expected different class names but received '", *twice,
+                                          "' twice: rename or merge them"));
   }
   if (categoryIds.empty()) {
     categoryIds.resize(names.size());
@@ -82,8 +85,9 @@ void DatasetBuilder::probeFiles(bool trustHeaders) {
     try {
       const PictureHeader header = probePicture(path);
       if (width > 0 && height > 0 && (header.width != width || header.height != height)) {
-        problems[i] = {"size-mismatch", concat("the annotation says ", width, "×", height, ", the picture has ", header.width,
-                                               "×", header.height, ", which is used")};
+        problems[i] = {"size-mismatch",
+                       concat("the annotation says ", width, "×", height, ", the picture has ", header.width,
+                              "×", header.height, ", which is used")};
       }
       width = header.width;
       height = header.height;
@@ -104,7 +108,8 @@ bool DatasetBuilder::addAnnotation(int64_t image, const Annotation& annotation, 
   const float pictureWidth = static_cast<float>(width(image));
   const float pictureHeight = static_cast<float>(height(image));
   const std::array edges{a.x1, a.y1, a.x2, a.y2};
-  if (!std::all_of(edges.begin(), edges.end(), [](float edge) { return std::isfinite(edge); }) || !std::isfinite(a.area)) {
+  if (!std::all_of(edges.begin(), edges.end(), [](float edge) { return std::isfinite(edge); }) ||
+      !std::isfinite(a.area)) {
     report("invalid-box", where, concat("box ", boxText(a), " or its area is not finite: dropped"));
     return false;
   }
@@ -124,13 +129,15 @@ bool DatasetBuilder::addAnnotation(int64_t image, const Annotation& annotation, 
   if (pictureWidth > 0 && pictureHeight > 0) {
     if (a.x1 >= pictureWidth || a.y1 >= pictureHeight || a.x2 <= 0 || a.y2 <= 0) {
       report("box-outside", where,
-             concat("box ", boxText(a), " does not touch the picture of ", pictureWidth, "×", pictureHeight, ": dropped"));
+             concat("box ", boxText(a), " does not touch the picture of ", pictureWidth, "×", pictureHeight,
+                    ": dropped"));
       return false;
     }
     if (a.x1 < -borderTolerance || a.y1 < -borderTolerance || a.x2 > pictureWidth + borderTolerance ||
         a.y2 > pictureHeight + borderTolerance) {
       report("box-over-border", where,
-             concat("box ", boxText(a), " reaches out of the picture of ", pictureWidth, "×", pictureHeight, ": clipped"));
+             concat("box ", boxText(a), " reaches out of the picture of ", pictureWidth, "×", pictureHeight,
+                    ": clipped"));
     }
   }
   dataset_->table_.annotations.push_back(annotation);
@@ -139,7 +146,8 @@ bool DatasetBuilder::addAnnotation(int64_t image, const Annotation& annotation, 
 }
 
 void DatasetBuilder::report(const std::string& code, const std::string& where, const std::string& message) {
-  if (++dataset_->findingCounts_[code] <= maxFindingsPerCode) dataset_->findings_.push_back({code, where, message});
+  if (++dataset_->findingCounts_[code] <= maxFindingsPerCode)
+    dataset_->findings_.push_back({code, where, message});
 }
 
 void DatasetBuilder::reportDuplicates() {
@@ -152,8 +160,9 @@ void DatasetBuilder::reportDuplicates() {
     for (size_t i = 1; i < sorted.size(); ++i) {
       if (key(*sorted[i - 1]) != key(*sorted[i])) continue;
       report("duplicate-box", std::string(dataset_->file(image)),
-             concat("annotations ", sorted[i - 1]->id, " and ", sorted[i]->id, " are the same box ", boxText(*sorted[i]),
-                    " of class '", dataset_->classes_[static_cast<size_t>(sorted[i]->label)], "'"));
+             concat("annotations ", sorted[i - 1]->id, " and ", sorted[i]->id, " are the same box ",
+                    boxText(*sorted[i]), " of class '",
+                    dataset_->classes_[static_cast<size_t>(sorted[i]->label)], "'"));
     }
   }
 }
@@ -173,8 +182,8 @@ std::shared_ptr<Dataset> DatasetBuilder::build(const TrainingFilter& filter) {
   reportDuplicates();
   for (int64_t image = 0; image < images(); ++image) {
     const auto objects = dataset_->annotations(image);
-    const bool usable =
-        std::any_of(objects.begin(), objects.end(), [](const Annotation& a) { return !a.crowd && !a.difficult; });
+    const bool usable = std::any_of(objects.begin(), objects.end(),
+                                    [](const Annotation& a) { return !a.crowd && !a.difficult; });
     const bool large = std::min(width(image), height(image)) >= std::max(1, filter.minSide);
     if (!unusable_[static_cast<size_t>(image)] && large && (usable || filter.keepEmpty)) {
       dataset_->trainable_.push_back(image);
@@ -184,7 +193,9 @@ std::shared_ptr<Dataset> DatasetBuilder::build(const TrainingFilter& filter) {
 }
 
 std::string nearestName(std::string_view name, const std::vector<std::string>& candidates) {
-  const auto lower = [](char symbol) { return symbol >= 'A' && symbol <= 'Z' ? static_cast<char>(symbol + 32) : symbol; };
+  const auto lower = [](char symbol) {
+    return symbol >= 'A' && symbol <= 'Z' ? static_cast<char>(symbol + 32) : symbol;
+  };
   std::string best;
   size_t bestDistance = std::max<size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {

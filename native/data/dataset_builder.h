@@ -1,8 +1,9 @@
-// Collects images and annotations in any order, checks them the same way for every format, and lays out the index.
+// Collects images and annotations in any order, checks them the same way for every format, and lays out the
+// index.
 //
-// Kept as the file says: boxes that reach over the border (transforms clip them), crowd and difficult objects, repeated
-// boxes. Dropped with a finding: coordinates that are no numbers, sides below one pixel, area ≤ 0, no overlap with the
-// picture (the rules of mmdetection's CocoDataset).
+// Kept as the file says: boxes that reach over the border (transforms clip them), crowd and difficult
+// objects, repeated boxes. Dropped with a finding: coordinates that are no numbers, sides below one pixel,
+// area ≤ 0, no overlap with the picture (the rules of mmdetection's CocoDataset).
 #pragma once
 
 #include <memory>
@@ -23,8 +24,7 @@ struct TrainingFilter {
 
 class DatasetBuilder {
  public:
-  /// `root`: the folder that digest() leaves out of file names. `subject`: the file or folder that findings are about when
-  /// a format has nothing more exact.
+  /// `root`: the folder that digest() leaves out of file names. `into`: a data set of a class of its own.
   explicit DatasetBuilder(std::string root, std::shared_ptr<Dataset> into = std::make_shared<Dataset>());
 
   /// `categoryIds` empty: 1, 2, 3, …  Throws HD_DATA_CLASSES when there is no class or a name comes twice.
@@ -38,8 +38,9 @@ class DatasetBuilder {
   int width(int64_t image) const { return dataset_->widths_[static_cast<size_t>(image)]; }
   int height(int64_t image) const { return dataset_->heights_[static_cast<size_t>(image)]; }
 
-  /// Looks for the file of each image on several threads and reads the headers of those without a size (of all with
-  /// `trustHeaders`: a size that differs is corrected and reported). What cannot be used is reported and never trainable.
+  /// Looks for the file of each image on several threads and reads the headers of those without a size (of
+  /// all with `trustHeaders`: a size that differs is corrected and reported). What cannot be used is reported
+  /// and never trainable.
   void probeFiles(bool trustHeaders);
 
   /// False: not fit for training, reported, dropped. `where` names the annotation in findings.
@@ -59,7 +60,8 @@ class DatasetBuilder {
   std::vector<uint8_t> unusable_;  // per image: no file that could be read
 };
 
-/// Lower case names, for one typing error in a class name: the candidate with the smallest edit distance, or "".
+/// The candidate that a typing error turns into `name`: nearest by edit distance, letter case aside; "" when
+/// none is near.
 std::string nearestName(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace hd::data

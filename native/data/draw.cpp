@@ -17,7 +17,8 @@ constexpr uint32_t paper = 0x15181d, ink = 0xe8eaed;
 constexpr int smallestPanel = 480, largestPanel = 1280;  // longer side in pixels
 
 std::array<float, 3> channels(uint32_t colour) {
-  return {static_cast<float>(colour >> 16 & 255), static_cast<float>(colour >> 8 & 255), static_cast<float>(colour & 255)};
+  return {static_cast<float>(colour >> 16 & 255), static_cast<float>(colour >> 8 & 255),
+          static_cast<float>(colour & 255)};
 }
 
 /// Black or white, whichever reads better on `colour`.
@@ -30,7 +31,8 @@ uint32_t parseColour(const std::string& text) {
   const bool valid = text.size() == 7 && text[0] == '#' &&
                      text.find_first_not_of("0123456789abcdefABCDEF", 1) == std::string::npos;
   if (!valid) {
-    throw Error("HD_USAGE_DRAW", concat("expected a colour like #ff8800 but received '", text, "': correct it"));
+    throw Error("HD_USAGE_DRAW",
+                concat("expected a colour like #ff8800 but received '", text, "': correct it"));
   }
   return static_cast<uint32_t>(std::stoul(text.substr(1), nullptr, 16));
 }
@@ -47,11 +49,16 @@ int panelFactor(int width, int height) {
   return std::clamp((smallestPanel + side - 1) / side, 1, 8);
 }
 
-int scaled(int length, int factor) { return factor > 0 ? length * factor : (length - factor - 1) / -factor; }
+int scaled(int length, int factor) {
+  return factor > 0 ? length * factor : (length - factor - 1) / -factor;
+}
 
 int toPixel(float coordinate, int factor, int limit) {
-  const float place = factor > 0 ? coordinate * static_cast<float>(factor) : coordinate / static_cast<float>(-factor);
-  return std::isfinite(place) ? static_cast<int>(std::lround(std::clamp(place, 0.0f, static_cast<float>(limit)))) : 0;
+  const float place =
+      factor > 0 ? coordinate * static_cast<float>(factor) : coordinate / static_cast<float>(-factor);
+  return std::isfinite(place)
+             ? static_cast<int>(std::lround(std::clamp(place, 0.0f, static_cast<float>(limit))))
+             : 0;
 }
 
 struct Panel {
@@ -66,31 +73,39 @@ void drawSet(Drawing& drawing, const Panel& panel, const Dataset& dataset, const
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
   if (!set.scores.empty()) {  // the surest last, on top
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return set.scores[a] < set.scores[b]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return set.scores[a] < set.scores[b]; });
   }
-  const auto colourOf = [&](size_t i) { return set.colour.empty() ? classColour(set.labels[i]) : parseColour(set.colour); };
+  const auto colourOf = [&](size_t i) {
+    return set.colour.empty() ? classColour(set.labels[i]) : parseColour(set.colour);
+  };
   struct Place {
     int left, top, right, bottom;
   };
   std::vector<Place> places(count);
   for (const size_t i : order) {
     const float* box = set.boxes.data() + 4 * i;
-    places[i] = {panel.left + toPixel(box[0], panel.factor, panel.width), panel.top + toPixel(box[1], panel.factor, panel.height),
-                 panel.left + toPixel(box[2], panel.factor, panel.width), panel.top + toPixel(box[3], panel.factor, panel.height)};
+    places[i] = {panel.left + toPixel(box[0], panel.factor, panel.width),
+                 panel.top + toPixel(box[1], panel.factor, panel.height),
+                 panel.left + toPixel(box[2], panel.factor, panel.width),
+                 panel.top + toPixel(box[3], panel.factor, panel.height)};
     const auto& [left, top, right, bottom] = places[i];
     drawing.frame(left, top, right, bottom, thickness, colourOf(i));
   }
   for (const size_t i : order) {  // after all frames, so that none crosses a name
     const auto& classes = dataset.classes();
     const auto label = static_cast<size_t>(set.labels[i]);
-    std::string text = set.labels[i] >= 0 && label < classes.size() ? classes[label] : concat("class ", set.labels[i]);
+    std::string text =
+        set.labels[i] >= 0 && label < classes.size() ? classes[label] : concat("class ", set.labels[i]);
     if (!set.scores.empty()) {
       char score[16];
-      std::snprintf(score, sizeof score, " %.2f", static_cast<double>(std::clamp(set.scores[i], -9.0f, 9.0f)));
+      std::snprintf(score, sizeof score, " %.2f",
+                    static_cast<double>(std::clamp(set.scores[i], -9.0f, 9.0f)));
       text += score;
     }
     const int height = (glyphHeight + 2) * scale, width = textWidth(text, scale) + 2 * scale;
-    const int left = std::clamp(places[i].left, panel.left, std::max(panel.left, panel.left + panel.width - width));
+    const int left =
+        std::clamp(places[i].left, panel.left, std::max(panel.left, panel.left + panel.width - width));
     const int above = places[i].top - height;
     const int top = above >= panel.top ? above : std::min(places[i].top, panel.top + panel.height - height);
     const int right = std::min(left + width, panel.left + panel.width);
@@ -127,7 +142,8 @@ void Drawing::place(const Picture& picture, int x, int y, int factor) {
           out[3 * column + c] = static_cast<uint8_t>(upper * (1 - v) + lower * v + 0.5f);
         } else {
           int sum = 0;
-          for (int i = 0; i < factor * factor; ++i) sum += pixel(column * -factor + i % -factor, row * -factor + i / -factor)[c];
+          for (int i = 0; i < factor * factor; ++i)
+            sum += pixel(column * -factor + i % -factor, row * -factor + i / -factor)[c];
           out[3 * column + c] = static_cast<uint8_t>((sum + factor * factor / 2) / (factor * factor));
         }
       }
@@ -170,7 +186,9 @@ void Drawing::text(std::string_view text, int x, int y, int scale, uint32_t colo
   }
 }
 
-int textWidth(std::string_view text, int scale) { return symbols(text) * (glyphWidth + 1) * scale; }
+int textWidth(std::string_view text, int scale) {
+  return symbols(text) * (glyphWidth + 1) * scale;
+}
 
 uint32_t classColour(int32_t label) {
   constexpr std::array<uint32_t, 12> palette{0xff5d5d, 0x4cc2ff, 0xffd23f, 0x5ee07a, 0xc58bff, 0xff9a3d,
@@ -178,12 +196,14 @@ uint32_t classColour(int32_t label) {
   return palette[static_cast<size_t>(label < 0 ? 0 : label) % palette.size()];
 }
 
-void drawSets(const Dataset& dataset, int64_t image, const std::string& out, const std::vector<DrawSet>& sets) {
+void drawSets(const Dataset& dataset, int64_t image, const std::string& out,
+              const std::vector<DrawSet>& sets) {
   for (const DrawSet& set : sets) {
     const size_t count = set.labels.size();
     if (set.boxes.size() != 4 * count || (!set.scores.empty() && set.scores.size() != count)) {
-      throw Error("HD_USAGE_DRAW", concat("expected 4 coordinates and one score for each of ", count, " labels but received ",
-                                          set.boxes.size(), " and ", set.scores.size(), ": give lists of matching lengths"));
+      throw Error("HD_USAGE_DRAW",
+                  concat("expected 4 coordinates and one score for each of ", count, " labels but received ",
+                         set.boxes.size(), " and ", set.scores.size(), ": give lists of matching lengths"));
     }
     if (!set.colour.empty()) parseColour(set.colour);
   }
@@ -191,7 +211,8 @@ void drawSets(const Dataset& dataset, int64_t image, const std::string& out, con
   const int factor = panelFactor(picture.width, picture.height);
   const int width = scaled(picture.width, factor), height = scaled(picture.height, factor);
   const int gap = 6;
-  const bool titled = std::any_of(sets.begin(), sets.end(), [](const DrawSet& set) { return !set.title.empty(); });
+  const bool titled =
+      std::any_of(sets.begin(), sets.end(), [](const DrawSet& set) { return !set.title.empty(); });
   const int titleHeight = titled ? 24 : 0;
   const int panels = std::max(1, static_cast<int>(sets.size()));
   Drawing drawing(panels * width + (panels - 1) * gap, titleHeight + height, paper);

@@ -8,7 +8,8 @@ namespace hd::data {
 namespace {
 
 [[noreturn]] void refuse(int64_t image, const std::string& what) {
-  throw Error("HD_DATA_SOURCE", concat("expected ", what, ": correct what the source returns"), concat("sample ", image));
+  throw Error("HD_DATA_SOURCE", concat("expected ", what, ": correct what the source returns"),
+              concat("sample ", image));
 }
 
 void checkShapes(int64_t image, const AnnotationTable& table, const Annotation& annotation) {
@@ -25,8 +26,8 @@ ExternalDataset::ExternalDataset(int64_t length, std::vector<std::string> classe
     : source_(std::move(source)) {
   if (length < 0 || classes.empty()) {
     throw Error("HD_DATA_SOURCE",
-                concat("expected a length ≥ 0 and at least one class but received length ", length, " and ", classes.size(),
-                       " classes: set both in the source"));
+                concat("expected a length ≥ 0 and at least one class but received length ", length, " and ",
+                       classes.size(), " classes: set both in the source"));
   }
   if (!sizes.empty() && static_cast<int64_t>(sizes.size()) != length) {
     throw Error("HD_DATA_SOURCE", concat("expected ", length, " sizes but received ", sizes.size(),

@@ -20,12 +20,13 @@ struct ExternalSample {
 /// Called from decode threads, several at once; may block.
 using ExternalSource = std::function<ExternalSample(int64_t image)>;
 
-/// Invariants: sizes and annotations are unknown before sample(): width() and height() are 0 unless `sizes` were given,
-/// annotations() is empty and every image counts as trainable. digest() covers classes, length and sizes only.
+/// Invariants: sizes and annotations are unknown before sample(): width() and height() are 0 unless `sizes`
+/// were given, annotations() is empty and every image counts as trainable. digest() covers classes, length
+/// and sizes only.
 class ExternalDataset : public Dataset {
  public:
-  /// `sizes`: width and height of each picture, or empty. Throws HD_DATA_SOURCE for a negative length, no classes, or
-  /// another number of sizes.
+  /// `sizes`: width and height of each picture, or empty. Throws HD_DATA_SOURCE for a negative length, no
+  /// classes, or another number of sizes.
   ExternalDataset(int64_t length, std::vector<std::string> classes, ExternalSource source,
                   const std::vector<std::pair<int, int>>& sizes = {});
 

@@ -53,20 +53,21 @@ struct LoaderStatistics {
 
 class Loader {
  public:
-  /// `options`, all optional:
-  ///   batch        pictures of this rank in one step (1)
-  ///   threads      decode threads (one a core);  slots: batches held in memory, those taken included (3)
-  ///   seed, shuffle (true), groupByAspect (false): see SamplerOptions
-  ///   augment      list of transforms, see Pipeline
-  ///   canvas       { divisor (32), maxCanvases (12), fixed: [height, width], fill: [r, g, b] }, see
-  ///   CanvasOptions rank, ranks  (0, 1) onBadSample  'skip' (default): a picture that throws HD_DATA_… is
-  ///   noted and its place goes to the picture at the
-  ///                next position; 'stop': next() throws what it threw
-  ///   maxBad       largest share of different bad pictures under 'skip' (0.001); a single one is always
-  ///   forgiven evaluate     every image once, file order, last batch short; a bad picture leaves its batch
-  ///   shorter
-  /// Throws HD_DATA_TRANSFORM, HD_DATA_CANVAS, HD_DATA_EMPTY, HD_DATA_MEMORY. Pictures of unknown size (0 × 0
-  /// and no file) need a resize step or canvas.fixed.
+  /// `options`, all optional, defaults in brackets:
+  /// - batch (1): pictures of this rank in one step;
+  /// - threads (one a core): decode threads;
+  /// - slots (3): batches held in memory, those taken included;
+  /// - rank (0), ranks (1), seed (0), shuffle (true), groupByAspect (false): see SamplerOptions;
+  /// - augment ([]): list of transforms, see Pipeline;
+  /// - canvas: { divisor, maxCanvases, fixed: [height, width], fill: [r, g, b] }, see CanvasOptions;
+  /// - onBadSample ('skip'): a picture that throws HD_DATA_… is noted and its place goes to the picture at
+  ///   the next position; 'stop': next() throws what it threw;
+  /// - maxBad (0.001): largest share of different bad pictures under 'skip'; a single one is forgiven;
+  /// - evaluate (false): every image once, file order, last batch short; a bad picture leaves its batch
+  ///   shorter.
+  ///
+  /// Pictures of unknown size (0 × 0 and no file) need a resize step or canvas.fixed.
+  /// Throws HD_DATA_TRANSFORM, HD_DATA_CANVAS, HD_DATA_EMPTY, HD_DATA_MEMORY.
   Loader(std::shared_ptr<const Dataset> dataset, const Value& options);
   /// Closes, then joins the threads: waits for the pictures that are being decoded. A data set whose source
   /// waits for somebody must be woken by its owner first. Slots that are still taken keep their memory.

@@ -14,8 +14,9 @@
 
 namespace hd::data {
 
-/// Calls `work(i)` once for each i in [0, count), in any order, on `threads` threads (0: one a core). After an exception
-/// no new item starts; the first one is rethrown here. Throws HD_CANCELLED when `stop` is requested.
+/// Calls `work(i)` once for each i in [0, count), in any order, on `threads` threads (0: one a core). After
+/// an exception no new item starts; the first one is rethrown here. Throws HD_CANCELLED when `stop` is
+/// requested.
 template <class Work>
 void parallelFor(int64_t count, int threads, const Work& work, std::stop_token stop = {}) {
   if (threads <= 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));

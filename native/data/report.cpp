@@ -14,7 +14,9 @@
 namespace hd::data {
 namespace {
 
-double sideOf(const Annotation& a) { return std::sqrt(static_cast<double>(a.x2 - a.x1) * (a.y2 - a.y1)); }
+double sideOf(const Annotation& a) {
+  return std::sqrt(static_cast<double>(a.x2 - a.x1) * (a.y2 - a.y1));
+}
 
 /// By linear interpolation between neighbours, as numpy does; `sorted` is not empty.
 double quantile(const std::vector<double>& sorted, double share) {
@@ -48,7 +50,10 @@ Value perClass(const Dataset& dataset) {
     auto& [images, objects, ignored, last, sides] = counts[c];
     std::sort(sides.begin(), sides.end());
     Value entry;
-    entry.set("name", dataset.classes()[c]).set("images", images).set("objects", objects).set("ignored", ignored);
+    entry.set("name", dataset.classes()[c])
+        .set("images", images)
+        .set("objects", objects)
+        .set("ignored", ignored);
     list.push(entry.set("medianSide", sides.empty() ? 0.0 : quantile(sides, 0.5)));
   }
   return list;
@@ -88,8 +93,8 @@ Inspected inspectPictures(const Dataset& dataset, int threads, std::stop_token s
           const int width = dataset.width(image), height = dataset.height(image);
           if (width > 0 && (picture.width != width || picture.height != height)) {
             problems[i] = {"size-mismatch", nameOf(dataset, image),
-                           concat("the annotation says ", width, "×", height, ", the picture has ", picture.width, "×",
-                                  picture.height, ": correct the annotation")};
+                           concat("the annotation says ", width, "×", height, ", the picture has ",
+                                  picture.width, "×", picture.height, ": correct the annotation")};
           }
         } catch (const Error& error) {
           problems[i] = {"corrupt-file", nameOf(dataset, image), error.what()};
@@ -113,9 +118,11 @@ Inspected inspectPictures(const Dataset& dataset, int threads, std::stop_token s
 
 Value imageSizes(const Dataset& dataset) {
   std::map<std::pair<int, int>, int64_t> counts;
-  for (int64_t image = 0; image < dataset.size(); ++image) ++counts[{dataset.width(image), dataset.height(image)}];
+  for (int64_t image = 0; image < dataset.size(); ++image)
+    ++counts[{dataset.width(image), dataset.height(image)}];
   std::vector<std::pair<std::pair<int, int>, int64_t>> sorted(counts.begin(), counts.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
   Value list(Value::Array{});
   for (const auto& [size, count] : sorted) {
     Value entry;
@@ -143,19 +150,23 @@ Value report(const Dataset& dataset, bool decode, int threads, std::stop_token s
   Value findingList(Value::Array{}), findingCounts(Value::Object{}), out;
   for (const Finding& finding : findings) {
     Value entry;
-    findingList.push(entry.set("code", finding.code).set("where", finding.where).set("message", finding.message));
+    findingList.push(
+        entry.set("code", finding.code).set("where", finding.where).set("message", finding.message));
   }
   for (const auto& [code, count] : counts) findingCounts.set(code, count);
   out.set("images", dataset.size()).set("trainable", static_cast<int64_t>(dataset.trainable().size()));
   out.set("annotations", static_cast<int64_t>(dataset.table().annotations.size()));
-  out.set("perClass", perClass(dataset)).set("boxSides", boxSides(dataset)).set("imageSizes", imageSizes(dataset));
+  out.set("perClass", perClass(dataset))
+      .set("boxSides", boxSides(dataset))
+      .set("imageSizes", imageSizes(dataset));
   out.set("findings", findingList).set("findingCounts", findingCounts);
   return out.set("duplicates", duplicates);
 }
 
 Value leakage(const Dataset& a, const Dataset& b, int threads, std::stop_token stop) {
   constexpr size_t maxPairs = 1000;
-  const std::vector<Fingerprint> first = fingerprints(a, threads, stop), second = fingerprints(b, threads, stop);
+  const std::vector<Fingerprint> first = fingerprints(a, threads, stop),
+                                 second = fingerprints(b, threads, stop);
   std::vector<std::vector<std::pair<int, int64_t>>> matches(first.size());  // (distance, index in b)
   parallelFor(
       a.size(), threads,
@@ -169,7 +180,8 @@ Value leakage(const Dataset& a, const Dataset& b, int threads, std::stop_token s
       stop);
   std::vector<std::array<int64_t, 3>> pairs;
   for (size_t image = 0; image < matches.size(); ++image) {
-    for (const auto& [distance, other] : matches[image]) pairs.push_back({distance, static_cast<int64_t>(image), other});
+    for (const auto& [distance, other] : matches[image])
+      pairs.push_back({distance, static_cast<int64_t>(image), other});
   }
   std::sort(pairs.begin(), pairs.end());
   pairs.resize(std::min(pairs.size(), maxPairs));

@@ -13,9 +13,10 @@ namespace {
 
 constexpr int maxHashBits = 4;
 constexpr int maxCellDifference = 14;  // grey levels; JPEG at quality 50 changes a cell mean by less
-constexpr int decodeSide = 96;         // enough for the thumbnail, and scaled JPEG decoding is several times faster
+constexpr int decodeSide = 96;  // enough for the thumbnail, and scaled JPEG decoding is several times faster
 
-/// Calls `add(i, weight)` for each of `count` pixels that overlap cell `cell` of `cells`; the weights add up to 1.
+/// Calls `add(i, weight)` for each of `count` pixels that overlap cell `cell` of `cells`; the weights add up
+/// to 1.
 template <class Add>
 void overlaps(int cell, int cells, int count, const Add& add) {
   const double size = static_cast<double>(count) / cells;
@@ -25,8 +26,8 @@ void overlaps(int cell, int cells, int count, const Add& add) {
   }
 }
 
-/// Mean grey of each cell of a columns × rows grid. Pixels that lie across a border count in both cells by their share, so
-/// that a resized copy gives the same means.
+/// Mean grey of each cell of a columns × rows grid. Pixels that lie across a border count in both cells by
+/// their share, so that a resized copy gives the same means.
 std::vector<float> greyGrid(const Picture& picture, int columns, int rows) {
   std::vector<float> grid(static_cast<size_t>(columns) * rows);
   std::vector<float> grey(static_cast<size_t>(picture.width));
@@ -41,7 +42,8 @@ std::vector<float> greyGrid(const Picture& picture, int columns, int rows) {
     });
     for (int column = 0; column < columns; ++column) {
       float& cell = grid[static_cast<size_t>(row) * columns + column];
-      overlaps(column, columns, picture.width, [&](int x, float weight) { cell += weight * grey[static_cast<size_t>(x)]; });
+      overlaps(column, columns, picture.width,
+               [&](int x, float weight) { cell += weight * grey[static_cast<size_t>(x)]; });
       cell /= 256;
     }
   }
@@ -51,7 +53,8 @@ std::vector<float> greyGrid(const Picture& picture, int columns, int rows) {
 }  // namespace
 
 uint64_t pixelHash(const Picture& picture) {
-  uint64_t hash = 14695981039346656037ull ^ (static_cast<uint64_t>(picture.width) << 32 | static_cast<uint32_t>(picture.height));
+  uint64_t hash = 14695981039346656037ull ^
+                  (static_cast<uint64_t>(picture.width) << 32 | static_cast<uint32_t>(picture.height));
   const auto mix = [&](uint64_t word) {
     hash = (hash ^ word) * 0x9E3779B97F4A7C15ull;
     hash ^= hash >> 32;

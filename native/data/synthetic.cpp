@@ -13,8 +13,8 @@
 namespace hd::data {
 namespace {
 
-/// Corners of a regular polygon with `step` = cos and sin of 2π / n, the first one at the top. Every other corner is
-/// pulled in by `inner` (stars).
+/// Corners of a regular polygon with `step` = cos and sin of 2π / n, the first one at the top. Every other
+/// corner is pulled in by `inner` (stars).
 std::vector<float> regular(int corners, double stepCos, double stepSin, double inner = 1) {
   std::vector<float> points;
   double x = 0, y = -1;
@@ -37,8 +37,8 @@ const std::map<std::string, std::vector<float>>& outlines() {
       {"triangle", regular(3, -0.5, 0.86602540378443865)},
       {"star", regular(10, 0.80901699437494742, 0.58778525229247313, 0.42)},
       {"hexagon", regular(6, 0.5, 0.86602540378443865)},
-      {"cross", {-0.3f, -0.9f, 0.3f, -0.9f, 0.3f, -0.3f, 0.9f, -0.3f, 0.9f, 0.3f, 0.3f, 0.3f,
-                 0.3f, 0.9f, -0.3f, 0.9f, -0.3f, 0.3f, -0.9f, 0.3f, -0.9f, -0.3f, -0.3f, -0.3f}},
+      {"cross", {-0.3f, -0.9f, 0.3f,  -0.9f, 0.3f,  -0.3f, 0.9f,  -0.3f, 0.9f,  0.3f,  0.3f,  0.3f,
+                 0.3f,  0.9f,  -0.3f, 0.9f,  -0.3f, 0.3f,  -0.9f, 0.3f,  -0.9f, -0.3f, -0.3f, -0.3f}},
   };
   return all;
 }
@@ -69,12 +69,14 @@ struct Shape {
   std::vector<float> outline;
 };
 
-/// An outline of about `size` pixels across, stretched and turned by up to 23°, with its centre at the origin.
+/// An outline of about `size` pixels across, stretched and turned by up to 23°, with its centre at the
+/// origin.
 Shape makeShape(const SyntheticOptions& options, Random& random) {
   Shape shape{};
   shape.label = static_cast<int32_t>(random.below(static_cast<uint32_t>(options.classes.size())));
   const auto side = static_cast<double>(std::min(options.width, options.height));
-  const double radius = side * (options.minScale + (options.maxScale - options.minScale) * random.uniform()) / 2;
+  const double radius =
+      side * (options.minScale + (options.maxScale - options.minScale) * random.uniform()) / 2;
   const double stretch = 0.8 + 0.4 * random.uniform();
   const double t = 0.4 * random.uniform() - 0.2;  // tangent of half the angle: a turn without sin and cos
   const double cosine = (1 - t * t) / (1 + t * t), sine = 2 * t / (1 + t * t);
@@ -83,7 +85,8 @@ Shape makeShape(const SyntheticOptions& options, Random& random) {
   shape.x2 = shape.y2 = -1e9f;
   for (size_t i = 0; i < unit.size(); i += 2) {
     const double x = unit[i] * radius, y = unit[i + 1] * radius * stretch;
-    const auto turnedX = static_cast<float>(x * cosine - y * sine), turnedY = static_cast<float>(x * sine + y * cosine);
+    const auto turnedX = static_cast<float>(x * cosine - y * sine),
+               turnedY = static_cast<float>(x * sine + y * cosine);
     shape.outline.push_back(turnedX);
     shape.outline.push_back(turnedY);
     shape.x1 = std::min(shape.x1, turnedX), shape.x2 = std::max(shape.x2, turnedX);
@@ -104,7 +107,8 @@ void move(Shape& shape, float x, float y) {
 }
 
 bool overlaps(const Shape& a, float x1, float y1, float x2, float y2, double limit) {
-  const float width = std::min(a.x2, x2) - std::max(a.x1, x1), height = std::min(a.y2, y2) - std::max(a.y1, y1);
+  const float width = std::min(a.x2, x2) - std::max(a.x1, x1),
+              height = std::min(a.y2, y2) - std::max(a.y1, y1);
   if (width <= 0 || height <= 0) return false;
   const float smaller = std::min((a.x2 - a.x1) * (a.y2 - a.y1), (x2 - x1) * (y2 - y1));
   return width * height > limit * smaller;
@@ -113,8 +117,8 @@ bool overlaps(const Shape& a, float x1, float y1, float x2, float y2, double lim
 /// Objects in drawing order. A scene may hold fewer than drawn by lot where there is no room, never none.
 std::vector<Shape> makeScene(const SyntheticOptions& options, Random& random) {
   constexpr int attempts = 30;
-  const uint32_t wanted =
-      static_cast<uint32_t>(options.minObjects) + random.below(static_cast<uint32_t>(options.maxObjects - options.minObjects + 1));
+  const uint32_t wanted = static_cast<uint32_t>(options.minObjects) +
+                          random.below(static_cast<uint32_t>(options.maxObjects - options.minObjects + 1));
   std::vector<Shape> scene;
   for (uint32_t n = 0; n < wanted; ++n) {
     Shape shape = makeShape(options, random);
@@ -171,7 +175,8 @@ class SyntheticDataset : public Dataset {
  private:
   /// The rim lies inside: the outline stays the outer edge.
   static std::vector<float> shrunk(std::vector<float> outline, std::span<const float> keypoints) {
-    for (size_t i = 0; i < outline.size(); ++i) outline[i] = keypoints[i % 2] + (outline[i] - keypoints[i % 2]) * 0.85f;
+    for (size_t i = 0; i < outline.size(); ++i)
+      outline[i] = keypoints[i % 2] + (outline[i] - keypoints[i % 2]) * 0.85f;
     return outline;
   }
 
@@ -196,8 +201,8 @@ class SyntheticDataset : public Dataset {
 void checkOptions(const SyntheticOptions& o) {
   const auto expect = [](bool holds, const char* field, const char* range, auto received) {
     if (!holds) {
-      throw Error("HD_DATA_SYNTHETIC",
-                  concat("expected ", range, " for data.", field, " but received ", received, ": choose a value in range"));
+      throw Error("HD_DATA_SYNTHETIC", concat("expected ", range, " for data.", field, " but received ",
+                                              received, ": choose a value in range"));
     }
   };
   expect(o.count >= 1 && o.count <= 100'000'000, "count", "1…100000000", o.count);
@@ -238,15 +243,17 @@ std::shared_ptr<const Dataset> makeSynthetic(const SyntheticOptions& options) {
     for (size_t n = 0; n < scene.size(); ++n) {
       const Shape& shape = scene[n];
       const size_t half = shape.outline.size() / 4 * 2;
-      std::array<float, 9> keypoints{shape.centreX,       shape.centreY,           2, shape.outline[0], shape.outline[1], 2,
+      std::array<float, 9> keypoints{shape.centreX,       shape.centreY,           2,
+                                     shape.outline[0],    shape.outline[1],        2,
                                      shape.outline[half], shape.outline[half + 1], 2};
       for (size_t k = 0; k < 9; k += 3) {
-        const bool covered = std::any_of(scene.begin() + static_cast<int64_t>(n) + 1, scene.end(), [&](const Shape& later) {
-          return contains(later.outline, keypoints[k], keypoints[k + 1]);
-        });
+        const bool covered = std::any_of(
+            scene.begin() + static_cast<int64_t>(n) + 1, scene.end(),
+            [&](const Shape& later) { return contains(later.outline, keypoints[k], keypoints[k + 1]); });
         if (covered) keypoints[k + 2] = 1;
       }
-      Annotation a{shape.x1, shape.y1, shape.x2, shape.y2, areaOf(shape.outline), shape.label, false, false, ++id, -1, -1, -1};
+      Annotation a{shape.x1, shape.y1, shape.x2, shape.y2, areaOf(shape.outline), shape.label, false, false,
+                   ++id,     -1,       -1,       -1};
       a.polygons = builder.table().addPolygons({shape.outline});
       a.keypoints = builder.table().addKeypoints(keypoints);
       builder.addAnnotation(image, a, concat("scene ", index));

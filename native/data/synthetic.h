@@ -1,7 +1,9 @@
-// The embedded data set: scenes of plain shapes with exact boxes, polygons and keypoints, drawn when asked for.
+// The embedded data set: scenes of plain shapes with exact boxes, polygons and keypoints, drawn when asked
+// for.
 //
-// A scene is a function of (options, split, index) alone. Only arithmetic that IEEE rounds exactly takes part (no libm),
-// so pictures and digests are equal on every CPU. A change of what is drawn must raise `syntheticVersion`.
+// A scene is a function of (options, split, index) alone. Only arithmetic that IEEE rounds exactly takes part
+// (no libm), so pictures and digests are equal on every CPU. A change of what is drawn must raise
+// `syntheticVersion`.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +31,9 @@ struct SyntheticOptions {
 /// Names that `classes` may hold.
 std::vector<std::string> syntheticShapes();
 
-/// Keypoints of each object: centre, first corner, the corner half way round; visibility 1 where a later object covers
-/// them, else 2. Throws HD_DATA_SYNTHETIC for options out of range and HD_DATA_CLASSES for an unknown shape.
+/// Keypoints of each object: centre, first corner, the corner half way round; visibility 1 where a later
+/// object covers them, else 2. Throws HD_DATA_SYNTHETIC for options out of range and HD_DATA_CLASSES for an
+/// unknown shape.
 std::shared_ptr<const Dataset> makeSynthetic(const SyntheticOptions& options);
 
 }  // namespace hd::data

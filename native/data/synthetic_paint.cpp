@@ -5,21 +5,25 @@
 
 #include "core/kernel.h"
 
-// -O2 leaves loops of unknown length scalar; -ffp-contract=off stays in force, so all clones draw the same bytes.
+// -O2 leaves loops of unknown length scalar; -ffp-contract=off stays in force, so all clones draw the same
+// bytes.
 #define ROW_KERNEL __attribute__((optimize("O3"))) HD_KERNEL
 
 namespace hd::data {
 namespace {
 
-uint8_t toByte(float value) { return static_cast<uint8_t>(std::clamp(value, 0.0f, 255.0f) + 0.5f); }
+uint8_t toByte(float value) {
+  return static_cast<uint8_t>(std::clamp(value, 0.0f, 255.0f) + 0.5f);
+}
 
 Colour randomColour(Random& random, float low, float high) {
   return {random.uniform(low, high), random.uniform(low, high), random.uniform(low, high)};
 }
 
-/// Adds one edge to the coverage of a row-wise accumulation buffer: after a running sum along each row, a cell holds the
-/// signed area to the right of the edge. The edge is cut at every row and column it crosses; a piece of height dy at mean
-/// position f inside its column covers 1 − f of that column and all of the next ones.
+/// Adds one edge to the coverage of a row-wise accumulation buffer: after a running sum along each row, a
+/// cell holds the signed area to the right of the edge. The edge is cut at every row and column it crosses; a
+/// piece of height dy at mean position f inside its column covers 1 − f of that column and all of the next
+/// ones.
 void addEdge(float x0, float y0, float x1, float y1, int width, int height, std::vector<float>& cover) {
   if (y0 == y1) return;
   const float direction = y0 < y1 ? 1.0f : -1.0f;
@@ -54,10 +58,11 @@ void addEdge(float x0, float y0, float x1, float y1, int width, int height, std:
   }
 }
 
-/// One row of background: `light` is added to the mix of two colours, `mix` runs linearly along the row. The stripes are a
-/// triangle wave; `phase` stays positive so that a cast to int rounds down.
-ROW_KERNEL void backgroundRow(const Colour& from, const Colour& step, float mix, float mixStep, const float* light,
-                             float stripes, float phase, float phaseStep, int width, uint8_t* row) {
+/// One row of background: `light` is added to the mix of two colours, `mix` runs linearly along the row. The
+/// stripes are a triangle wave; `phase` stays positive so that a cast to int rounds down.
+ROW_KERNEL void backgroundRow(const Colour& from, const Colour& step, float mix, float mixStep,
+                              const float* light, float stripes, float phase, float phaseStep, int width,
+                              uint8_t* row) {
   for (int x = 0; x < width; ++x) {
     const auto along = static_cast<float>(x);
     const float turns = phase + phaseStep * along;
@@ -71,7 +76,8 @@ ROW_KERNEL void backgroundRow(const Colour& from, const Colour& step, float mix,
   }
 }
 
-/// Adds to each byte the sum of two 16-bit halves of a hash of its index (murmur's finaliser), centred and scaled.
+/// Adds to each byte the sum of two 16-bit halves of a hash of its index (murmur's finaliser), centred and
+/// scaled.
 ROW_KERNEL void noiseRow(uint32_t seed, float scale, int count, uint8_t* bytes) {
   for (int i = 0; i < count; ++i) {
     uint32_t hash = seed + static_cast<uint32_t>(i) * 0x9E3779B9u;
@@ -86,13 +92,14 @@ ROW_KERNEL void noiseRow(uint32_t seed, float scale, int count, uint8_t* bytes) 
 
 }  // namespace
 
-void polygonCoverage(std::span<const float> polygon, int left, int top, int width, int height, std::vector<float>& cover) {
+void polygonCoverage(std::span<const float> polygon, int left, int top, int width, int height,
+                     std::vector<float>& cover) {
   const size_t points = polygon.size() / 2;
   cover.assign(static_cast<size_t>(width + 1) * height, 0.0f);
   for (size_t i = 0; i < points; ++i) {
     const size_t j = (i + 1) % points;
-    addEdge(polygon[2 * i] - left, polygon[2 * i + 1] - top, polygon[2 * j] - left, polygon[2 * j + 1] - top, width, height,
-            cover);
+    addEdge(polygon[2 * i] - left, polygon[2 * i + 1] - top, polygon[2 * j] - left, polygon[2 * j + 1] - top,
+            width, height, cover);
   }
   for (int y = 0; y < height; ++y) {
     const float* in = cover.data() + static_cast<size_t>(y) * (width + 1);
@@ -137,7 +144,8 @@ Colour ScenePainter::paintBackground(Random& random) {
     }
     constexpr float positive = 2048;  // above any number of stripes to the left of or above the corner
     backgroundRow(from, step, 0.5f - alongX / 2 + alongY * (v - 0.5f), alongX * perX, light.data(), stripes,
-                  positive + static_cast<float>(y) * stripeY / stripePeriod, stripeX / stripePeriod, width_, row(y));
+                  positive + static_cast<float>(y) * stripeY / stripePeriod, stripeX / stripePeriod, width_,
+                  row(y));
   }
   return {(from[0] + to[0]) / 2, (from[1] + to[1]) / 2, (from[2] + to[2]) / 2};
 }
@@ -162,7 +170,8 @@ void ScenePainter::fill(std::span<const float> polygon, const Colour& colour, fl
     x1 = std::min(x1, polygon[i]), x2 = std::max(x2, polygon[i]);
     y1 = std::min(y1, polygon[i + 1]), y2 = std::max(y2, polygon[i + 1]);
   }
-  const int left = std::max(0, static_cast<int>(std::floor(x1))), top = std::max(0, static_cast<int>(std::floor(y1)));
+  const int left = std::max(0, static_cast<int>(std::floor(x1))),
+            top = std::max(0, static_cast<int>(std::floor(y1)));
   const int width = std::min(width_, static_cast<int>(std::ceil(x2))) - left;
   const int height = std::min(height_, static_cast<int>(std::ceil(y2))) - top;
   if (width <= 0 || height <= 0) return;

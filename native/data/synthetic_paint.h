@@ -22,8 +22,8 @@ class ScenePainter {
   Colour paintBackground(Random& random);
   /// Two thin strokes or none, so that not everything that stands out is an object.
   void paintClutter(Random& random);
-  /// Fills a simple polygon (x, y pairs), brighter at the top by `shade` of 1. Each pixel is blended by the exact share of
-  /// its area that the polygon covers.
+  /// Fills a simple polygon (x, y pairs), brighter at the top by `shade` of 1. Each pixel is blended by the
+  /// exact share of its area that the polygon covers.
   void fill(std::span<const float> polygon, const Colour& colour, float shade = 0);
   /// Triangular noise of up to ±amplitude on every channel.
   void addNoise(uint32_t seed, float amplitude);
@@ -37,8 +37,9 @@ class ScenePainter {
   std::vector<float> cover_;  // of the polygon being filled, over its bounding box
 };
 
-/// Share of each pixel's area inside the polygon, rows of `width` from (left, top); in [0, 1]. The test's reference
-/// samples points.
-void polygonCoverage(std::span<const float> polygon, int left, int top, int width, int height, std::vector<float>& cover);
+/// Share of each pixel's area inside the polygon, rows of `width` from (left, top); in [0, 1]. The test's
+/// reference samples points.
+void polygonCoverage(std::span<const float> polygon, int left, int top, int width, int height,
+                     std::vector<float>& cover);
 
 }  // namespace hd::data

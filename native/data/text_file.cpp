@@ -37,8 +37,10 @@ std::string readTextFile(const std::string& path, int64_t maxBytes, size_t paddi
                 path);
   }
   if (!S_ISREG(info.st_mode)) {
-    throw Error("HD_DATA_FILE",
-                concat("expected a regular file at ", path, " but received a folder, pipe or device: name a file"), path);
+    throw Error(
+        "HD_DATA_FILE",
+        concat("expected a regular file at ", path, " but received a folder, pipe or device: name a file"),
+        path);
   }
   if (info.st_size > maxBytes) {
     throw Error("HD_DATA_TOO_LARGE",
@@ -54,8 +56,10 @@ std::string readTextFile(const std::string& path, int64_t maxBytes, size_t paddi
     const ssize_t got = read(file.descriptor, text.data() + filled, text.size() - filled);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
-      throw Error("HD_DATA_FILE",
-                  concat("expected to read ", path, " but received '", std::strerror(errno), "': check the disk"), path);
+      throw Error(
+          "HD_DATA_FILE",
+          concat("expected to read ", path, " but received '", std::strerror(errno), "': check the disk"),
+          path);
     }
     if (got == 0) break;  // it shrank meanwhile; the parser tells what is missing
     filled += static_cast<size_t>(got);
@@ -70,7 +74,8 @@ std::vector<std::string_view> splitLines(std::string_view text) {
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t'))
+      line.remove_suffix(1);
     lines.push_back(line);
     text.remove_prefix(std::min(end + 1, text.size()));
   }

@@ -1,8 +1,9 @@
-// The grid of prior squares of point-based dense heads (GFL, ATSS): one square of side `scale`·stride a cell, centred
-// at (x·stride, y·stride), without a half-pixel shift (mmdet's AnchorGenerator with octave_base_scale 8, one ratio).
+// The grid of prior squares of point-based dense heads (GFL, ATSS): one square of side `scale`·stride a cell,
+// centred at (x·stride, y·stride), without a half-pixel shift (mmdet's AnchorGenerator with octave_base_scale
+// 8, one ratio).
 //
-// Anchor order everywhere: level, then row, then column. Invariant: `first` of a level is the number of anchors of the
-// levels before it.
+// Anchor order everywhere: level, then row, then column. Invariant: `first` of a level is the number of
+// anchors of the levels before it.
 #pragma once
 
 #include <algorithm>
@@ -33,12 +34,14 @@ class AnchorGrid {
   static constexpr int64_t defaultScale = 8;
 
   AnchorGrid() = default;
-  /// Cells of a canvas under these strides: ceil(side / stride), as convolutions of stride 2 with padding 1 give.
+  /// Cells of a canvas under these strides: ceil(side / stride), as convolutions of stride 2 with padding 1
+  /// give.
   AnchorGrid(int64_t canvasHeight, int64_t canvasWidth, const std::vector<int64_t>& strides,
              int64_t scale = defaultScale)
       : scale_(scale) {
     for (const int64_t stride : strides) {
-      levels_.push_back({stride, ceilDivide(canvasHeight, stride), ceilDivide(canvasWidth, stride), anchors_});
+      levels_.push_back(
+          {stride, ceilDivide(canvasHeight, stride), ceilDivide(canvasWidth, stride), anchors_});
       anchors_ += levels_.back().count();
     }
   }
@@ -54,8 +57,9 @@ class AnchorGrid {
     return {x - half, y - half, x + half, y + half};
   }
 
-  /// The cells of an image whose pixels fill height × width of the canvas: mmdet counts those inside the image padded
-  /// to `divisor` (its pad_shape), so that an image keeps its own cells in a canvas that a larger one made.
+  /// The cells of an image whose pixels fill height × width of the canvas: mmdet counts those inside the
+  /// image padded to `divisor` (its pad_shape), so that an image keeps its own cells in a canvas that a
+  /// larger one made.
   std::vector<ValidCells> validCells(int64_t height, int64_t width, int64_t divisor) const {
     const int64_t paddedHeight = ceilDivide(height, divisor) * divisor;
     const int64_t paddedWidth = ceilDivide(width, divisor) * divisor;

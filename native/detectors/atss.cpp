@@ -8,10 +8,12 @@
 namespace hd::detectors {
 namespace {
 
-constexpr float epsilon = 1e-6f;           // floor of unions and diagonals, as in mmdet
-constexpr float insideMargin = 0.01f;      // pixels by which a centre must lie inside its object
+constexpr float epsilon = 1e-6f;       // floor of unions and diagonals, as in mmdet
+constexpr float insideMargin = 0.01f;  // pixels by which a centre must lie inside its object
 
-float area(const Box& box) { return (box.x2 - box.x1) * (box.y2 - box.y1); }
+float area(const Box& box) {
+  return (box.x2 - box.x1) * (box.y2 - box.y1);
+}
 
 float intersection(const Box& a, const Box& b) {
   const float width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);
@@ -40,8 +42,9 @@ Box boxAt(std::span<const float> boxes, int64_t index) {
 void requireFinite(std::span<const float> boxes, const char* what) {
   for (size_t i = 0; i < boxes.size(); ++i) {
     if (std::isfinite(boxes[i])) continue;
-    throw Error("HD_DATA_BOX", concat("expected finite coordinates for ", what, " box ", i / 4, " but received ",
-                                      boxes[i], ": run 'hdtrain check' and remove or mend the annotation"));
+    throw Error("HD_DATA_BOX",
+                concat("expected finite coordinates for ", what, " box ", i / 4, " but received ", boxes[i],
+                       ": run 'hdtrain check' and remove or mend the annotation"));
   }
 }
 
@@ -51,8 +54,8 @@ struct Line {
   int64_t index;
 };
 
-/// The `wanted` grid lines nearest to `centre` (in pixels) by squared distance, ties to the lower index; walks outward
-/// from the centre.
+/// The `wanted` grid lines nearest to `centre` (in pixels) by squared distance, ties to the lower index;
+/// walks outward from the centre.
 void nearestLines(double centre, int64_t stride, int64_t lines, int64_t wanted, std::vector<Line>& out) {
   const auto squared = [&](int64_t line) {
     const double difference = static_cast<double>(line * stride) - centre;
@@ -72,12 +75,14 @@ void nearestLines(double centre, int64_t stride, int64_t lines, int64_t wanted, 
 /// Finds the nearest anchors of a level; keeps its buffers between calls.
 class NearestAnchors {
  public:
-  /// Indices within the level of the `wanted` valid anchors nearest to (x, y) (fewer when there are fewer), ties to the
-  /// lowest index; `state` marks anchors of the level to leave out, `ignored` of them within the valid cells.
+  /// Indices within the level of the `wanted` valid anchors nearest to (x, y) (fewer when there are fewer),
+  /// ties to the lowest index; `state` marks anchors of the level to leave out, `ignored` of them within the
+  /// valid cells.
   ///
-  /// A cell whose row is the i-th nearest and whose column is the j-th nearest is beaten by all (i + 1)(j + 1) − 1
-  /// cells that are nearer in both; of the four with neighbouring ranks (itself among them) three may merely tie after
-  /// rounding. So a cell with (i + 1)(j + 1) − 4 ≥ wanted + ignored cannot be among the wanted.
+  /// A cell whose row is the i-th nearest and whose column is the j-th nearest is beaten by all (i + 1)(j +
+  /// 1) − 1 cells that are nearer in both; of the four with neighbouring ranks (itself among them) three may
+  /// merely tie after rounding. So a cell with (i + 1)(j + 1) − 4 ≥ wanted + ignored cannot be among the
+  /// wanted.
   const std::vector<int64_t>& find(const GridLevel& level, const ValidCells& valid, const int32_t* state,
                                    int64_t ignored, double x, double y, int64_t wanted) {
     nearest_.clear();
@@ -108,15 +113,18 @@ class NearestAnchors {
 
 /// Calls visit(anchor, box) for every valid anchor whose square may overlap `object`.
 template <class Visit>
-void forOverlapping(const AnchorGrid& grid, const std::vector<ValidCells>& valid, const Box& object, Visit visit) {
+void forOverlapping(const AnchorGrid& grid, const std::vector<ValidCells>& valid, const Box& object,
+                    Visit visit) {
   for (size_t l = 0; l < grid.levels().size(); ++l) {
     const GridLevel& level = grid.levels()[l];
     const double stride = static_cast<double>(level.stride), half = grid.halfSide(level);
     const auto from = [&](float low, int64_t cells) {
-      return static_cast<int64_t>(std::clamp(std::floor((low - half) / stride), 0.0, static_cast<double>(cells)));
+      return static_cast<int64_t>(
+          std::clamp(std::floor((low - half) / stride), 0.0, static_cast<double>(cells)));
     };
     const auto to = [&](float high, int64_t cells) {
-      return static_cast<int64_t>(std::clamp(std::ceil((high + half) / stride) + 1, 0.0, static_cast<double>(cells)));
+      return static_cast<int64_t>(
+          std::clamp(std::ceil((high + half) / stride) + 1, 0.0, static_cast<double>(cells)));
     };
     const int64_t lastRow = to(object.y2, valid[l].height), lastColumn = to(object.x2, valid[l].width);
     for (int64_t row = from(object.y1, valid[l].height); row < lastRow; ++row) {
@@ -195,8 +203,8 @@ AtssResult atss(const AnchorGrid& grid, const std::vector<ValidCells>& valid, st
     overlaps.clear();
     for (size_t l = 0; l < grid.levels().size(); ++l) {
       const GridLevel& level = grid.levels()[l];
-      for (const int64_t cell : nearest.find(level, valid[l], result.object.data() + level.first, ignored[l], x, y,
-                                             options.candidates)) {
+      for (const int64_t cell : nearest.find(level, valid[l], result.object.data() + level.first, ignored[l],
+                                             x, y, options.candidates)) {
         const Box box = grid.box(level, cell / level.width, cell % level.width);
         candidates.push_back({level.first + cell, box});
         overlaps.push_back(overlapOverUnion(box, object));
@@ -222,8 +230,8 @@ AtssResult atss(const AnchorGrid& grid, const std::vector<ValidCells>& valid, st
 }
 
 std::vector<float> valuableRegion(const AnchorGrid& grid, const std::vector<ValidCells>& valid,
-                                  std::span<const float> objects, std::span<const double> thresholds, RegionRule rule,
-                                  double gamma) {
+                                  std::span<const float> objects, std::span<const double> thresholds,
+                                  RegionRule rule, double gamma) {
   require(valid.size() == grid.levels().size(), "expected one valid part a level");
   require(thresholds.size() * 4 == objects.size(), "expected one threshold an object");
   std::vector<float> region(static_cast<size_t>(grid.anchors()), 0.0f);
@@ -232,8 +240,8 @@ std::vector<float> valuableRegion(const AnchorGrid& grid, const std::vector<Vali
     const double upper = thresholds[g], lower = gamma * upper;
     forOverlapping(grid, valid, object, [&](int64_t anchor, const Box& box) {
       const float overlap = overlapOverUnion(box, object);
-      const float share = rule == RegionRule::released ? intersection(box, object) / std::max(area(box), epsilon)
-                                                       : overlap;
+      const float share =
+          rule == RegionRule::released ? intersection(box, object) / std::max(area(box), epsilon) : overlap;
       const float closeness = share - centrePenalty(box, object);
       if (closeness >= lower && closeness < upper) region[anchor] = std::max(region[anchor], overlap);
     });

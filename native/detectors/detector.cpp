@@ -10,13 +10,17 @@ PostProcess PostProcess::from(const Value& options) {
   out.candidates = options.get("candidates", out.candidates);
   out.iouThreshold = options.get("iouThreshold", out.iouThreshold);
   out.maxDetections = options.get("maxDetections", out.maxDetections);
-  require(out.scoreThreshold >= 0 && out.scoreThreshold <= 1, "expected a number from 0 to 1 for eval.scoreThreshold but received ",
-          out.scoreThreshold, ": mend the recipe");
-  require(out.iouThreshold >= 0 && out.iouThreshold <= 1, "expected a number from 0 to 1 for eval.iouThreshold but received ",
-          out.iouThreshold, ": mend the recipe");
-  require(out.candidates >= 1, "expected at least 1 for eval.candidates but received ", out.candidates, ": mend the recipe");
-  require(out.maxDetections >= 1, "expected at least 1 for eval.maxDetections but received ", out.maxDetections,
-          ": mend the recipe");
+  const auto expect = [](bool holds, const char* what, const char* key, auto received) {
+    if (holds) return;
+    throw Error("HD_RECIPE_VALUE",
+                concat("expected ", what, " for eval.", key, " but received ", received, ": mend the recipe"),
+                concat("eval.", key));
+  };
+  const auto share = [](double value) { return value >= 0 && value <= 1; };
+  expect(share(out.scoreThreshold), "a number from 0 to 1", "scoreThreshold", out.scoreThreshold);
+  expect(share(out.iouThreshold), "a number from 0 to 1", "iouThreshold", out.iouThreshold);
+  expect(out.candidates >= 1, "an integer of at least 1", "candidates", out.candidates);
+  expect(out.maxDetections >= 1, "an integer of at least 1", "maxDetections", out.maxDetections);
   return out;
 }
 

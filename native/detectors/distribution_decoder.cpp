@@ -23,7 +23,9 @@ struct Candidates {
   std::vector<int32_t> labels;
 };
 
-float sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
+float sigmoid(float logit) {
+  return 1.0f / (1.0f + std::exp(-logit));
+}
 
 /// A logit that no score above `threshold` falls below; a little low, because the scores decide in the end.
 float logitBound(double threshold) {
@@ -43,7 +45,8 @@ HD_KERNEL void markRows(const float* logits, int64_t rows, int64_t columns, floa
   }
 }
 
-/// The level's locations with a class above the threshold, at most `options.candidates`, in the order of the cells.
+/// The level's locations with a class above the threshold, at most `options.candidates`, in the order of the
+/// cells.
 std::vector<Location> bestLocations(const LevelMaps& level, int64_t classes, const PostProcess& options) {
   const int64_t cells = level.height * level.width;
   std::vector<uint8_t> marks(static_cast<size_t>(cells));
@@ -130,8 +133,9 @@ Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t cla
                                const ImageTargets& image, const PostProcess& options) {
   Candidates candidates;
   for (const LevelMaps& level : levels) collect(level, classes, bins, image, options, candidates);
-  const auto keep = ops::batchedNms(candidates.boxes.data(), candidates.scores.data(), candidates.labels.data(),
-                                    std::ssize(candidates.scores), options.iouThreshold, options.maxDetections);
+  const auto keep =
+      ops::batchedNms(candidates.boxes.data(), candidates.scores.data(), candidates.labels.data(),
+                      std::ssize(candidates.scores), options.iouThreshold, options.maxDetections);
   Detections out;
   for (const int64_t index : keep) {
     const auto box = candidates.boxes.begin() + 4 * index;

@@ -25,7 +25,8 @@ struct HeadMaps {
 
 class Gfl final : public Detector {
  public:
-  Gfl(const Value& model, uint64_t seed) : options_(GflOptions::from(model)), graph_(nn::buildGfl(model, seed)) {}
+  Gfl(const Value& model, uint64_t seed)
+      : options_(GflOptions::from(model)), graph_(nn::buildGfl(model, seed)) {}
 
   nn::Graph& graph() override { return *graph_; }
   int64_t classes() const override { return options_.classes; }
@@ -43,7 +44,8 @@ class Gfl final : public Detector {
 
   bool hasPredictionNormalisers() const override { return options_.normalisation == Normalisation::robust; }
 
-  std::vector<double> predictionNormalisers(const nn::Tensors& outputs, const Assignment& assignment) const override {
+  std::vector<double> predictionNormalisers(const nn::Tensors& outputs,
+                                            const Assignment& assignment) const override {
     if (!hasPredictionNormalisers()) return {};
     return {confidenceSum(split(outputs).cls, own(assignment))};
   }
@@ -76,7 +78,8 @@ class Gfl final : public Detector {
  private:
   HeadMaps split(const nn::Tensors& outputs) const {
     const auto levels = std::ssize(options_.strides);
-    require(std::ssize(outputs) == 2 * levels, "expected ", 2 * levels, " head maps but received ", outputs.size());
+    require(std::ssize(outputs) == 2 * levels, "expected ", 2 * levels, " head maps but received ",
+            outputs.size());
     return {{outputs.begin(), outputs.begin() + levels}, {outputs.begin() + levels, outputs.end()}};
   }
 
@@ -100,24 +103,31 @@ GflOptions GflOptions::from(const Value& model) {
   out.assignerCandidates = model.get("assignerCandidates", out.assignerCandidates);
   out.ignoreThreshold = model.get("ignoreThreshold", out.ignoreThreshold);
   const std::string preset = model.get("preset", "robust");
-  require(out.classes >= 1, "expected at least 1 for model.classes but received ", out.classes, ": mend the recipe");
-  require(out.regMax >= 1, "expected at least 1 for model.regMax but received ", out.regMax, ": mend the recipe");
-  require(out.assignerCandidates >= 1, "expected at least 1 for model.assignerCandidates but received ",
-          out.assignerCandidates, ": mend the recipe");
-  require(out.boxLoss == "iou" || out.boxLoss == "giou" || out.boxLoss == "diou" || out.boxLoss == "ciou",
-          "expected iou, giou, diou or ciou for model.boxLoss but received '", out.boxLoss, "': mend the recipe");
-  require(preset == "robust" || preset == "released", "expected robust or released for model.preset but received '",
-          preset, "': mend the recipe");
+  const auto expect = [](bool holds, const char* what, const char* key, const auto& received) {
+    if (holds) return;
+    throw Error(
+        "HD_RECIPE_VALUE",
+        concat("expected ", what, " for model.", key, " but received ", received, ": mend the recipe"),
+        concat("model.", key));
+  };
+  expect(out.classes >= 1, "an integer of at least 1", "classes", out.classes);
+  expect(out.regMax >= 1, "an integer of at least 1", "regMax", out.regMax);
+  expect(out.assignerCandidates >= 1, "an integer of at least 1", "assignerCandidates",
+         out.assignerCandidates);
+  expect(out.boxLoss == "iou" || out.boxLoss == "giou" || out.boxLoss == "diou" || out.boxLoss == "ciou",
+         "iou, giou, diou or ciou", "boxLoss", out.boxLoss);
+  expect(preset == "robust" || preset == "released", "robust or released", "preset", preset);
   out.normalisation = preset == "released" ? Normalisation::released : Normalisation::robust;
   return out;
 }
 
 std::vector<Detections> detectGfl(const GflOptions& options, const std::vector<Tensor>& cls,
-                                  const std::vector<Tensor>& reg, const Batch& batch, const PostProcess& postProcess) {
+                                  const std::vector<Tensor>& reg, const Batch& batch,
+                                  const PostProcess& postProcess) {
   const int64_t bins = options.regMax + 1;
   const auto channelsLast = [](const Tensor& map, int64_t images, int64_t channels) {
-    require(map.dim() == 4 && map.size(0) == images && map.size(1) == channels, "expected a map of ", images, " images and ",
-            channels, " channels but received ", map.sizes());
+    require(map.dim() == 4 && map.size(0) == images && map.size(1) == channels, "expected a map of ", images,
+            " images and ", channels, " channels but received ", map.sizes());
     return map.detach().to(at::kFloat).permute({0, 2, 3, 1}).contiguous();
   };
   require(cls.size() == options.strides.size() && reg.size() == cls.size(), "expected one map a level");
@@ -125,7 +135,8 @@ std::vector<Detections> detectGfl(const GflOptions& options, const std::vector<T
   for (size_t l = 0; l < cls.size(); ++l) {
     maps.cls.push_back(channelsLast(cls[l], batch.count, options.classes));
     maps.reg.push_back(channelsLast(reg[l], batch.count, 4 * bins));
-    require(cls[l].size(2) == reg[l].size(2) && cls[l].size(3) == reg[l].size(3), "expected maps of equal size a level");
+    require(cls[l].size(2) == reg[l].size(2) && cls[l].size(3) == reg[l].size(3),
+            "expected maps of equal size a level");
   }
   std::vector<Detections> out(static_cast<size_t>(batch.count));
   at::parallel_for(0, batch.count, 1, [&](int64_t begin, int64_t end) {

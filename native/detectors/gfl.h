@@ -1,5 +1,5 @@
-// Generalized Focal Loss detector, version 1 (Li et al. 2020, arXiv 2006.04388): one-stage, a point a cell, class
-// scores that mean localization quality, box sides as distributions over 0…regMax strides.
+// Generalized Focal Loss detector, version 1 (Li et al. 2020, arXiv 2006.04388): one-stage, a point a cell,
+// class scores that mean localization quality, box sides as distributions over 0…regMax strides.
 //
 // The pieces are free functions over maps, so that distillation and tests use them without a network.
 #pragma once
@@ -18,8 +18,8 @@ namespace hd::detectors {
 /// Which normalisers the losses use.
 enum class Normalisation {
   robust,    ///< sums over the global batch: the result does not depend on how it is cut into micro-batches
-  released,  ///< each micro-batch by its own sums, averaged over micro-batches: what the published code does with
-             ///< gradient accumulation
+  released,  ///< each micro-batch by its own sums, averaged over micro-batches: what the published code does
+             ///< with gradient accumulation
 };
 
 /// Members of `model` (defaults in brackets): classes, regMax [16], boxLoss iou|giou|diou|ciou [giou], preset
@@ -34,11 +34,12 @@ struct GflOptions {
   int64_t assignerCandidates = 9;
   double ignoreThreshold = -1;
 
-  /// Throws HD_INTERNAL naming the member when a value is out of range.
+  /// Throws HD_RECIPE_VALUE naming the member when a value is out of range.
   static GflOptions from(const Value& model);
 };
 
-/// Targets of one level for all images: rows are image-major, then row-major over cells. Units: the level's stride.
+/// Targets of one level for all images: rows are image-major, then row-major over cells. Units: the level's
+/// stride.
 struct GflLevelTargets {
   Tensor labels;   ///< int64 [rows]: class, `classes` = background, −1 = takes no part
   Tensor boxes;    ///< float [rows, 4]: the object's box; 0 outside positives
@@ -61,17 +62,20 @@ struct GflSums {
 /// Images in parallel. Throws HD_DATA_BOX naming the image when a coordinate is not finite.
 std::unique_ptr<GflAssignment> assignGfl(const GflOptions& options, const Batch& batch);
 
-/// S = Σ over positives of w, w = the highest class score; no gradient. `cls` are the class maps by level, N×C×H×W.
+/// S = Σ over positives of w, w = the highest class score; no gradient. `cls` are the class maps by level,
+/// N×C×H×W.
 double confidenceSum(const std::vector<Tensor>& cls, const GflAssignment& assignment);
 
-/// Quality focal loss (target: IoU of the decoded box with its object, detached); box loss and distribution focal loss
-/// (summed over four sides), each row times w. Rows without positives give exact zeros with zero gradients.
+/// Quality focal loss (target: IoU of the decoded box with its object, detached); box loss and distribution
+/// focal loss (summed over four sides), each row times w. Rows without positives give exact zeros with zero
+/// gradients.
 GflSums gflSums(const GflOptions& options, const std::vector<Tensor>& cls, const std::vector<Tensor>& reg,
                 const GflAssignment& assignment);
 
 /// Detections of every image from the maps by level; images in parallel. `reg` N×4(regMax+1)×H×W.
 std::vector<Detections> detectGfl(const GflOptions& options, const std::vector<Tensor>& cls,
-                                  const std::vector<Tensor>& reg, const Batch& batch, const PostProcess& postProcess);
+                                  const std::vector<Tensor>& reg, const Batch& batch,
+                                  const PostProcess& postProcess);
 
 /// What turns the sums of a micro-batch into its share of the loss terms.
 struct GflScales {

@@ -16,14 +16,14 @@ void checkTargets(const GflOptions& options, const ImageTargets& image) {
   require(image.boxes.size() == 4 * image.labels.size() && image.crowd.size() % 4 == 0,
           "expected one label for every four coordinates of image ", image.image);
   for (const int32_t label : image.labels) {
-    require(label >= 0 && label < options.classes, "expected a label below ", options.classes, " for image ", image.image,
-            " but received ", label, ": model.classes must cover the data set");
+    require(label >= 0 && label < options.classes, "expected a label below ", options.classes, " for image ",
+            image.image, " but received ", label, ": model.classes must cover the data set");
   }
 }
 
 /// Writes the rows of one image into the maps of every level.
-void writeRows(const GflOptions& options, const ImageTargets& image, const AtssResult& assigned, int64_t index,
-               GflAssignment& out) {
+void writeRows(const GflOptions& options, const ImageTargets& image, const AtssResult& assigned,
+               int64_t index, GflAssignment& out) {
   for (size_t l = 0; l < out.levels.size(); ++l) {
     const GridLevel& level = out.grid.levels()[l];
     GflLevelTargets& maps = out.levels[l];
@@ -38,7 +38,9 @@ void writeRows(const GflOptions& options, const ImageTargets& image, const AtssR
       centres[2 * cell] = static_cast<float>(cell % level.width);
       centres[2 * cell + 1] = static_cast<float>(cell / level.width);
       weights[cell] = object == AtssResult::excluded ? 0.0f : 1.0f;
-      labels[cell] = object == AtssResult::excluded ? -1 : object < 0 ? options.classes : image.labels[object];
+      labels[cell] = object == AtssResult::excluded ? -1
+                     : object < 0                   ? options.classes
+                                                    : image.labels[object];
       for (int side = 0; side < 4; ++side) {
         boxes[4 * cell + side] = object < 0 ? 0.0f : image.boxes[4 * object + side] / stride;
       }
@@ -47,7 +49,9 @@ void writeRows(const GflOptions& options, const ImageTargets& image, const AtssR
 }
 
 /// N×C×H×W in channels_last memory to [N·H·W, C] without a copy.
-Tensor rowsOf(const Tensor& map) { return map.permute({0, 2, 3, 1}).reshape({-1, map.size(1)}); }
+Tensor rowsOf(const Tensor& map) {
+  return map.permute({0, 2, 3, 1}).reshape({-1, map.size(1)});
+}
 
 /// The highest class score of every positive row, 0 elsewhere; a constant for autograd.
 Tensor positiveConfidence(const Tensor& classRows, const Tensor& labels) {
@@ -57,13 +61,15 @@ Tensor positiveConfidence(const Tensor& classRows, const Tensor& labels) {
   return at::where(positive, highest, at::zeros({}, highest.options()));
 }
 
-void checkMaps(const std::vector<Tensor>& maps, int64_t channels, const GflAssignment& assignment, const char* what) {
+void checkMaps(const std::vector<Tensor>& maps, int64_t channels, const GflAssignment& assignment,
+               const char* what) {
   const auto& levels = assignment.grid.levels();
-  require(maps.size() == levels.size(), "expected ", levels.size(), " ", what, " maps but received ", maps.size());
+  require(maps.size() == levels.size(), "expected ", levels.size(), " ", what, " maps but received ",
+          maps.size());
   for (size_t l = 0; l < maps.size(); ++l) {
     const std::vector<int64_t> expected{assignment.images, channels, levels[l].height, levels[l].width};
-    require(maps[l].sizes() == at::IntArrayRef(expected), "expected a ", what, " map of ", at::IntArrayRef(expected),
-            " at stride ", levels[l].stride, " but received ", maps[l].sizes());
+    require(maps[l].sizes() == at::IntArrayRef(expected), "expected a ", what, " map of ",
+            at::IntArrayRef(expected), " at stride ", levels[l].stride, " but received ", maps[l].sizes());
   }
 }
 

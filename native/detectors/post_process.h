@@ -13,7 +13,7 @@ struct PostProcess {
   int64_t candidates = 1000;     ///< locations a level that take part, by their best class (nms_pre); ≥ 1
   double iouThreshold = 0.6;     ///< a strictly greater IoU with a better box of the class suppresses; 0–1
   int64_t maxDetections = 100;   ///< an image; ≥ 1
-  /// Reads the members of these names; missing ones keep their default. Throws HD_INTERNAL out of range.
+  /// Reads the members of these names; missing ones keep their default. Throws HD_RECIPE_VALUE out of range.
   static PostProcess from(const Value& options);
 };
 

@@ -42,7 +42,8 @@ size_t recallIndex(const CocoResult& result, size_t t, size_t k, size_t a, size_
 /// One curve. `first`: score of the best detection that takes part, ignored or not.
 void fillCurve(std::vector<Hit>& hits, int64_t truths, double first, size_t t, size_t k, size_t a, size_t m,
                const CocoParams& params, CocoResult& result) {
-  for (size_t i = hits.size(); i-- > 1;) hits[i - 1].precision = std::max(hits[i - 1].precision, hits[i].precision);
+  for (size_t i = hits.size(); i-- > 1;)
+    hits[i - 1].precision = std::max(hits[i - 1].precision, hits[i].precision);
   const auto total = static_cast<double>(truths);
   result.recall[recallIndex(result, t, k, a, m)] = static_cast<double>(hits.size()) / total;
   const bool anyDetection = !std::isnan(first);
@@ -71,8 +72,8 @@ void fillCurve(std::vector<Hit>& hits, int64_t truths, double first, size_t t, s
 
 }  // namespace
 
-CategoryDetections sortCategory(const CellTable& table, size_t category, const std::vector<Instance>& detections,
-                                size_t layers) {
+CategoryDetections sortCategory(const CellTable& table, size_t category,
+                                const std::vector<Instance>& detections, size_t layers) {
   CategoryDetections sorted;
   sorted.firstCell = table.firstCell[category];
   sorted.cells = table.cells.data();
@@ -103,7 +104,8 @@ CategoryDetections sortCategory(const CellTable& table, size_t category, const s
   return sorted;
 }
 
-void accumulate(const CategoryDetections& category, size_t k, size_t a, const CocoParams& params, CocoResult& result) {
+void accumulate(const CategoryDetections& category, size_t k, size_t a, const CocoParams& params,
+                CocoResult& result) {
   const int64_t truths = category.truths[a];
   if (truths == 0) return;
   const size_t count = category.scores.size(), thresholds = params.iouThresholds.size();
@@ -118,7 +120,8 @@ void accumulate(const CategoryDetections& category, size_t k, size_t a, const Co
     for (uint32_t i = 0; i < count; ++i) {
       if (category.ranks[i] < static_cast<uint32_t>(params.maxDetections[m])) taking.push_back(i);
     }
-    const double first = taking.empty() ? std::numeric_limits<double>::quiet_NaN() : category.scores[taking[0]];
+    const double first =
+        taking.empty() ? std::numeric_limits<double>::quiet_NaN() : category.scores[taking[0]];
     for (size_t t = 0; t < thresholds; ++t) {
       const Outcome* outcomes = category.outcomesOf(a, t, thresholds);
       hits.clear();
@@ -140,14 +143,16 @@ void accumulate(const CategoryDetections& category, size_t k, size_t a, const Co
 namespace {
 
 /// Mean over categories (all, or `onlyCategory`), and over thresholds (all, or the one equal to `iou`).
-double meanOf(const CocoResult& result, bool precision, double iou, size_t a, size_t m, int onlyCategory = -1) {
+double meanOf(const CocoResult& result, bool precision, double iou, size_t a, size_t m,
+              int onlyCategory = -1) {
   DefinedMean mean;
   const int from = std::max(onlyCategory, 0), to = onlyCategory < 0 ? result.K : onlyCategory + 1;
   for (size_t t = 0; t < static_cast<size_t>(result.T); ++t) {
     if (iou >= 0 && std::abs(result.iouThresholds[t] - iou) > 1e-9) continue;
     for (auto k = static_cast<size_t>(from); k < static_cast<size_t>(to); ++k) {
       if (precision) {
-        for (size_t r = 0; r < static_cast<size_t>(result.R); ++r) mean.add(result.precision[curveIndex(result, t, r, k, a, m)]);
+        for (size_t r = 0; r < static_cast<size_t>(result.R); ++r)
+          mean.add(result.precision[curveIndex(result, t, r, k, a, m)]);
       } else {
         mean.add(result.recall[recallIndex(result, t, k, a, m)]);
       }
@@ -163,24 +168,36 @@ std::vector<double> summarizeStats(const CocoResult& result, const CocoParams& p
   const auto statistic = [&](bool precision, double iou, std::string_view area, size_t limit) {
     const auto label = std::find(params.areaLabels.begin(), params.areaLabels.end(), area);
     if (label == params.areaLabels.end()) return -1.;
-    return meanOf(result, precision, iou, static_cast<size_t>(label - params.areaLabels.begin()), std::min(limit, last));
+    return meanOf(result, precision, iou, static_cast<size_t>(label - params.areaLabels.begin()),
+                  std::min(limit, last));
   };
   const auto precision = [&](double iou, std::string_view area) { return statistic(true, iou, area, last); };
   const auto recall = [&](double iou, std::string_view area) { return statistic(false, iou, area, last); };
   if (params.type == IouType::keypoints) {
-    return {precision(-1, "all"), precision(.5, "all"), precision(.75, "all"), precision(-1, "medium"),
-            precision(-1, "large"), recall(-1, "all"), recall(.5, "all"), recall(.75, "all"),
-            recall(-1, "medium"), recall(-1, "large")};
+    return {precision(-1, "all"),   precision(.5, "all"), precision(.75, "all"), precision(-1, "medium"),
+            precision(-1, "large"), recall(-1, "all"),    recall(.5, "all"),     recall(.75, "all"),
+            recall(-1, "medium"),   recall(-1, "large")};
   }
-  return {precision(-1, "all"), precision(.5, "all"), precision(.75, "all"), precision(-1, "small"),
-          precision(-1, "medium"), precision(-1, "large"), statistic(false, -1, "all", 0), statistic(false, -1, "all", 1),
-          recall(-1, "all"), recall(-1, "small"), recall(-1, "medium"), recall(-1, "large")};
+  return {precision(-1, "all"),
+          precision(.5, "all"),
+          precision(.75, "all"),
+          precision(-1, "small"),
+          precision(-1, "medium"),
+          precision(-1, "large"),
+          statistic(false, -1, "all", 0),
+          statistic(false, -1, "all", 1),
+          recall(-1, "all"),
+          recall(-1, "small"),
+          recall(-1, "medium"),
+          recall(-1, "large")};
 }
 
 double CocoResult::averagePrecision(int k, double iou) const {
   return meanOf(*this, true, iou, 0, static_cast<size_t>(M) - 1, k);
 }
 
-double CocoResult::averageRecall(int k) const { return meanOf(*this, false, -1, 0, static_cast<size_t>(M) - 1, k); }
+double CocoResult::averageRecall(int k) const {
+  return meanOf(*this, false, -1, 0, static_cast<size_t>(M) - 1, k);
+}
 
 }  // namespace hd::eval

@@ -118,10 +118,11 @@ void buildCells(CellTable& table, const Placed& truths, const Placed& detections
 
 }  // namespace
 
-CellTable groupIntoCells(const CocoSet& truth, const std::vector<Instance>& detections, const CellOptions& options) {
+CellTable groupIntoCells(const CocoSet& truth, const std::vector<Instance>& detections,
+                         const CellOptions& options) {
   for (const Instance& detection : detections) {
-    require(std::isfinite(detection.score), "expected a finite score for detection ", detection.id, " but received ",
-            detection.score);
+    require(std::isfinite(detection.score), "expected a finite score for detection ", detection.id,
+            " but received ", detection.score);
   }
   CellTable table;
   table.images = ascending(options.images.empty() ? truth.images : options.images);
@@ -140,9 +141,11 @@ CellTable groupIntoCells(const CocoSet& truth, const std::vector<Instance>& dete
   parallelRanges(table.cells.size(), 1024, options.threads, [&](size_t begin, size_t end) {
     for (size_t c = begin; c < end; ++c) {
       Cell& cell = table.cells[c];
-      std::stable_sort(table.detections.begin() + cell.detectionBegin, table.detections.begin() + cell.detectionEnd,
+      std::stable_sort(table.detections.begin() + cell.detectionBegin,
+                       table.detections.begin() + cell.detectionEnd,
                        [&](uint32_t a, uint32_t b) { return detections[a].score > detections[b].score; });
-      const uint32_t kept = std::min(cell.detectionEnd - cell.detectionBegin, static_cast<uint32_t>(options.limit));
+      const uint32_t kept =
+          std::min(cell.detectionEnd - cell.detectionBegin, static_cast<uint32_t>(options.limit));
       cell.detectionEnd = cell.detectionBegin + kept;
     }
   });

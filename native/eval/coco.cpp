@@ -29,14 +29,18 @@ CellTable groupFor(const CocoSet& truth, const std::vector<Instance>& detections
   require(!params.maxDetections.empty() && !params.areaRanges.empty() && !params.iouThresholds.empty() &&
               !params.recallThresholds.empty() && params.areaLabels.size() == params.areaRanges.size(),
           "incomplete COCO parameters");
-  require(std::is_sorted(params.maxDetections.begin(), params.maxDetections.end()) && params.maxDetections[0] >= 0,
+  require(std::is_sorted(params.maxDetections.begin(), params.maxDetections.end()) &&
+              params.maxDetections[0] >= 0,
           "maxDetections must rise");
-  return groupIntoCells(truth, detections,
-                        {params.images, params.categories, params.useCategories, params.maxDetections.back(), params.threads});
+  return groupIntoCells(
+      truth, detections,
+      {params.images, params.categories, params.useCategories, params.maxDetections.back(), params.threads});
 }
 
 /// pycocotools looks keypoint truths up by category even when it takes all as one, and so finds none.
-bool comparesNothing(const CocoParams& params) { return params.type == IouType::keypoints && !params.useCategories; }
+bool comparesNothing(const CocoParams& params) {
+  return params.type == IouType::keypoints && !params.useCategories;
+}
 
 /// Matches of every cell at every area range, written where accumulation reads them.
 void matchCells(const CocoSet& truth, const std::vector<Instance>& detections, const CocoParams& params,
@@ -75,7 +79,8 @@ void matchCells(const CocoSet& truth, const std::vector<Instance>& detections, c
 }
 
 /// Truths that count, per area range, of one category.
-std::vector<int64_t> countTruths(const CocoSet& truth, const CocoParams& params, const CellTable& table, size_t category) {
+std::vector<int64_t> countTruths(const CocoSet& truth, const CocoParams& params, const CellTable& table,
+                                 size_t category) {
   std::vector<int64_t> counts(params.areaRanges.size(), 0);
   for (size_t c = table.firstCell[category]; c < table.firstCell[category + 1]; ++c) {
     for (const uint32_t t : table.truthsOf(table.cells[c])) {
@@ -101,7 +106,8 @@ CocoParams CocoParams::defaults(IouType type) {
     params.maxDetections = {20};
     params.areaRanges = {{0, any}, {small, large}, {large, any}};
     params.areaLabels = {"all", "medium", "large"};
-    for (const double tenth : {.26, .25, .25, .35, .35, .79, .79, .72, .72, .62, .62, 1.07, 1.07, .87, .87, .89, .89}) {
+    for (const double tenth :
+         {.26, .25, .25, .35, .35, .79, .79, .72, .72, .62, .62, 1.07, 1.07, .87, .87, .89, .89}) {
       params.keypointSigmas.push_back(tenth / 10.);
     }
   } else {
@@ -112,7 +118,8 @@ CocoParams CocoParams::defaults(IouType type) {
   return params;
 }
 
-CocoResult evaluateCoco(const CocoSet& truth, const std::vector<Instance>& detections, const CocoParams& params) {
+CocoResult evaluateCoco(const CocoSet& truth, const std::vector<Instance>& detections,
+                        const CocoParams& params) {
   const CellTable table = groupFor(truth, detections, params);
   const size_t areas = params.areaRanges.size(), thresholds = params.iouThresholds.size();
   std::vector<CategoryDetections> categories(table.categories.size());
@@ -140,8 +147,8 @@ CocoResult evaluateCoco(const CocoSet& truth, const std::vector<Instance>& detec
   return result;
 }
 
-std::vector<ImageMatches> matchCoco(const CocoSet& truth, const std::vector<Instance>& detections, const CocoParams& params,
-                                    size_t areaRange) {
+std::vector<ImageMatches> matchCoco(const CocoSet& truth, const std::vector<Instance>& detections,
+                                    const CocoParams& params, size_t areaRange) {
   require(areaRange < params.areaRanges.size(), "area range ", areaRange, " of ", params.areaRanges.size());
   const CellTable table = groupFor(truth, detections, params);
   const auto& range = params.areaRanges[areaRange];

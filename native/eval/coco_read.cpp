@@ -16,28 +16,31 @@ using simdjson::dom::object;
 
 /// Members of one annotation or result; those not in the file are empty.
 struct Fields {
-  std::optional<element> id, image, category, box, area, score, crowd, ignore, difficult, segmentation, keypoints,
-      labelledKeypoints;
+  std::optional<element> id, image, category, box, area, score, crowd, ignore, difficult, segmentation,
+      keypoints, labelledKeypoints;
 };
 
 Fields fieldsOf(object members) {
+  static constexpr std::pair<std::string_view, std::optional<element> Fields::*> kNames[] = {
+      {"id", &Fields::id},
+      {"image_id", &Fields::image},
+      {"category_id", &Fields::category},
+      {"bbox", &Fields::box},
+      {"area", &Fields::area},
+      {"score", &Fields::score},
+      {"iscrowd", &Fields::crowd},
+      {"ignore", &Fields::ignore},
+      {"difficult", &Fields::difficult},
+      {"segmentation", &Fields::segmentation},
+      {"keypoints", &Fields::keypoints},
+      {"num_keypoints", &Fields::labelledKeypoints},
+  };
   Fields fields;
   for (const auto& [key, value] : members) {
-    const auto keep = [&value = value](std::optional<element>& field) {
-      if (!value.is_null()) field = value;
-    };
-    if (key == "id") keep(fields.id);
-    else if (key == "image_id") keep(fields.image);
-    else if (key == "category_id") keep(fields.category);
-    else if (key == "bbox") keep(fields.box);
-    else if (key == "area") keep(fields.area);
-    else if (key == "score") keep(fields.score);
-    else if (key == "iscrowd") keep(fields.crowd);
-    else if (key == "ignore") keep(fields.ignore);
-    else if (key == "difficult") keep(fields.difficult);
-    else if (key == "segmentation") keep(fields.segmentation);
-    else if (key == "keypoints") keep(fields.keypoints);
-    else if (key == "num_keypoints") keep(fields.labelledKeypoints);
+    if (value.is_null()) continue;
+    for (const auto& [name, field] : kNames) {
+      if (key == name) fields.*field = value;
+    }
   }
   return fields;
 }
@@ -45,7 +48,8 @@ Fields fieldsOf(object members) {
 /// Turns the fields of one file into instances. Every method throws HD_DATA_… naming file and element.
 class InstanceReader {
  public:
-  InstanceReader(const JsonFile& file, const CocoSet& truth, IouType type) : file_(file), truth_(truth), type_(type) {
+  InstanceReader(const JsonFile& file, const CocoSet& truth, IouType type)
+      : file_(file), truth_(truth), type_(type) {
     for (size_t i = 0; i < truth.images.size(); ++i) images_.emplace(truth.images[i], i);
     categories_.insert(truth.categories.begin(), truth.categories.end());
   }
@@ -56,7 +60,8 @@ class InstanceReader {
     const JsonPlace idPlace(&place, "id");
     instance.id = file_.integer(needed(fields.id, idPlace), idPlace);
     if (!annotationIds_.insert(instance.id).second) {
-      file_.fail("HD_DATA_ID", "an unused id", idPlace, concat("a duplicate ", instance.id), "number the annotations anew");
+      file_.fail("HD_DATA_ID", "an unused id", idPlace, concat("a duplicate ", instance.id),
+                 "number the annotations anew");
     }
     instance.crowd = fields.crowd && file_.flag(*fields.crowd, {&place, "iscrowd"});
     instance.ignore = (fields.ignore && file_.flag(*fields.ignore, {&place, "ignore"})) ||
@@ -70,7 +75,8 @@ class InstanceReader {
     if (fields.area) instance.area = file_.nonNegative(*fields.area, {&place, "area"});
     if (type_ == IouType::keypoints) {
       instance.keypoints = keypoints(fields, place);
-      for (size_t i = 2; i < instance.keypoints.size(); i += 3) instance.numKeypoints += instance.keypoints[i] > 0;
+      for (size_t i = 2; i < instance.keypoints.size(); i += 3)
+        instance.numKeypoints += instance.keypoints[i] > 0;
       if (fields.labelledKeypoints) {
         instance.numKeypoints = file_.count(*fields.labelledKeypoints, {&place, "num_keypoints"});
       }
@@ -88,7 +94,8 @@ class InstanceReader {
     if (fields.box && !emptyBox) return Source::box;
     if (fields.segmentation) return Source::mask;
     if (fields.keypoints) return Source::keypoints;
-    file_.fail("HD_DATA_FIELD", "bbox, segmentation or keypoints", place, "none of them", "write one of them per result");
+    file_.fail("HD_DATA_FIELD", "bbox, segmentation or keypoints", place, "none of them",
+               "write one of them per result");
   }
 
   Instance result(element value, Source source, const JsonPlace& place) const {
@@ -96,8 +103,10 @@ class InstanceReader {
     Instance instance = placed(fields, place);
     const JsonPlace scorePlace(&place, "score");
     instance.score = file_.number(needed(fields.score, scorePlace), scorePlace);
-    if (source == Source::mask || (type_ == IouType::segm && fields.segmentation)) instance.mask = mask(fields, place);
-    if (source == Source::keypoints || type_ == IouType::keypoints) instance.keypoints = keypoints(fields, place);
+    if (source == Source::mask || (type_ == IouType::segm && fields.segmentation))
+      instance.mask = mask(fields, place);
+    if (source == Source::keypoints || type_ == IouType::keypoints)
+      instance.keypoints = keypoints(fields, place);
     if (source == Source::box) {
       instance.box = box(fields, place);
       instance.area = instance.box[2] * instance.box[3];
@@ -113,6 +122,14 @@ class InstanceReader {
       instance.area = instance.box[2] * instance.box[3];
     }
     return instance;
+  }
+
+  /// Pixels are counted in 32 bits.
+  void checkSides(uint32_t height, uint32_t width, const JsonPlace& place) const {
+    constexpr uint32_t kLongest = 65535;
+    if (height <= kLongest && width <= kLongest) return;
+    file_.fail("HD_DATA_FIELD", concat("a height and width of at most ", kLongest), place,
+               concat(height, " x ", width));
   }
 
  private:
@@ -144,7 +161,8 @@ class InstanceReader {
       file_.fail("HD_DATA_FIELD", "x, y, width, height", boxPlace, concat(numbers.size(), " numbers"));
     }
     if (numbers[2] < 0 || numbers[3] < 0) {
-      file_.fail("HD_DATA_FIELD", "a width and height of at least 0", boxPlace, concat(numbers[2], " x ", numbers[3]));
+      file_.fail("HD_DATA_FIELD", "a width and height of at least 0", boxPlace,
+                 concat(numbers[2], " x ", numbers[3]));
     }
     return {numbers[0], numbers[1], numbers[2], numbers[3]};
   }
@@ -153,7 +171,8 @@ class InstanceReader {
     const JsonPlace keypointsPlace(&place, "keypoints");
     std::vector<double> numbers = file_.numbers(needed(fields.keypoints, keypointsPlace), keypointsPlace);
     if (numbers.empty() || numbers.size() % 3 != 0) {
-      file_.fail("HD_DATA_FIELD", "x, y, visibility triples", keypointsPlace, concat(numbers.size(), " numbers"));
+      file_.fail("HD_DATA_FIELD", "x, y, visibility triples", keypointsPlace,
+                 concat(numbers.size(), " numbers"));
     }
     return numbers;
   }
@@ -171,9 +190,11 @@ class InstanceReader {
 
   std::array<uint32_t, 2> sizeOf(int64_t image, const JsonPlace& place) const {
     const size_t i = images_.at(image);
-    const std::array<uint32_t, 2> size = i < truth_.imageSizes.size() ? truth_.imageSizes[i] : std::array<uint32_t, 2>{};
+    const std::array<uint32_t, 2> size =
+        i < truth_.imageSizes.size() ? truth_.imageSizes[i] : std::array<uint32_t, 2>{};
     if (size[0] == 0 || size[1] == 0) {
-      file_.fail("HD_DATA_FIELD", concat("a height and width of image ", image), place, "none", "add them to the truth");
+      file_.fail("HD_DATA_FIELD", concat("a height and width of image ", image), place, "none",
+                 "add them to the truth");
     }
     return size;
   }
@@ -203,13 +224,16 @@ class InstanceReader {
     const object members = file_.object(value, place);
     const JsonPlace sizePlace(&place, "size"), countsPlace(&place, "counts");
     element size, counts;
-    if (members["size"].get(size) != simdjson::SUCCESS) file_.fail("HD_DATA_FIELD", "height, width", sizePlace, "nothing");
-    if (members["counts"].get(counts) != simdjson::SUCCESS) file_.fail("HD_DATA_FIELD", "counts", countsPlace, "nothing");
+    if (members["size"].get(size) != simdjson::SUCCESS)
+      file_.fail("HD_DATA_FIELD", "height, width", sizePlace, "nothing");
+    if (members["counts"].get(counts) != simdjson::SUCCESS)
+      file_.fail("HD_DATA_FIELD", "counts", countsPlace, "nothing");
     std::vector<uint32_t> sides;
     for (const element side : file_.array(size, sizePlace)) {
       sides.push_back(file_.count(side, JsonPlace(&sizePlace, sides.size())));
     }
-    if (sides.size() != 2) file_.fail("HD_DATA_FIELD", "height, width", sizePlace, concat(sides.size(), " numbers"));
+    if (sides.size() != 2)
+      file_.fail("HD_DATA_FIELD", "height, width", sizePlace, concat(sides.size(), " numbers"));
     checkSides(sides[0], sides[1], sizePlace);
     if (counts.is_string()) {
       const std::string_view text = file_.text(counts, countsPlace);
@@ -222,15 +246,6 @@ class InstanceReader {
     return located(countsPlace, [&] { return maskFromCounts(std::move(runs), sides[0], sides[1]); });
   }
 
- public:
-  /// Pixels are counted in 32 bits.
-  void checkSides(uint32_t height, uint32_t width, const JsonPlace& place) const {
-    constexpr uint32_t kLongest = 65535;
-    if (height <= kLongest && width <= kLongest) return;
-    file_.fail("HD_DATA_FIELD", concat("a height and width of at most ", kLongest), place, concat(height, " x ", width));
-  }
-
- private:
   const JsonFile& file_;
   const CocoSet& truth_;
   IouType type_;
@@ -242,7 +257,8 @@ class InstanceReader {
 simdjson::dom::array section(const JsonFile& file, object root, std::string_view name) {
   const JsonPlace place(nullptr, name);
   element value;
-  if (root[name].get(value) != simdjson::SUCCESS) file.fail("HD_DATA_FIELD", "an array", place, "nothing", "add it");
+  if (root[name].get(value) != simdjson::SUCCESS)
+    file.fail("HD_DATA_FIELD", "an array", place, "nothing", "add it");
   return file.array(value, place);
 }
 
@@ -256,10 +272,12 @@ std::vector<int64_t> readIds(const JsonFile& file, object root, std::string_view
     const JsonPlace entry(&place, ids.size()), idPlace(&entry, "id");
     const object members = file.object(value, entry);
     element id;
-    if (members["id"].get(id) != simdjson::SUCCESS) file.fail("HD_DATA_FIELD", "an id", idPlace, "nothing", "add it");
+    if (members["id"].get(id) != simdjson::SUCCESS)
+      file.fail("HD_DATA_FIELD", "an id", idPlace, "nothing", "add it");
     ids.push_back(file.integer(id, idPlace));
     if (!seen.insert(ids.back()).second) {
-      file.fail("HD_DATA_ID", "an unused id", idPlace, concat("a duplicate ", ids.back()), "remove one of the entries");
+      file.fail("HD_DATA_ID", "an unused id", idPlace, concat("a duplicate ", ids.back()),
+                "remove one of the entries");
     }
     each(members, entry);
   }
@@ -275,8 +293,10 @@ CocoSet readCocoTruth(const std::string& path, IouType type) {
   truth.images = readIds(file, root, "images", [&](object image, const JsonPlace& place) {
     std::array<uint32_t, 2> size{};
     element side;
-    if (image["height"].get(side) == simdjson::SUCCESS && !side.is_null()) size[0] = file.count(side, {&place, "height"});
-    if (image["width"].get(side) == simdjson::SUCCESS && !side.is_null()) size[1] = file.count(side, {&place, "width"});
+    if (image["height"].get(side) == simdjson::SUCCESS && !side.is_null())
+      size[0] = file.count(side, {&place, "height"});
+    if (image["width"].get(side) == simdjson::SUCCESS && !side.is_null())
+      size[1] = file.count(side, {&place, "width"});
     truth.imageSizes.push_back(size);
   });
   truth.categories = readIds(file, root, "categories", [&](object category, const JsonPlace& place) {

@@ -1,5 +1,6 @@
 #include "eval/evaluator.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -8,16 +9,38 @@
 
 namespace hd::eval {
 
-Evaluator::Evaluator(CocoSet truth) : truth_(std::move(truth)), collected_(truth_.images.size()) {}
+Evaluator::Evaluator(CocoSet truth) : truth_(std::move(truth)), collected_(truth_.images.size()) {
+  // pycocotools never counts a truth with id 0 as found; in files that is kept, here it must not happen.
+  for (size_t i = 0; i < truth_.instances.size(); ++i) truth_.instances[i].id = static_cast<int64_t>(i) + 1;
+}
 
 void Evaluator::add(int64_t image, Detections detections) {
-  require(image >= 0 && image < static_cast<int64_t>(collected_.size()), "expected an image below ", collected_.size(), " but received ", image);
+  require(image >= 0 && image < static_cast<int64_t>(collected_.size()), "expected an image below ",
+          collected_.size(), " but received ", image);
+  const size_t count = detections.scores.size();
+  require(detections.boxes.size() == 4 * count && detections.labels.size() == count,
+          "expected one box and label for each of ", count, " scores");
+  for (const int32_t label : detections.labels) {
+    require(label >= 0 && label < static_cast<int64_t>(truth_.categories.size()), "expected a class below ",
+            truth_.categories.size(), " but received ", label);
+  }
+  const auto finite = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+  };
+  if (!finite(detections.scores) || !finite(detections.boxes)) {
+    throw Error("HD_DIVERGED",
+                concat("expected finite boxes and scores for the detections of image ",
+                       truth_.images[static_cast<size_t>(image)],
+                       " but received NaN or infinity: the weights have diverged; go back to an earlier "
+                       "checkpoint, with a lower learning rate"));
+  }
   const std::lock_guard lock(mutex_);
   collected_[static_cast<size_t>(image)] = std::move(detections);
 }
 
 const Detections& Evaluator::detections(int64_t image) const {
-  require(image >= 0 && image < static_cast<int64_t>(collected_.size()), "expected an image below ", collected_.size(), " but received ", image);
+  require(image >= 0 && image < static_cast<int64_t>(collected_.size()), "expected an image below ",
+          collected_.size(), " but received ", image);
   return collected_[static_cast<size_t>(image)];
 }
 
@@ -49,8 +72,14 @@ Value Evaluator::summarize(const Value& options) const {
   const std::lock_guard lock(mutex_);
   const auto detections = instances();
   Value out;
-  if (options.get("metric", "coco") == "voc") {
-    out = vocSummary(truth_, detections, interpolationOf(options.get("interpolation", "area")), options.get("threads", 0));
+  const std::string metric = options.get("metric", "coco");
+  if (metric != "coco" && metric != "voc") {
+    throw Error("HD_USAGE", concat("expected coco or voc for the metric but received '", metric,
+                                   "'; choose one of them"));
+  }
+  if (metric == "voc") {
+    out = vocSummary(truth_, detections, interpolationOf(options.get("interpolation", "area")),
+                     options.get("threads", 0));
   } else {
     CocoParams params = CocoParams::defaults(IouType::bbox);
     params.threads = options.get("threads", 0);
@@ -71,8 +100,10 @@ void Evaluator::writeResults(const std::string& path) const {
     if (text.size() > 1) text += ",\n";
     Value box{Value::Array{}};
     for (const double value : instance.box) box.push(value);
-    text += printJson(Value::Object{
-        {"image_id", instance.image}, {"category_id", instance.category}, {"bbox", std::move(box)}, {"score", instance.score}});
+    text += printJson(Value::Object{{"image_id", instance.image},
+                                    {"category_id", instance.category},
+                                    {"bbox", std::move(box)},
+                                    {"score", instance.score}});
   }
   text += "]\n";
   io::writeFileAtomically(path, text);

@@ -1,4 +1,5 @@
-// Collects detections of a pass over a data set in memory and scores them against its truth; no JSON on the way.
+// Collects detections of a pass over a data set in memory and scores them against its truth; no JSON on the
+// way.
 #pragma once
 
 #include <memory>
@@ -17,13 +18,18 @@ class Evaluator {
   explicit Evaluator(CocoSet truth);
 
   /// Thread-safe. `image` is the index in the data set; a second call for the same image replaces the first.
+  /// Throws HD_DIVERGED for a box or score that is not finite, HD_INTERNAL for an image or label out of
+  /// range.
   void add(int64_t image, Detections detections);
+  /// Valid until the next add() for this image, or clear().
   const Detections& detections(int64_t image) const;
   void clear();
 
-  /// `metric`: "coco" → {ap, ap50, ap75, apSmall, apMedium, apLarge, ar1, ar10, ar100, arSmall, …, perClass: [{name, ap, ap50,
-  /// ap75, ar, truths, detections}], images, detections}; "voc" → {ap (mean of ten thresholds), ap50, ap75, perThreshold,
-  /// perClass} with `interpolation`: "11point" | "area". Values are 0–1; −1 where undefined.
+  /// Difficult truths (Instance::ignore) count neither as found nor as missed. `threads`: 0 = all.
+  /// `metric`: "coco" → {ap, ap50, ap75, apSmall, apMedium, apLarge, ar1, ar10, ar100, arSmall, …, perClass:
+  /// [{name, ap, ap50, ap75, ar, truths, detections}], images, detections}; "voc" → {ap (mean of ten
+  /// thresholds), ap50, ap75, perThreshold, perClass} with `interpolation`: "11point" | "area". Values are
+  /// 0–1; −1 where undefined.
   Value summarize(const Value& options) const;
   /// COCO result JSON of everything collected (score files, `eval --out`).
   void writeResults(const std::string& path) const;

@@ -16,12 +16,18 @@ constexpr size_t kMaxDepth = 32;  // COCO files need five
 
 std::string describe(element value) {
   switch (value.type()) {
-    case element_type::ARRAY: return "an array";
-    case element_type::OBJECT: return "an object";
-    case element_type::STRING: return "a string";
-    case element_type::BOOL: return "a boolean";
-    case element_type::NULL_VALUE: return "null";
-    default: return concat(simdjson::minify(value));
+    case element_type::ARRAY:
+      return "an array";
+    case element_type::OBJECT:
+      return "an object";
+    case element_type::STRING:
+      return "a string";
+    case element_type::BOOL:
+      return "a boolean";
+    case element_type::NULL_VALUE:
+      return "null";
+    default:
+      return concat(simdjson::minify(value));
   }
 }
 
@@ -48,23 +54,25 @@ JsonFile::JsonFile(const std::string& path) : path_(path) {
   std::error_code ignored;
   const bool readable = std::filesystem::is_regular_file(path, ignored);
   if (!readable || simdjson::padded_string::load(path).get(bytes_) != simdjson::SUCCESS) {
-    throw Error("HD_DATA_FILE", concat("expected a readable JSON file but received ", path, "; check the path"), path);
+    throw Error("HD_DATA_FILE",
+                concat("expected a readable JSON file but received ", path, "; check the path"), path);
   }
   simdjson::error_code code = parser_.allocate(bytes_.size(), kMaxDepth);
   if (code == simdjson::SUCCESS) code = parser_.parse(bytes_).get(root_);
   if (code != simdjson::SUCCESS) {
     throw Error("HD_DATA_JSON",
-                concat("expected JSON in ", path, " but received a syntax error: ", describeSyntaxError(bytes_, code),
-                       "; write the file again"),
+                concat("expected JSON in ", path, " but received a syntax error: ",
+                       describeSyntaxError(bytes_, code), "; write the file again"),
                 path);
   }
 }
 
-void JsonFile::fail(const char* code, const std::string& what, const JsonPlace& place, const std::string& received,
-                    const char* cure) const {
+void JsonFile::fail(const char* code, const std::string& what, const JsonPlace& place,
+                    const std::string& received, const char* cure) const {
   const std::string where = place.text();
-  throw Error(code, concat("expected ", what, " for ", where.empty() ? "the file" : where, " of ", path_, " but received ",
-                           received, "; ", cure),
+  throw Error(code,
+              concat("expected ", what, " for ", where.empty() ? "the file" : where, " of ", path_,
+                     " but received ", received, "; ", cure),
               path_);
 }
 
@@ -117,7 +125,8 @@ bool JsonFile::flag(element value, const JsonPlace& place) const {
   bool flag;
   if (value.get(flag) == simdjson::SUCCESS) return flag;
   int64_t integer;
-  if (value.get(integer) != simdjson::SUCCESS || integer < 0 || integer > 1) wrongType("0 or 1", value, place);
+  if (value.get(integer) != simdjson::SUCCESS || integer < 0 || integer > 1)
+    wrongType("0 or 1", value, place);
   return integer == 1;
 }
 

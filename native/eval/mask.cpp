@@ -8,21 +8,28 @@
 namespace hd::eval {
 namespace {
 
-[[noreturn]] void invalidMask(const std::string& message) { throw Error("HD_DATA_MASK", message); }
+[[noreturn]] void invalidMask(const std::string& message) {
+  throw Error("HD_DATA_MASK", message);
+}
 
-uint64_t pixelsOf(uint32_t height, uint32_t width) { return uint64_t{height} * width; }
+uint64_t pixelsOf(uint32_t height, uint32_t width) {
+  return uint64_t{height} * width;
+}
 
 void checkSum(const std::vector<uint32_t>& counts, uint32_t height, uint32_t width) {
   const uint64_t sum = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
   if (sum != pixelsOf(height, width)) {
-    invalidMask(concat("expected run lengths that add up to ", height, "x", width, " pixels for a mask but received a sum of ",
-                       sum, "; write the mask for the size of its picture"));
+    invalidMask(concat("expected run lengths that add up to ", height, "x", width,
+                       " pixels for a mask but received a sum of ", sum,
+                       "; write the mask for the size of its picture"));
   }
 }
 
 /// Walks the runs of a mask; `left` pixels of value `set` come next.
 struct RunCursor {
-  explicit RunCursor(const Mask& mask) : counts(mask.counts), left(counts.empty() ? 0 : counts[0]) { skipEmpty(); }
+  explicit RunCursor(const Mask& mask) : counts(mask.counts), left(counts.empty() ? 0 : counts[0]) {
+    skipEmpty();
+  }
 
   void take(uint32_t pixels) {
     left -= pixels;
@@ -85,7 +92,8 @@ Mask maskFromCounts(std::vector<uint32_t> counts, uint32_t height, uint32_t widt
 }
 
 Mask maskFromPixels(std::span<const uint8_t> pixels, uint32_t height, uint32_t width) {
-  require(pixels.size() == pixelsOf(height, width), "mask of ", pixels.size(), " pixels for ", height, "x", width);
+  require(pixels.size() == pixelsOf(height, width), "mask of ", pixels.size(), " pixels for ", height, "x",
+          width);
   Mask mask{height, width, {}};
   uint32_t run = 0;
   bool value = false;
@@ -104,7 +112,8 @@ Mask maskFromPixels(std::span<const uint8_t> pixels, uint32_t height, uint32_t w
 std::vector<uint8_t> maskToPixels(const Mask& mask) {
   std::vector<uint8_t> pixels;
   pixels.reserve(pixelsOf(mask.height, mask.width));
-  for (size_t run = 0; run < mask.counts.size(); ++run) pixels.insert(pixels.end(), mask.counts[run], run % 2);
+  for (size_t run = 0; run < mask.counts.size(); ++run)
+    pixels.insert(pixels.end(), mask.counts[run], run % 2);
   return pixels;
 }
 
@@ -134,8 +143,8 @@ Mask maskFromCompressed(std::string_view text, uint32_t height, uint32_t width) 
       const int digit = at < text.size() ? static_cast<unsigned char>(text[at]) - 48 : -1;
       if (digit < 0 || digit > 63 || digits == kMaxDigits) {
         invalidMask(concat("expected COCO's compressed run lengths for a mask but received ",
-                           at < text.size() ? "an invalid character" : "the end of the text", " at character ", at,
-                           "; encode the mask again"));
+                           at < text.size() ? "an invalid character" : "the end of the text",
+                           " at character ", at, "; encode the mask again"));
       }
       value |= int64_t{digit & 31} << (5 * digits);
       more = (digit & 32) != 0;
@@ -144,8 +153,8 @@ Mask maskFromCompressed(std::string_view text, uint32_t height, uint32_t width) 
     }
     if (counts.size() > 2) value += counts[counts.size() - 2];
     if (value < 0 || value > static_cast<int64_t>(UINT32_MAX)) {
-      invalidMask(concat("expected non-negative run lengths for a mask but received ", value, " as number ", counts.size(),
-                         "; encode the mask again"));
+      invalidMask(concat("expected non-negative run lengths for a mask but received ", value, " as number ",
+                         counts.size(), "; encode the mask again"));
     }
     counts.push_back(static_cast<uint32_t>(value));
   }
@@ -169,7 +178,8 @@ std::array<double, 4> maskBox(const Mask& mask) {
     const uint64_t last = position - 1;
     left = std::min(left, begin / mask.height);
     right = std::max(right, last / mask.height);
-    const bool wraps = begin / mask.height != last / mask.height;  // a run over a column's end covers its full height
+    const bool wraps =
+        begin / mask.height != last / mask.height;  // a run over a column's end covers its full height
     top = std::min(top, wraps ? 0 : begin % mask.height);
     bottom = std::max(bottom, wraps ? mask.height - 1 : last % mask.height);
   }
@@ -179,12 +189,14 @@ std::array<double, 4> maskBox(const Mask& mask) {
 }
 
 Mask mergeMasks(std::span<const Mask> masks, bool intersect) {
-  if (masks.empty()) invalidMask("expected at least one part for a mask but received none; remove the annotation");
+  if (masks.empty())
+    invalidMask("expected at least one part for a mask but received none; remove the annotation");
   Mask merged = masks[0];
   for (const Mask& mask : masks.subspan(1)) {
     if (mask.height != merged.height || mask.width != merged.width) {
-      invalidMask(concat("expected masks of one size but received ", merged.height, "x", merged.width, " and ", mask.height,
-                         "x", mask.width, "; write them for the size of their picture"));
+      invalidMask(concat("expected masks of one size but received ", merged.height, "x", merged.width,
+                         " and ", mask.height, "x", mask.width,
+                         "; write them for the size of their picture"));
     }
     merged = mergePair(merged, mask, intersect);
   }

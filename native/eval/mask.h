@@ -1,7 +1,8 @@
-// Binary masks as run lengths: codecs, areas, boxes, set operations and overlaps, equal to pycocotools bit for bit.
+// Binary masks as run lengths: codecs, areas, boxes, set operations and overlaps, equal to pycocotools bit
+// for bit.
 //
-// Invariant of every Mask made here: the counts alternate between zeros and ones, start with zeros (perhaps none of
-// them), run down the columns (column-major), and add up to height · width.
+// Invariant of every Mask made here: the counts alternate between zeros and ones, start with zeros (perhaps
+// none of them), run down the columns (column-major), and add up to height · width.
 #pragma once
 
 #include <array>
@@ -15,9 +16,10 @@
 
 namespace hd::eval {
 
-/// Polygon of x, y pairs in pixels → mask, by the COCO rasteriser: the boundary is walked on a grid five times finer,
-/// and a column is crossed where the walk passes its centre. Corners may lie outside the picture.
-/// Throws HD_DATA_MASK for fewer than three corners, an odd count, or a coordinate beyond ±100 000 (also NaN).
+/// Polygon of x, y pairs in pixels → mask, by the COCO rasteriser: the boundary is walked on a grid five
+/// times finer, and a column is crossed where the walk passes its centre. Corners may lie outside the
+/// picture. Throws HD_DATA_MASK for fewer than three corners, an odd count, or a coordinate beyond ±100 000
+/// (also NaN).
 Mask maskFromPolygon(std::span<const double> corners, uint32_t height, uint32_t width);
 /// Union of several polygons; at least one.
 Mask maskFromPolygons(const std::vector<std::vector<double>>& polygons, uint32_t height, uint32_t width);

@@ -12,8 +12,9 @@ namespace {
 
 void checkKeypoints(const Instance& instance, const char* kind, size_t expected) {
   if (instance.keypoints.size() == 3 * expected) return;
-  throw Error("HD_DATA_KEYPOINTS", concat("expected ", expected, " keypoints for ", kind, " ", instance.id, " but received ",
-                                          instance.keypoints.size() / 3, "; give one sigma per keypoint"));
+  throw Error("HD_DATA_KEYPOINTS",
+              concat("expected ", expected, " keypoints for ", kind, " ", instance.id, " but received ",
+                     instance.keypoints.size() / 3, "; give one sigma per keypoint"));
 }
 
 std::vector<double> maskOverlaps(const CocoSet& truth, std::span<const uint32_t> truths,
@@ -65,7 +66,8 @@ std::vector<double> computeOverlaps(const CocoSet& truth, std::span<const uint32
                                     const CocoParams& params) {
   if (params.type == IouType::segm) return maskOverlaps(truth, truths, detections, found);
   if (params.type == IouType::keypoints) {
-    for (const uint32_t t : truths) checkKeypoints(truth.instances[t], "annotation", params.keypointSigmas.size());
+    for (const uint32_t t : truths)
+      checkKeypoints(truth.instances[t], "annotation", params.keypointSigmas.size());
     for (const uint32_t d : found) checkKeypoints(detections[d], "detection", params.keypointSigmas.size());
   }
   std::vector<double> overlaps;
@@ -86,8 +88,8 @@ bool isIgnored(const Instance& truth, const CocoParams& params) {
          (params.type == IouType::keypoints && truth.numKeypoints == 0);
 }
 
-TruthOrder orderTruths(const CocoSet& truth, std::span<const uint32_t> truths, const std::array<double, 2>& areaRange,
-                       const CocoParams& params) {
+TruthOrder orderTruths(const CocoSet& truth, std::span<const uint32_t> truths,
+                       const std::array<double, 2>& areaRange, const CocoParams& params) {
   TruthOrder ordered;
   for (const uint8_t ignored : {0, 1}) {
     for (uint32_t place = 0; place < truths.size(); ++place) {

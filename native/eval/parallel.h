@@ -1,5 +1,5 @@
-// Runs independent pieces of work on a few threads. The pieces must write to disjoint memory; results never depend on
-// the number of threads.
+// Runs independent pieces of work on a few threads. The pieces must write to disjoint memory; results never
+// depend on the number of threads.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,12 @@
 
 namespace hd::eval {
 
-/// Calls `body(i)` for every i < count, each exactly once unless one throws; the first exception is rethrown here after
-/// all threads have ended. `threads`: 0 = all of the machine.
+/// Calls `body(i)` for every i < count, each exactly once unless one throws; the first exception is rethrown
+/// here after all threads have ended. `threads`: 0 = all of the machine.
 template <class Body>
 void parallelFor(size_t count, int threads, const Body& body) {
-  const size_t wanted = threads > 0 ? static_cast<size_t>(threads) : std::max(1u, std::thread::hardware_concurrency());
+  const size_t wanted =
+      threads > 0 ? static_cast<size_t>(threads) : std::max(1u, std::thread::hardware_concurrency());
   const size_t workers = std::min(wanted, count);
   std::atomic<size_t> next{0};
   std::exception_ptr failure;

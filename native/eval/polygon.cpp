@@ -1,5 +1,6 @@
-// The COCO rasteriser. What it draws is defined by how it walks: on a grid of five steps a pixel, along each edge in
-// unit steps of the longer axis, rounding the other one. Annotated areas, boxes and published scores all rest on it.
+// The COCO rasteriser. What it draws is defined by how it walks: on a grid of five steps a pixel, along each
+// edge in unit steps of the longer axis, rounding the other one. Annotated areas, boxes and published scores
+// all rest on it.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -18,7 +19,9 @@ struct GridPoint {
 };
 
 /// Rounds half up for positive values; towards zero below it, as the original's cast does.
-int roundToGrid(double value) { return static_cast<int>(value + .5); }
+int roundToGrid(double value) {
+  return static_cast<int>(value + .5);
+}
 
 /// Collects, for each pixel column whose centre line the walk passes, the first pixel below the crossing.
 class CrossingCollector {
@@ -54,7 +57,8 @@ class CrossingCollector {
     const int column = x / kGrid;
     if (column >= width_) return;
     const int row = y < 0 ? 0 : std::min((y + kCentre) / kGrid, height_);
-    positions_.push_back(static_cast<uint32_t>(column) * static_cast<uint32_t>(height_) + static_cast<uint32_t>(row));
+    positions_.push_back(static_cast<uint32_t>(column) * static_cast<uint32_t>(height_) +
+                         static_cast<uint32_t>(row));
   }
 
   int height_, width_;
@@ -71,7 +75,8 @@ void walkEdge(GridPoint from, GridPoint to, CrossingCollector& collector) {
   const bool backwards = alongX ? from.x > to.x : from.y > to.y;
   const GridPoint low = backwards ? to : from, high = backwards ? from : to;
   const double slope =
-      steps == 0 ? 0 : static_cast<double>(alongX ? high.y - low.y : high.x - low.x) / static_cast<double>(steps);
+      steps == 0 ? 0
+                 : static_cast<double>(alongX ? high.y - low.y : high.x - low.x) / static_cast<double>(steps);
   for (int step = 0; step <= steps; ++step) {
     const int along = backwards ? steps - step : step;
     if (alongX) {
@@ -86,15 +91,15 @@ void walkEdge(GridPoint from, GridPoint to, CrossingCollector& collector) {
 
 Mask maskFromPolygon(std::span<const double> corners, uint32_t height, uint32_t width) {
   if (corners.size() < 6 || corners.size() % 2 != 0) {
-    throw Error("HD_DATA_MASK", concat("expected at least three x, y pairs for a polygon but received ", corners.size(),
-                                       " numbers; remove or complete the polygon"));
+    throw Error("HD_DATA_MASK", concat("expected at least three x, y pairs for a polygon but received ",
+                                       corners.size(), " numbers; remove or complete the polygon"));
   }
   std::vector<GridPoint> points;
   for (size_t i = 0; i < corners.size(); i += 2) {
     for (const double value : {corners[i], corners[i + 1]}) {
       if (!(std::abs(value) <= kFarthest)) {
-        throw Error("HD_DATA_MASK", concat("expected polygon coordinates within ", kFarthest, " pixels but received ", value,
-                                           "; correct the polygon"));
+        throw Error("HD_DATA_MASK", concat("expected polygon coordinates within ", kFarthest,
+                                           " pixels but received ", value, "; correct the polygon"));
       }
     }
     points.push_back({roundToGrid(kGrid * corners[i]), roundToGrid(kGrid * corners[i + 1])});

@@ -5,9 +5,9 @@
 
 namespace hd::eval {
 
-/// options: { gt, dt: paths of COCO files, type: bbox|segm|keypoints, format: coco|voc, interpolation: area|11point,
-/// threads }. Returns {type, stats: [as pycocotools orders them; voc: AP, AP50, AP75], perClass, …}.
-/// Throws HD_DATA_… naming file and element.
+/// options: { gt, dt: paths of COCO files, type: bbox|segm|keypoints, format: coco|voc, interpolation:
+/// area|11point, threads }. Returns {type, stats: [as pycocotools orders them; voc: AP, AP50, AP75],
+/// perClass, …}. Throws HD_DATA_… naming file and element.
 Value score(const Value& options);
 
 }  // namespace hd::eval

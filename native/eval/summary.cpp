@@ -10,18 +10,24 @@ namespace {
 
 std::unordered_map<int64_t, int32_t> labelsOf(const CocoSet& truth) {
   std::unordered_map<int64_t, int32_t> labels;
-  for (size_t c = 0; c < truth.categories.size(); ++c) labels.emplace(truth.categories[c], static_cast<int32_t>(c));
+  for (size_t c = 0; c < truth.categories.size(); ++c)
+    labels.emplace(truth.categories[c], static_cast<int32_t>(c));
   return labels;
 }
 
-std::vector<VocBox> vocBoxes(const std::vector<Instance>& instances, const std::unordered_map<int64_t, int32_t>& labels) {
+std::vector<VocBox> vocBoxes(const std::vector<Instance>& instances,
+                             const std::unordered_map<int64_t, int32_t>& labels) {
   std::vector<VocBox> out;
   out.reserve(instances.size());
   for (const Instance& instance : instances) {
     const auto [x, y, w, h] = instance.box;
     const auto label = labels.find(instance.category);
     if (label == labels.end()) continue;  // a category that the truth does not have
-    out.push_back({instance.image, label->second, {x, y, x + w, y + h}, instance.score, instance.ignore || instance.crowd});
+    out.push_back({instance.image,
+                   label->second,
+                   {x, y, x + w, y + h},
+                   instance.score,
+                   instance.ignore || instance.crowd});
   }
   return out;
 }
@@ -35,7 +41,8 @@ std::vector<ClassCounts> countPerClass(const CocoSet& truth, const std::vector<I
   std::vector<ClassCounts> counts(truth.categories.size());
   for (const Instance& instance : truth.instances) {
     const auto label = labels.find(instance.category);
-    if (label != labels.end() && !instance.crowd && !instance.ignore) ++counts[static_cast<size_t>(label->second)].truths;
+    if (label != labels.end() && !instance.crowd && !instance.ignore)
+      ++counts[static_cast<size_t>(label->second)].truths;
   }
   for (const Instance& instance : detections) {
     const auto label = labels.find(instance.category);
@@ -49,13 +56,15 @@ std::vector<ClassCounts> countPerClass(const CocoSet& truth, const std::vector<I
 Interpolation interpolationOf(const std::string& name) {
   if (name == "area") return Interpolation::area;
   if (name == "11point") return Interpolation::elevenPoint;
-  throw Error("HD_USAGE", concat("expected 'area' or '11point' for interpolation but received '", name, "'"));
+  throw Error("HD_USAGE", concat("expected 'area' or '11point' for interpolation but received '", name,
+                                 "'; choose one of them"));
 }
 
 Value cocoNumbers(const CocoResult& result, IouType type) {
   static const std::vector<const char*> kBoxes{"ap",  "ap50", "ap75",  "apSmall", "apMedium", "apLarge",
                                                "ar1", "ar10", "ar100", "arSmall", "arMedium", "arLarge"};
-  static const std::vector<const char*> kKeypoints{"ap", "ap50", "ap75", "apMedium", "apLarge", "ar", "ar50", "ar75", "arMedium", "arLarge"};
+  static const std::vector<const char*> kKeypoints{"ap", "ap50", "ap75", "apMedium", "apLarge",
+                                                   "ar", "ar50", "ar75", "arMedium", "arLarge"};
   const auto& names = type == IouType::keypoints ? kKeypoints : kBoxes;
   Value out{Value::Object{}};
   for (size_t i = 0; i < names.size() && i < result.stats.size(); ++i) out.set(names[i], result.stats[i]);
@@ -64,24 +73,29 @@ Value cocoNumbers(const CocoResult& result, IouType type) {
 
 Value cocoPerClass(const CocoSet& truth, const std::vector<Instance>& detections, const CocoResult& result) {
   std::unordered_map<int64_t, int> places;
-  for (size_t k = 0; k < result.categories.size(); ++k) places.emplace(result.categories[k], static_cast<int>(k));
+  for (size_t k = 0; k < result.categories.size(); ++k)
+    places.emplace(result.categories[k], static_cast<int>(k));
   const auto counts = countPerClass(truth, detections);
   Value out{Value::Array{}};
   for (size_t c = 0; c < truth.categories.size(); ++c) {
     const auto place = places.find(truth.categories[c]);
-    const auto ap = [&](double iou) { return place == places.end() ? -1.0 : result.averagePrecision(place->second, iou); };
+    const auto ap = [&](double iou) {
+      return place == places.end() ? -1.0 : result.averagePrecision(place->second, iou);
+    };
     out.push(Value::Object{{"name", truth.names[c]},
                            {"id", truth.categories[c]},
                            {"ap", ap(-1)},
                            {"ap50", ap(0.5)},
                            {"ap75", ap(0.75)},
+                           {"ar", place == places.end() ? -1.0 : result.averageRecall(place->second)},
                            {"truths", counts[c].truths},
                            {"detections", counts[c].detections}});
   }
   return out;
 }
 
-Value vocSummary(const CocoSet& truth, const std::vector<Instance>& detections, Interpolation interpolation, int threads) {
+Value vocSummary(const CocoSet& truth, const std::vector<Instance>& detections, Interpolation interpolation,
+                 int threads) {
   const auto labels = labelsOf(truth);
   const auto truths = vocBoxes(truth.instances, labels), found = vocBoxes(detections, labels);
   const auto thresholds = vocThresholds();

@@ -9,14 +9,17 @@
 
 namespace hd::eval {
 
-/// The named numbers of COCO's summary: ap, ap50, ap75, apSmall, … ar1, … (keypoints: apMedium, apLarge, ar, ar50, …).
+/// The named numbers of COCO's summary: ap, ap50, ap75, apSmall, … ar1, … (keypoints: apMedium, apLarge, ar,
+/// ar50, …).
 Value cocoNumbers(const CocoResult& result, IouType type);
 
-/// [{name, id, ap, ap50, ap75, truths, detections}] in the order of the truth's categories.
+/// [{name, id, ap, ap50, ap75, ar, truths, detections}] in the order of the truth's categories.
 Value cocoPerClass(const CocoSet& truth, const std::vector<Instance>& detections, const CocoResult& result);
 
-/// {ap (mean of ten thresholds), ap50, ap75, perThreshold, perClass}. Truths flagged crowd or ignore count as difficult.
-Value vocSummary(const CocoSet& truth, const std::vector<Instance>& detections, Interpolation interpolation, int threads);
+/// {ap (mean of ten thresholds), ap50, ap75, perThreshold, perClass}. Truths flagged crowd or ignore count as
+/// difficult.
+Value vocSummary(const CocoSet& truth, const std::vector<Instance>& detections, Interpolation interpolation,
+                 int threads);
 
 /// "area" or "11point".
 Interpolation interpolationOf(const std::string& name);

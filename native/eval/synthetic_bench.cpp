@@ -14,13 +14,17 @@ namespace {
 
 constexpr float kWidth = 640, kHeight = 480;
 
-double rounded(float value) { return std::round(static_cast<double>(value) * 100) / 100; }
+double rounded(float value) {
+  return std::round(static_cast<double>(value) * 100) / 100;
+}
 
 Instance randomBox(Random& random, int classes, int64_t images) {
   Instance out;
   const float side = 8.f * std::exp2(6.f * random.uniform());  // 8 … 512 pixels, as many small as large
-  const float width = std::min(kWidth - 1, side * random.uniform(0.5f, 2.f)), height = std::min(kHeight - 1, side);
-  out.box = {rounded(random.uniform(0, kWidth - width)), rounded(random.uniform(0, kHeight - height)), rounded(width), rounded(height)};
+  const float width = std::min(kWidth - 1, side * random.uniform(0.5f, 2.f)),
+              height = std::min(kHeight - 1, side);
+  out.box = {rounded(random.uniform(0, kWidth - width)), rounded(random.uniform(0, kHeight - height)),
+             rounded(width), rounded(height)};
   out.area = out.box[2] * out.box[3];
   out.image = 1 + random.below(static_cast<uint32_t>(images));
   out.category = 1 + random.below(static_cast<uint32_t>(classes));
@@ -36,7 +40,8 @@ Instance randomDetection(Random& random, const CocoSet& truth, int classes, int6
     out.category = near.category;
     for (int side = 0; side < 4; ++side) {
       const float extent = static_cast<float>(near.box[side % 2 + 2]);
-      out.box[side] = std::max(side < 2 ? 0.0 : 1.0, rounded(static_cast<float>(near.box[side]) + 0.1f * extent * random.normal()));
+      out.box[side] = std::max(side < 2 ? 0.0 : 1.0,
+                               rounded(static_cast<float>(near.box[side]) + 0.1f * extent * random.normal()));
     }
     out.area = out.box[2] * out.box[3];
   }
@@ -55,21 +60,28 @@ void writeFiles(const std::string& folder, const CocoSet& truth, const std::vect
   std::filesystem::create_directories(base);
   Value images{Value::Array{}}, categories{Value::Array{}}, annotations{Value::Array{}};
   for (const int64_t id : truth.images) {
-    images.push(Value::Object{{"id", id}, {"width", 640}, {"height", 480}, {"file_name", std::to_string(id) + ".jpg"}});
+    images.push(Value::Object{
+        {"id", id}, {"width", 640}, {"height", 480}, {"file_name", std::to_string(id) + ".jpg"}});
   }
   for (size_t c = 0; c < truth.categories.size(); ++c) {
     categories.push(Value::Object{{"id", truth.categories[c]}, {"name", truth.names[c]}});
   }
   for (const Instance& it : truth.instances) {
-    annotations.push(Value::Object{{"id", it.id}, {"image_id", it.image}, {"category_id", it.category}, {"bbox", boxValue(it)},
-                                   {"area", it.area}, {"iscrowd", it.crowd ? 1 : 0}});
+    annotations.push(Value::Object{{"id", it.id},
+                                   {"image_id", it.image},
+                                   {"category_id", it.category},
+                                   {"bbox", boxValue(it)},
+                                   {"area", it.area},
+                                   {"iscrowd", it.crowd ? 1 : 0}});
   }
-  io::writeFileAtomically((base / "truth.json").string(), printJson(Value::Object{{"images", std::move(images)},
-                                                                                  {"categories", std::move(categories)},
-                                                                                  {"annotations", std::move(annotations)}}));
+  io::writeFileAtomically((base / "truth.json").string(),
+                          printJson(Value::Object{{"images", std::move(images)},
+                                                  {"categories", std::move(categories)},
+                                                  {"annotations", std::move(annotations)}}));
   Value results{Value::Array{}};
   for (const Instance& it : detections) {
-    results.push(Value::Object{{"image_id", it.image}, {"category_id", it.category}, {"bbox", boxValue(it)}, {"score", it.score}});
+    results.push(Value::Object{
+        {"image_id", it.image}, {"category_id", it.category}, {"bbox", boxValue(it)}, {"score", it.score}});
   }
   io::writeFileAtomically((base / "detections.json").string(), printJson(results));
 }
@@ -99,7 +111,8 @@ Value benchEval(const Value& options) {
     detections.push_back(randomDetection(random, truth, classes, images));
     detections.back().id = i + 1;
   }
-  if (const std::string folder = options.get("out", ""); !folder.empty()) writeFiles(folder, truth, detections);
+  if (const std::string folder = options.get("out", ""); !folder.empty())
+    writeFiles(folder, truth, detections);
   CocoParams params = CocoParams::defaults(IouType::bbox);
   params.threads = options.get("threads", 0);
   std::vector<double> seconds;
@@ -112,7 +125,11 @@ Value benchEval(const Value& options) {
   std::sort(seconds.begin(), seconds.end());
   Value stats{Value::Array{}};
   for (const double value : result.stats) stats.push(value);
-  return Value::Object{{"images", images}, {"truths", truths}, {"detections", found}, {"seconds", seconds[seconds.size() / 2]}, {"stats", std::move(stats)}};
+  return Value::Object{{"images", images},
+                       {"truths", truths},
+                       {"detections", found},
+                       {"seconds", seconds[seconds.size() / 2]},
+                       {"stats", std::move(stats)}};
 }
 
 }  // namespace hd::eval

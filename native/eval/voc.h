@@ -1,5 +1,5 @@
-// Pascal VOC average precision as the GFL and LD code bases measure it (mmdetection's eval_map): one IoU threshold at a
-// time, a detection is tested only against the truth that it overlaps most, no "+1" in areas.
+// Pascal VOC average precision as the GFL and LD code bases measure it (mmdetection's eval_map): one IoU
+// threshold at a time, a detection is tested only against the truth that it overlaps most, no "+1" in areas.
 #pragma once
 
 #include <array>
@@ -20,8 +20,9 @@ struct VocBox {
   int64_t image = 0;
   int32_t label = 0;
   std::array<double, 4> box{};
-  double score = 0;     ///< detections only
-  bool ignore = false;  ///< truths only: difficult or crowd; a detection matched to one is neither right nor wrong
+  double score = 0;  ///< detections only
+  bool ignore =
+      false;  ///< truths only: difficult or crowd; a detection matched to one is neither right nor wrong
 };
 
 struct VocParams {
@@ -32,15 +33,17 @@ struct VocParams {
 };
 
 struct VocClass {
-  double ap = 0;           ///< 0 without truths; such a class is left out of means
-  int64_t truths = 0;      ///< that count
+  double ap = 0;       ///< 0 without truths; such a class is left out of means
+  int64_t truths = 0;  ///< that count
   int64_t detections = 0;
   std::vector<double> recalls, precisions;  ///< by falling score
 };
 
-/// One entry a class. Detections of equal score keep the order of the input within an image.
-std::vector<VocClass> evaluateVoc(const std::vector<VocBox>& truths, const std::vector<VocBox>& detections, int classes,
-                                  const VocParams& params);
+/// One entry a class. Overlaps are taken in float32, as in the original. Ties in score go to the lower image,
+/// then to the earlier detection; ties in overlap to the earlier truth. Throws HD_INTERNAL for a label
+/// outside [0, classes).
+std::vector<VocClass> evaluateVoc(const std::vector<VocBox>& truths, const std::vector<VocBox>& detections,
+                                  int classes, const VocParams& params);
 
 /// Mean AP over classes with truths; −1 when there is none.
 double meanAp(const std::vector<VocClass>& classes);
@@ -48,6 +51,13 @@ double meanAp(const std::vector<VocClass>& classes);
 /// The ten thresholds of the mean: 0.5 and nine times + 0.05, added up as the original does.
 std::array<double, 10> vocThresholds();
 
-double averagePrecision(std::span<const double> recalls, std::span<const double> precisions, Interpolation interpolation);
+double averagePrecision(std::span<const double> recalls, std::span<const double> precisions,
+                        Interpolation interpolation);
+
+/// Share of truths (without the ignored ones) that the best `limits` proposals of their image reach at each
+/// threshold, when both pair off one to one, closest pair first (mmdetection's eval_recalls). Labels play no
+/// part. Returns limits × iouThresholds, row-major; −1 without truths.
+std::vector<double> proposalRecalls(const std::vector<VocBox>& truths, const std::vector<VocBox>& proposals,
+                                    std::span<const int> limits, std::span<const double> iouThresholds);
 
 }  // namespace hd::eval

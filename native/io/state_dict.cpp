@@ -182,10 +182,10 @@ class StateDictReader {
       corrupt(concat("elements within the ", storage.count, " of its storage"), subject, "others beyond",
               node.offset);
     }
-    const uint8_t* start = data.data() + static_cast<size_t>(offset) * storage.elementSize;
-    if (view.bytes == 0) {
-      view.data = data.data();
-    } else if (isContiguous(view.shape, strides)) {
+    // The offset of a tensor without elements may lie anywhere.
+    const uint8_t* start =
+        data.data() + (view.bytes == 0 ? 0 : static_cast<size_t>(offset) * storage.elementSize);
+    if (view.bytes == 0 || isContiguous(view.shape, strides)) {
       view.data = memory_->aligned(start, view.bytes, view.dtype);
     } else {
       view.data = gather(start, view, strides, subject, node.offset);

@@ -23,7 +23,9 @@ class TensorMemory {
 
   /// `data` itself where it is aligned for `type`, else a copy: foreign files may put tensors at any byte.
   const uint8_t* aligned(const uint8_t* data, size_t bytes, DType type) {
-    if (bytes == 0 || reinterpret_cast<uintptr_t>(data) % sizeOf(type) == 0) return data;
+    static constexpr struct alignas(64) { uint8_t bytes[64]; } kEmpty{};
+    if (bytes == 0) return kEmpty.bytes;
+    if (reinterpret_cast<uintptr_t>(data) % sizeOf(type) == 0) return data;
     return static_cast<const uint8_t*>(std::memcpy(allocate(bytes), data, bytes));
   }
 

@@ -48,29 +48,39 @@ NormaliseOptions normaliseFrom(const Value& model) {
   return options;
 }
 
+FpnOptions neckFrom(const Value& model) {
+  FpnOptions options;
+  options.channels = atLeast(model, "neckChannels", options.channels, 1);
+  options.extra = extraLevelsFrom(model.get("extraConvs", "on_output"));
+  options.reluBeforeExtra = model.get("reluBeforeExtra", false);
+  return options;
+}
+
+GflHeadOptions headFrom(const Value& model, int64_t neckChannels) {
+  GflHeadOptions options;
+  options.classes = atLeast(model, "classes", model.at("classes").asInt(), 1);
+  options.convs = atLeast(model, "headConvs", options.convs, 0);
+  options.channels = options.convs == 0 ? neckChannels : atLeast(model, "headChannels", options.channels, 1);
+  options.regMax = atLeast(model, "regMax", options.regMax, 1);
+  if (options.convs > 0 && options.channels % 32 != 0) {
+    throw Error("HD_RECIPE_VALUE",
+                concat("expected a multiple of 32 (group normalisation) for model.headChannels but received ", options.channels),
+                "model.headChannels");
+  }
+  return options;
+}
+
 }  // namespace
 
 std::unique_ptr<Graph> buildGfl(const Value& model, uint64_t seed) {
+  const NormaliseOptions pixels = normaliseFrom(model);
+  const FpnOptions neck = neckFrom(model);
+  const GflHeadOptions head = headFrom(model, neck.channels);
   auto graph = std::make_unique<Graph>(seed);
-  graph->add({"normalise"}, std::make_unique<Normalise>(graph->parameters(), normaliseFrom(model)), {"image", "valid"},
+  graph->add({"normalise"}, std::make_unique<Normalise>(graph->parameters(), pixels), {"image", "valid"},
              {"(pixel - mean) / std, padding 0"});
   const Features features = backboneRegistry().get(model.at("backbone").asString())(*graph, "normalise", model);
-  FpnOptions neck;
-  neck.channels = atLeast(model, "neckChannels", neck.channels, 1);
-  neck.extra = extraLevelsFrom(model.get("extraConvs", "on_output"));
-  neck.reluBeforeExtra = model.get("reluBeforeExtra", false);
-  const Features levels = addFpn(*graph, features, neck);
-  GflHeadOptions head;
-  head.classes = atLeast(model, "classes", model.at("classes").asInt(), 1);
-  head.convs = atLeast(model, "headConvs", head.convs, 0);
-  head.channels = head.convs == 0 ? neck.channels : atLeast(model, "headChannels", head.channels, 1);
-  head.regMax = atLeast(model, "regMax", head.regMax, 1);
-  if (head.convs > 0 && head.channels % 32 != 0) {
-    throw Error("HD_RECIPE_VALUE",
-                concat("expected a multiple of 32 (group normalisation) for model.headChannels but received ", head.channels),
-                "model.headChannels");
-  }
-  addGflHead(*graph, levels, head);
+  addGflHead(*graph, addFpn(*graph, features, neck), head);
   graph->parameters().setWorking(torch::kFloat);
   return graph;
 }

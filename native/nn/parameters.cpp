@@ -15,22 +15,33 @@ at::MemoryFormat formatFor(at::IntArrayRef shape) {
   return shape.size() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
 }
 
-/// Fills row-major element i from draw i of fixed-size blocks, each with its own random stream, so that blocks run in
-/// parallel and the values depend neither on the thread count nor on the memory format.
-template <class Draw>
-void fillInBlocks(Tensor& tensor, Random& random, const Draw& draw) {
+/// Fills a tensor in row-major order by blocks of fixed size, each from its own random stream, so that blocks run in
+/// parallel and the values depend neither on the thread count nor on the memory format. `fill` gets the stream and
+/// an even number of elements to write.
+template <class Fill>
+void fillInBlocks(Tensor& tensor, Random& random, const Fill& fill) {
   constexpr int64_t block = 16384;
   const uint64_t seed = uint64_t{random.bits()} << 32 | random.bits();
-  Tensor values = at::empty(tensor.sizes(), at::kFloat);
+  const int64_t count = tensor.numel();
+  Tensor values = at::empty({count + count % 2}, at::kFloat);
   float* data = values.data_ptr<float>();
-  const int64_t count = values.numel();
   at::parallel_for(0, (count + block - 1) / block, 1, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       Random own(seed, "init", 0, static_cast<uint64_t>(b));
-      for (int64_t i = b * block; i < std::min(count, (b + 1) * block); ++i) data[i] = draw(own);
+      fill(own, data + b * block, std::min(values.numel() - b * block, block));
     }
   });
-  tensor.copy_(values);
+  tensor.copy_(values.slice(0, 0, count).view(tensor.sizes()));
+}
+
+/// Box–Muller, both values of each pair: networks have tens of millions of weights to draw before their first step.
+void fillNormal(Random& random, float* out, int64_t count, float mean, float deviation) {
+  for (int64_t i = 0; i < count; i += 2) {
+    const float u = (static_cast<float>(random.bits() >> 8) + 1) * 0x1p-24f;  // in (0, 1]
+    const float radius = deviation * std::sqrt(-2 * std::log(u)), angle = 6.2831853f * random.uniform();
+    out[i] = mean + radius * std::cos(angle);
+    out[i + 1] = mean + radius * std::sin(angle);
+  }
 }
 
 struct Fans {
@@ -93,8 +104,8 @@ Initializer constant(double value) {
 
 Initializer normal(double mean, double deviation) {
   return [mean, deviation](Tensor& tensor, Random& random) {
-    fillInBlocks(tensor, random, [mean, deviation](Random& own) {
-      return static_cast<float>(mean + deviation * own.normal());
+    fillInBlocks(tensor, random, [&](Random& own, float* out, int64_t count) {
+      fillNormal(own, out, count, static_cast<float>(mean), static_cast<float>(deviation));
     });
   };
 }
@@ -107,7 +118,9 @@ Initializer xavierUniform() {
   return [](Tensor& tensor, Random& random) {
     const Fans fans = fansOf(tensor);
     const auto bound = static_cast<float>(std::sqrt(6.0 / (fans.in + fans.out)));
-    fillInBlocks(tensor, random, [bound](Random& own) { return own.uniform(-bound, bound); });
+    fillInBlocks(tensor, random, [bound](Random& own, float* out, int64_t count) {
+      for (int64_t i = 0; i < count; ++i) out[i] = own.uniform(-bound, bound);
+    });
   };
 }
 

@@ -3,10 +3,12 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/error.h"
@@ -16,8 +18,17 @@ namespace hd::ops {
 
 using at::Tensor;
 
-/// Elements that one chunk of a loop touches: large enough to hide the cost of a task, small enough to balance two
-/// threads on a small feature level. Chunks do not depend on the number of threads, so neither do sums over them.
+/// The registered operator `hdtrain::<name>`; keep it in a static: the look-up takes a lock.
+template <class Signature>
+c10::TypedOperatorHandle<Signature> registered(const char* name) {
+  return c10::Dispatcher::singleton()
+      .findSchemaOrThrow((std::string("hdtrain::") + name).c_str(), "")
+      .typed<Signature>();
+}
+
+/// Elements that one chunk of a loop touches: large enough to hide the cost of a task, small enough to
+/// balance two threads on a small feature level. Chunks do not depend on the number of threads, so neither do
+/// sums over them.
 constexpr int64_t kChunkElements = 16384;
 
 inline int64_t rowsPerChunk(int64_t elementsPerRow) {
@@ -75,9 +86,12 @@ const S* constDataOf(const Tensor& tensor) {
 template <class Body>
 void withStorageType(const Tensor& tensor, const char* what, const Body& body) {
   switch (tensor.scalar_type()) {
-    case at::kFloat: return body(float{});
-    case at::kDouble: return body(double{});
-    case at::kBFloat16: return body(kernel::BFloat16{});
+    case at::kFloat:
+      return body(float{});
+    case at::kDouble:
+      return body(double{});
+    case at::kBFloat16:
+      return body(kernel::BFloat16{});
     default:
       throw Error("HD_INTERNAL", concat("expected float32, float64 or bfloat16 for ", what, " but received ",
                                         c10::toString(tensor.scalar_type()), ": convert the tensor first"));
@@ -91,8 +105,8 @@ inline void requireShape(const Tensor& tensor, at::IntArrayRef shape, const char
 
 /// `logits` [N, columns] with at least one column.
 inline void requireMatrix(const Tensor& tensor, const char* what) {
-  require(tensor.dim() == 2 && tensor.size(1) > 0, "expected two dimensions and at least one column for ", what,
-          " but received shape ", tensor.sizes(), ": flatten it to rows");
+  require(tensor.dim() == 2 && tensor.size(1) > 0, "expected two dimensions and at least one column for ",
+          what, " but received shape ", tensor.sizes(), ": flatten it to rows");
 }
 
 /// The value of a zero-dimensional gradient.

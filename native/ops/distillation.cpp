@@ -8,17 +8,20 @@
 #include "ops/losses.h"
 
 namespace hd::ops {
+namespace distillation {
 namespace {
 
 struct Arguments {
   Tensor student, teacher, weight;
   double temperature;
 
-  Arguments(const Tensor& studentIn, const Tensor& teacherIn, const Tensor& weightIn, double temperatureIn) : temperature(temperatureIn) {
+  Arguments(const Tensor& studentIn, const Tensor& teacherIn, const Tensor& weightIn, double temperatureIn)
+      : temperature(temperatureIn) {
     requireMatrix(studentIn, "student");
     requireShape(teacherIn, studentIn.sizes(), "teacher");
     requireShape(weightIn, {studentIn.size(0)}, "weight");
-    require(temperature > 0, "expected a temperature above 0 but received ", temperature, ": use 10 for localization");
+    require(temperature > 0, "expected a temperature above 0 but received ", temperature,
+            ": use 10 for localization");
     student = studentIn.contiguous();
     teacher = teacherIn.to(student.scalar_type()).contiguous();
     weight = argumentLike(weightIn, student);
@@ -26,7 +29,8 @@ struct Arguments {
 
   template <class S>
   kernel::KlInput<S> input() const {
-    return {constDataOf<S>(student), constDataOf<S>(teacher), constDataOf<kernel::Arithmetic<S>>(weight), student.size(1), temperature};
+    return {constDataOf<S>(student), constDataOf<S>(teacher), constDataOf<kernel::Arithmetic<S>>(weight),
+            student.size(1), temperature};
   }
 };
 
@@ -41,7 +45,8 @@ Tensor forwardCpu(const Tensor& student, const Tensor& teacher, const Tensor& we
   return scalarLike(sum, student);
 }
 
-Tensor backwardCpu(const Tensor& gradient, const Tensor& student, const Tensor& teacher, const Tensor& weight, double temperature) {
+Tensor backwardCpu(const Tensor& gradient, const Tensor& student, const Tensor& teacher, const Tensor& weight,
+                   double temperature) {
   const Arguments arguments(student, teacher, weight, temperature);
   const Tensor out = at::empty_like(arguments.student);
   withStorageType(student, "student", [&]<class S>(S) {
@@ -53,25 +58,21 @@ Tensor backwardCpu(const Tensor& gradient, const Tensor& student, const Tensor& 
   return out;
 }
 
-template <class Signature>
-auto operation(const char* name) {
-  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").template typed<Signature>();
-}
-
 Tensor forwardOp(const Tensor& student, const Tensor& teacher, const Tensor& weight, double temperature) {
-  static const auto op = operation<decltype(forwardCpu)>("hdtrain::kl_distillation");
+  static const auto op = registered<decltype(forwardCpu)>("kl_distillation");
   return op.call(student, teacher, weight, temperature);
 }
-Tensor backwardOp(const Tensor& gradient, const Tensor& student, const Tensor& teacher, const Tensor& weight, double temperature) {
-  static const auto op = operation<decltype(backwardCpu)>("hdtrain::kl_distillation_backward");
+Tensor backwardOp(const Tensor& gradient, const Tensor& student, const Tensor& teacher, const Tensor& weight,
+                  double temperature) {
+  static const auto op = registered<decltype(backwardCpu)>("kl_distillation_backward");
   return op.call(gradient, student, teacher, weight, temperature);
 }
 
 using namespace torch::autograd;
 
 struct KlFunction : Function<KlFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& student, const Tensor& teacher, const Tensor& weight,
-                        double temperature) {
+  static Tensor forward(AutogradContext* context, const Tensor& student, const Tensor& teacher,
+                        const Tensor& weight, double temperature) {
     at::AutoDispatchBelowADInplaceOrView below;
     context->save_for_backward({student, teacher, weight});
     context->saved_data["temperature"] = temperature;
@@ -79,28 +80,39 @@ struct KlFunction : Function<KlFunction> {
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    return {backwardOp(gradients[0], saved[0], saved[1], saved[2], context->saved_data["temperature"].toDouble()), {}, {}, {}};
+    return {
+        backwardOp(gradients[0], saved[0], saved[1], saved[2], context->saved_data["temperature"].toDouble()),
+        {},
+        {},
+        {}};
   }
 };
 
-Tensor forwardAutograd(const Tensor& student, const Tensor& teacher, const Tensor& weight, double temperature) {
+Tensor forwardAutograd(const Tensor& student, const Tensor& teacher, const Tensor& weight,
+                       double temperature) {
   return KlFunction::apply(student, teacher, weight, temperature);
 }
 
 TORCH_LIBRARY_FRAGMENT(hdtrain, m) {
   m.def("kl_distillation(Tensor student, Tensor teacher, Tensor weight, float temperature) -> Tensor");
-  m.def("kl_distillation_backward(Tensor gradient, Tensor student, Tensor teacher, Tensor weight, float temperature) -> Tensor");
+  m.def(
+      "kl_distillation_backward(Tensor gradient, Tensor student, Tensor teacher, Tensor weight, float "
+      "temperature) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(hdtrain, CPU, m) {
   m.impl("kl_distillation", forwardCpu);
   m.impl("kl_distillation_backward", backwardCpu);
 }
-TORCH_LIBRARY_IMPL(hdtrain, Autograd, m) { m.impl("kl_distillation", forwardAutograd); }
+TORCH_LIBRARY_IMPL(hdtrain, Autograd, m) {
+  m.impl("kl_distillation", forwardAutograd);
+}
 
 }  // namespace
+}  // namespace distillation
 
-Tensor klDistillation(const Tensor& student, const Tensor& teacher, const Tensor& weight, double temperature) {
-  return forwardOp(student, teacher, weight, temperature);
+Tensor klDistillation(const Tensor& student, const Tensor& teacher, const Tensor& weight,
+                      double temperature) {
+  return distillation::forwardOp(student, teacher, weight, temperature);
 }
 
 }  // namespace hd::ops

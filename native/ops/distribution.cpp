@@ -10,21 +10,19 @@
 #include "ops/losses.h"
 
 namespace hd::ops {
+namespace distribution {
 namespace {
 
 int64_t binsOf(const Tensor& logits, int64_t sides) {
   requireMatrix(logits, "logits");
   require(logits.size(1) % sides == 0 && logits.size(1) / sides >= 2, "expected ", sides,
-          " × (n + 1) columns, n ≥ 1, for logits but received ", logits.size(1), ": pass side-major distributions");
+          " × (n + 1) columns, n ≥ 1, for logits but received ", logits.size(1),
+          ": pass side-major distributions");
   return logits.size(1) / sides;
 }
 
-template <class Signature>
-auto operation(const char* name) {
-  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").template typed<Signature>();
-}
-
-// integral --------------------------------------------------------------------------------------------------------
+// integral
+// --------------------------------------------------------------------------------------------------------
 
 Tensor integralCpu(const Tensor& logitsIn) {
   const int64_t bins = binsOf(logitsIn, 4);
@@ -44,13 +42,15 @@ Tensor integralBackwardCpu(const Tensor& gradientIn, const Tensor& logitsIn) {
   const Tensor out = at::empty_like(logits);
   withStorageType(logits, "logits", [&]<class S>(S) {
     forEachChunk(4 * logits.size(0), rowsPerChunk(bins), [&](int64_t, int64_t begin, int64_t end) {
-      kernel::integralGradient(constDataOf<S>(logits), bins, constDataOf<kernel::Arithmetic<S>>(gradient), dataOf<S>(out), begin, end);
+      kernel::integralGradient(constDataOf<S>(logits), bins, constDataOf<kernel::Arithmetic<S>>(gradient),
+                               dataOf<S>(out), begin, end);
     });
   });
   return out;
 }
 
-// distribution focal loss -----------------------------------------------------------------------------------------
+// distribution focal loss
+// -----------------------------------------------------------------------------------------
 
 /// Checked arguments; owns what the kernel's pointers refer to.
 struct DistributionArguments {
@@ -85,13 +85,15 @@ Tensor focalCpu(const Tensor& logits, const Tensor& targets, const Tensor& weigh
   double sum = 0;
   withStorageType(logits, "logits", [&]<class S>(S) {
     const auto in = arguments.input<S>();
-    sum = sumOverChunks(arguments.count, rowsPerChunk(in.bins),
-                        [&](int64_t begin, int64_t end) { return kernel::distributionFocalSum(in, begin, end); });
+    sum = sumOverChunks(arguments.count, rowsPerChunk(in.bins), [&](int64_t begin, int64_t end) {
+      return kernel::distributionFocalSum(in, begin, end);
+    });
   });
   return scalarLike(sum, logits);
 }
 
-Tensor focalBackwardCpu(const Tensor& gradient, const Tensor& logits, const Tensor& targets, const Tensor& weight) {
+Tensor focalBackwardCpu(const Tensor& gradient, const Tensor& logits, const Tensor& targets,
+                        const Tensor& weight) {
   const DistributionArguments arguments(logits, targets, weight);
   const Tensor out = at::empty_like(arguments.logits);
   withStorageType(logits, "logits", [&]<class S>(S) {
@@ -103,7 +105,8 @@ Tensor focalBackwardCpu(const Tensor& gradient, const Tensor& logits, const Tens
   return out;
 }
 
-// GFL's regression branch -----------------------------------------------------------------------------------------
+// GFL's regression branch
+// -----------------------------------------------------------------------------------------
 
 struct GflArguments {
   Tensor logits, centre, target, weight;
@@ -111,8 +114,8 @@ struct GflArguments {
   double eps;
   int64_t bins;
 
-  GflArguments(const Tensor& logitsIn, const Tensor& centreIn, const Tensor& targetIn, const Tensor& weightIn, c10::string_view name,
-               double epsIn)
+  GflArguments(const Tensor& logitsIn, const Tensor& centreIn, const Tensor& targetIn, const Tensor& weightIn,
+               c10::string_view name, double epsIn)
       : kind(boxLossKind(name)), eps(epsIn), bins(binsOf(logitsIn, 4)) {
     const int64_t rows = logitsIn.size(0);
     requireShape(centreIn, {rows, 2}, "centre");
@@ -127,12 +130,18 @@ struct GflArguments {
   template <class S>
   kernel::GflBoxInput<S> input() const {
     using T = kernel::Arithmetic<S>;
-    return {constDataOf<S>(logits), constDataOf<T>(centre), constDataOf<T>(target), constDataOf<T>(weight), bins, kind, T(eps)};
+    return {constDataOf<S>(logits),
+            constDataOf<T>(centre),
+            constDataOf<T>(target),
+            constDataOf<T>(weight),
+            bins,
+            kind,
+            T(eps)};
   }
 };
 
-std::tuple<Tensor, Tensor, Tensor> gflCpu(const Tensor& logits, const Tensor& centre, const Tensor& target, const Tensor& weight,
-                                          c10::string_view kind, double eps) {
+std::tuple<Tensor, Tensor, Tensor> gflCpu(const Tensor& logits, const Tensor& centre, const Tensor& target,
+                                          const Tensor& weight, c10::string_view kind, double eps) {
   const GflArguments arguments(logits, centre, target, weight, kind, eps);
   const int64_t rows = logits.size(0), chunkRows = rowsPerChunk(4 * arguments.bins);
   const Tensor iou = at::empty({rows}, logits.options().dtype(arithmeticType(logits)));
@@ -140,7 +149,8 @@ std::tuple<Tensor, Tensor, Tensor> gflCpu(const Tensor& logits, const Tensor& ce
   withStorageType(logits, "logits", [&]<class S>(S) {
     const auto in = arguments.input<S>();
     forEachChunk(rows, chunkRows, [&](int64_t chunk, int64_t begin, int64_t end) {
-      partial[static_cast<size_t>(chunk)] = kernel::gflBoxRows(in, dataOf<kernel::Arithmetic<S>>(iou), begin, end);
+      partial[static_cast<size_t>(chunk)] =
+          kernel::gflBoxRows(in, dataOf<kernel::Arithmetic<S>>(iou), begin, end);
     });
   });
   kernel::GflBoxSums sums;
@@ -151,45 +161,50 @@ std::tuple<Tensor, Tensor, Tensor> gflCpu(const Tensor& logits, const Tensor& ce
   return {scalarLike(sums.box, logits), scalarLike(sums.distribution, logits), iou};
 }
 
-Tensor gflBackwardCpu(const Tensor& boxGradient, const Tensor& distributionGradient, const Tensor& logits, const Tensor& centre,
-                      const Tensor& target, const Tensor& weight, c10::string_view kind, double eps) {
+Tensor gflBackwardCpu(const Tensor& boxGradient, const Tensor& distributionGradient, const Tensor& logits,
+                      const Tensor& centre, const Tensor& target, const Tensor& weight, c10::string_view kind,
+                      double eps) {
   const GflArguments arguments(logits, centre, target, weight, kind, eps);
   const Tensor out = at::empty_like(arguments.logits);
   withStorageType(logits, "logits", [&]<class S>(S) {
     const auto in = arguments.input<S>();
     forEachChunk(logits.size(0), rowsPerChunk(4 * in.bins), [&](int64_t, int64_t begin, int64_t end) {
-      kernel::gflBoxGradient(in, scalarOf(boxGradient), scalarOf(distributionGradient), dataOf<S>(out), begin, end);
+      kernel::gflBoxGradient(in, scalarOf(boxGradient), scalarOf(distributionGradient), dataOf<S>(out), begin,
+                             end);
     });
   });
   return out;
 }
 
-// dispatch --------------------------------------------------------------------------------------------------------
+// dispatch
+// --------------------------------------------------------------------------------------------------------
 
 Tensor integralOp(const Tensor& logits) {
-  static const auto op = operation<decltype(integralCpu)>("hdtrain::integral");
+  static const auto op = registered<decltype(integralCpu)>("integral");
   return op.call(logits);
 }
 Tensor integralBackwardOp(const Tensor& gradient, const Tensor& logits) {
-  static const auto op = operation<decltype(integralBackwardCpu)>("hdtrain::integral_backward");
+  static const auto op = registered<decltype(integralBackwardCpu)>("integral_backward");
   return op.call(gradient, logits);
 }
 Tensor focalOp(const Tensor& logits, const Tensor& targets, const Tensor& weight) {
-  static const auto op = operation<decltype(focalCpu)>("hdtrain::distribution_focal_loss");
+  static const auto op = registered<decltype(focalCpu)>("distribution_focal_loss");
   return op.call(logits, targets, weight);
 }
-Tensor focalBackwardOp(const Tensor& gradient, const Tensor& logits, const Tensor& targets, const Tensor& weight) {
-  static const auto op = operation<decltype(focalBackwardCpu)>("hdtrain::distribution_focal_loss_backward");
+Tensor focalBackwardOp(const Tensor& gradient, const Tensor& logits, const Tensor& targets,
+                       const Tensor& weight) {
+  static const auto op = registered<decltype(focalBackwardCpu)>("distribution_focal_loss_backward");
   return op.call(gradient, logits, targets, weight);
 }
-std::tuple<Tensor, Tensor, Tensor> gflOp(const Tensor& logits, const Tensor& centre, const Tensor& target, const Tensor& weight,
-                                         c10::string_view kind, double eps) {
-  static const auto op = operation<decltype(gflCpu)>("hdtrain::gfl_box_loss");
+std::tuple<Tensor, Tensor, Tensor> gflOp(const Tensor& logits, const Tensor& centre, const Tensor& target,
+                                         const Tensor& weight, c10::string_view kind, double eps) {
+  static const auto op = registered<decltype(gflCpu)>("gfl_box_loss");
   return op.call(logits, centre, target, weight, kind, eps);
 }
-Tensor gflBackwardOp(const Tensor& box, const Tensor& distribution, const Tensor& logits, const Tensor& centre, const Tensor& target,
-                     const Tensor& weight, c10::string_view kind, double eps) {
-  static const auto op = operation<decltype(gflBackwardCpu)>("hdtrain::gfl_box_loss_backward");
+Tensor gflBackwardOp(const Tensor& box, const Tensor& distribution, const Tensor& logits,
+                     const Tensor& centre, const Tensor& target, const Tensor& weight, c10::string_view kind,
+                     double eps) {
+  static const auto op = registered<decltype(gflBackwardCpu)>("gfl_box_loss_backward");
   return op.call(box, distribution, logits, centre, target, weight, kind, eps);
 }
 
@@ -207,7 +222,8 @@ struct IntegralFunction : Function<IntegralFunction> {
 };
 
 struct FocalFunction : Function<FocalFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& logits, const Tensor& targets, const Tensor& weight) {
+  static Tensor forward(AutogradContext* context, const Tensor& logits, const Tensor& targets,
+                        const Tensor& weight) {
     at::AutoDispatchBelowADInplaceOrView below;
     context->save_for_backward({logits, targets, weight});
     return focalOp(logits, targets, weight);
@@ -219,8 +235,8 @@ struct FocalFunction : Function<FocalFunction> {
 };
 
 struct GflFunction : Function<GflFunction> {
-  static variable_list forward(AutogradContext* context, const Tensor& logits, const Tensor& centre, const Tensor& target,
-                               const Tensor& weight, std::string kind, double eps) {
+  static variable_list forward(AutogradContext* context, const Tensor& logits, const Tensor& centre,
+                               const Tensor& target, const Tensor& weight, std::string kind, double eps) {
     at::AutoDispatchBelowADInplaceOrView below;
     context->save_for_backward({logits, centre, target, weight});
     context->saved_data["kind"] = kind;
@@ -233,15 +249,22 @@ struct GflFunction : Function<GflFunction> {
     const auto saved = context->get_saved_variables();
     return {gflBackwardOp(gradients[0], gradients[1], saved[0], saved[1], saved[2], saved[3],
                           context->saved_data["kind"].toStringRef(), context->saved_data["eps"].toDouble()),
-            {}, {}, {}, {}, {}};
+            {},
+            {},
+            {},
+            {},
+            {}};
   }
 };
 
-Tensor integralAutograd(const Tensor& logits) { return IntegralFunction::apply(logits); }
+Tensor integralAutograd(const Tensor& logits) {
+  return IntegralFunction::apply(logits);
+}
 Tensor focalAutograd(const Tensor& logits, const Tensor& targets, const Tensor& weight) {
   return FocalFunction::apply(logits, targets, weight);
 }
-std::tuple<Tensor, Tensor, Tensor> gflAutograd(const Tensor& logits, const Tensor& centre, const Tensor& target, const Tensor& weight,
+std::tuple<Tensor, Tensor, Tensor> gflAutograd(const Tensor& logits, const Tensor& centre,
+                                               const Tensor& target, const Tensor& weight,
                                                c10::string_view kind, double eps) {
   auto out = GflFunction::apply(logits, centre, target, weight, std::string(kind), eps);
   return {out[0], out[1], out[2]};
@@ -251,11 +274,15 @@ TORCH_LIBRARY_FRAGMENT(hdtrain, m) {
   m.def("integral(Tensor logits) -> Tensor");
   m.def("integral_backward(Tensor gradient, Tensor logits) -> Tensor");
   m.def("distribution_focal_loss(Tensor logits, Tensor targets, Tensor weight) -> Tensor");
-  m.def("distribution_focal_loss_backward(Tensor gradient, Tensor logits, Tensor targets, Tensor weight) -> Tensor");
   m.def(
-      "gfl_box_loss(Tensor logits, Tensor centre, Tensor target, Tensor weight, str kind, float eps) -> (Tensor, Tensor, Tensor)");
+      "distribution_focal_loss_backward(Tensor gradient, Tensor logits, Tensor targets, Tensor weight) -> "
+      "Tensor");
   m.def(
-      "gfl_box_loss_backward(Tensor box, Tensor distribution, Tensor logits, Tensor centre, Tensor target, Tensor weight, "
+      "gfl_box_loss(Tensor logits, Tensor centre, Tensor target, Tensor weight, str kind, float eps) -> "
+      "(Tensor, Tensor, Tensor)");
+  m.def(
+      "gfl_box_loss_backward(Tensor box, Tensor distribution, Tensor logits, Tensor centre, Tensor target, "
+      "Tensor weight, "
       "str kind, float eps) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(hdtrain, CPU, m) {
@@ -273,16 +300,19 @@ TORCH_LIBRARY_IMPL(hdtrain, Autograd, m) {
 }
 
 }  // namespace
+}  // namespace distribution
 
-Tensor integral(const Tensor& logits) { return integralOp(logits); }
-
-Tensor distributionFocalLoss(const Tensor& logits, const Tensor& targets, const Tensor& weight) {
-  return focalOp(logits, targets, weight);
+Tensor integral(const Tensor& logits) {
+  return distribution::integralOp(logits);
 }
 
-GflBoxLoss gflBoxLoss(const Tensor& logits, const Tensor& centre, const Tensor& target, const Tensor& weight, const std::string& kind,
-                      double eps) {
-  auto [box, distribution, iou] = gflOp(logits, centre, target, weight, kind, eps);
+Tensor distributionFocalLoss(const Tensor& logits, const Tensor& targets, const Tensor& weight) {
+  return distribution::focalOp(logits, targets, weight);
+}
+
+GflBoxLoss gflBoxLoss(const Tensor& logits, const Tensor& centre, const Tensor& target, const Tensor& weight,
+                      const std::string& kind, double eps) {
+  auto [box, distribution, iou] = distribution::gflOp(logits, centre, target, weight, kind, eps);
   return {box, distribution, iou};
 }
 

@@ -16,7 +16,9 @@ inline kernel::BoxLossKind boxLossKind(std::string_view kind) {
   if (kind == "ciou") return Kind::ciou;
   if (kind == "ciou_detached") return Kind::ciouDetached;
   if (kind == "bounded_iou") return Kind::boundedIou;
-  throw Error("HD_INTERNAL", concat("expected iou, giou, diou, ciou, ciou_detached or bounded_iou but received '", kind, "'"));
+  throw Error(
+      "HD_INTERNAL",
+      concat("expected iou, giou, diou, ciou, ciou_detached or bounded_iou but received '", kind, "'"));
 }
 
 inline kernel::BoxIouKind boxIouKind(std::string_view kind) {
@@ -27,7 +29,8 @@ inline kernel::BoxIouKind boxIouKind(std::string_view kind) {
   if (kind == "diou") return Kind::diou;
   if (kind == "diou_released") return Kind::diouReleased;
   if (kind == "ciou") return Kind::ciou;
-  throw Error("HD_INTERNAL", concat("expected iou, iof, giou, diou, diou_released or ciou but received '", kind, "'"));
+  throw Error("HD_INTERNAL",
+              concat("expected iou, iof, giou, diou, diou_released or ciou but received '", kind, "'"));
 }
 
 }  // namespace hd::ops

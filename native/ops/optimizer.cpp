@@ -1,7 +1,8 @@
-// Checks, memory layout and parallel order of the optimiser step (ops/optimizer.h).
+// Schema, checks and parallel order of the optimiser step (ops/optimizer.h).
 #include "ops/optimizer.h"
 
 #include <ATen/ops/empty_like.h>
+#include <torch/library.h>
 
 #include <cmath>
 
@@ -9,117 +10,244 @@
 #include "ops/dispatch.h"
 
 namespace hd::ops {
+namespace optimizer {
 namespace {
 
-bool isDense(const Tensor& tensor) { return tensor.is_non_overlapping_and_dense(); }
+using at::TensorList;
 
-void requireLike(const Tensor& tensor, const Tensor& master, at::ScalarType type, const char* what) {
-  require(tensor.scalar_type() == type && tensor.sizes() == master.sizes() && tensor.strides() == master.strides(),
-          "expected ", what, " of type ", c10::toString(type), ", shape ", master.sizes(), " and the weight's strides but received ",
-          c10::toString(tensor.scalar_type()), " ", tensor.sizes(), ": make it with empty_like");
-}
+/// One chunk of one parameter: the unit of parallel work.
+struct Chunk {
+  size_t tensor;
+  int64_t begin, end;
+};
 
-/// The gradient in the memory order of its weight.
-Tensor aligned(const Tensor& gradient, const Tensor& master) {
-  require(gradient.sizes() == master.sizes(), "expected a gradient of shape ", master.sizes(), " but received ", gradient.sizes(),
-          ": pass gradients in the order of the weights");
-  if (gradient.strides() == master.strides()) return gradient;
-  return at::empty_like(master, master.options().dtype(gradient.scalar_type())).copy_(gradient);
-}
-
-bool isOpen(const Tensor& gate) {
-  if (!gate.defined()) return true;
-  const double value = gate.item().toDouble();
-  return value == 0;  // NaN is not 0
-}
-
-/// Runs `body` for every parameter with a gradient of type G, in chunks.
-template <class Range>
-void forEachParameter(const StepTensors& tensors, const StepOptions& options, kernel::StepScalars scalars, const Range& range) {
-  const size_t count = tensors.master.size();
-  require(tensors.gradient.size() == count && options.lr.size() == count && options.weightDecay.size() == count,
-          "expected ", count, " gradients, rates and decays: one a weight");
-  for (const auto* list : {&tensors.momentum, &tensors.secondMoment, &tensors.average, &tensors.working}) {
-    require(list->empty() || list->size() == count, "expected an empty list or ", count, " tensors but received ", list->size());
-  }
-  if (!isOpen(options.gate)) return;
-  scalars.gradientScale = static_cast<float>(options.gradientScale);
-  scalars.averageDecay = static_cast<float>(options.averageDecay);
-  for (size_t i = 0; i < count; ++i) {
-    const Tensor& master = tensors.master[i];
-    require(master.scalar_type() == at::kFloat && isDense(master), "expected dense float32 weights but received ",
-            c10::toString(master.scalar_type()));
-    auto optional = [&](const std::vector<Tensor>& list, at::ScalarType type, const char* what) -> void* {
-      if (list.empty()) return nullptr;
-      requireLike(list[i], master, type, what);
-      return list[i].mutable_data_ptr();
-    };
-    const Tensor gradient = aligned(tensors.gradient[i], master);
-    scalars.lr = static_cast<float>(options.lr[i]);
-    scalars.weightDecay = static_cast<float>(options.weightDecay[i]);
-    auto run = [&]<class G>(G) {
-      const kernel::StepMemory<G> memory{dataOf<float>(master),
-                                         constDataOf<G>(gradient),
-                                         static_cast<float*>(optional(tensors.momentum, at::kFloat, "a momentum")),
-                                         static_cast<float*>(optional(tensors.secondMoment, at::kFloat, "a second moment")),
-                                         static_cast<float*>(optional(tensors.average, at::kFloat, "an average")),
-                                         static_cast<kernel::BFloat16*>(optional(tensors.working, at::kBFloat16, "a working copy"))};
-      forEachChunk(master.numel(), kChunkElements, [&](int64_t, int64_t begin, int64_t end) { range(memory, scalars, begin, end); });
-    };
-    if (gradient.scalar_type() == at::kFloat) {
-      run(float{});
-    } else if (gradient.scalar_type() == at::kBFloat16) {
-      run(kernel::BFloat16{});
-    } else {
-      require(false, "expected float32 or bfloat16 gradients but received ", c10::toString(gradient.scalar_type()));
+std::vector<Chunk> chunksOf(TensorList tensors) {
+  std::vector<Chunk> chunks;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const int64_t count = tensors[i].numel();
+    for (int64_t begin = 0; begin < count; begin += kChunkElements) {
+      chunks.push_back({i, begin, std::min(count, begin + kChunkElements)});
     }
   }
+  return chunks;
 }
 
-}  // namespace
-
-void sgdStep(const StepTensors& tensors, const StepOptions& options, double momentum, bool nesterov) {
-  require(momentum == 0 || !tensors.momentum.empty() || tensors.master.empty(), "expected momentum buffers for momentum ", momentum);
-  kernel::StepScalars scalars{};
-  scalars.momentum = static_cast<float>(momentum);
-  scalars.nesterov = nesterov;
-  forEachParameter(tensors, options, scalars, [](const auto& memory, const kernel::StepScalars& values, int64_t begin, int64_t end) {
-    kernel::sgdRange(memory, values, begin, end);
+/// Calls `body(i, chunk)` for every chunk of every tensor, in one parallel region.
+template <class Body>
+void forEachChunkOf(const std::vector<Chunk>& chunks, const Body& body) {
+  // A step is bound by memory: the grain only spares small networks the start of threads.
+  at::parallel_for(0, static_cast<int64_t>(chunks.size()), 4, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) body(static_cast<size_t>(i), chunks[static_cast<size_t>(i)]);
   });
 }
 
-void adamwStep(const StepTensors& tensors, const StepOptions& options, double beta1, double beta2, double eps, int64_t step) {
-  require(step >= 1, "expected a step from 1 on but received ", step);
-  require(tensors.master.empty() || (!tensors.momentum.empty() && !tensors.secondMoment.empty()), "expected both moments for AdamW");
-  kernel::StepScalars scalars{};
-  scalars.beta1 = static_cast<float>(beta1);
-  scalars.beta2 = static_cast<float>(beta2);
-  scalars.eps = static_cast<float>(eps);
-  scalars.correction1 = static_cast<float>(1 / (1 - std::pow(beta1, static_cast<double>(step))));
-  scalars.correction2 = static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, static_cast<double>(step))));
-  forEachParameter(tensors, options, scalars, [](const auto& memory, const kernel::StepScalars& values, int64_t begin, int64_t end) {
-    kernel::adamwRange(memory, values, begin, end);
-  });
+void requireLike(const Tensor& tensor, const Tensor& master, at::ScalarType type, const char* what) {
+  require(tensor.scalar_type() == type && tensor.sizes() == master.sizes() &&
+              tensor.strides() == master.strides(),
+          "expected ", c10::toString(type), " of shape ", master.sizes(), " and strides ", master.strides(),
+          " for ", what, " but received ", c10::toString(tensor.scalar_type()), " of shape ", tensor.sizes(),
+          " and strides ", tensor.strides(), ": make it with empty_like(weight)");
 }
 
-double gradientNorm(const std::vector<Tensor>& tensors) {
-  double sum = 0;
-  for (const Tensor& tensor : tensors) {
-    const Tensor dense = isDense(tensor) ? tensor : tensor.contiguous();
-    withStorageType(dense, "gradients", [&]<class S>(S) {
-      const S* values = constDataOf<S>(dense);
-      sum += sumOverChunks(dense.numel(), kChunkElements,
-                           [&](int64_t begin, int64_t end) { return kernel::squareSum(values, begin, end); });
+void requireList(TensorList list, TensorList master, at::ScalarType type, bool optional, const char* what) {
+  if (optional && list.empty()) return;
+  require(list.size() == master.size(), "expected ", master.size(), " tensors for ", what, " but received ",
+          list.size(), ": pass one for each weight");
+  for (size_t i = 0; i < list.size(); ++i) requireLike(list[i], master[i], type, what);
+}
+
+/// Everything a step reads and writes, checked before the first write.
+struct Step {
+  TensorList master, momentum, secondMoment, average, working;
+  std::vector<Tensor> gradient;  ///< in the memory order of its weight
+  std::vector<kernel::StepScalars> scalars;
+
+  Step(TensorList masterIn, TensorList gradientIn, TensorList momentumIn, TensorList secondMomentIn,
+       TensorList averageIn, TensorList workingIn, at::ArrayRef<double> lr, at::ArrayRef<double> weightDecay,
+       double gradientScale, double averageDecay)
+      : master(masterIn),
+        momentum(momentumIn),
+        secondMoment(secondMomentIn),
+        average(averageIn),
+        working(workingIn) {
+    require(gradientIn.size() == master.size() && lr.size() == master.size() &&
+                weightDecay.size() == master.size(),
+            "expected ", master.size(), " gradients, learning rates and weight decays but received ",
+            gradientIn.size(), ", ", lr.size(), " and ", weightDecay.size(), ": pass one for each weight");
+    for (size_t i = 0; i < master.size(); ++i) {
+      require(master[i].scalar_type() == at::kFloat && master[i].is_non_overlapping_and_dense(),
+              "expected float32 without gaps for weight ", i, " but received ",
+              c10::toString(master[i].scalar_type()), " with strides ", master[i].strides(),
+              ": keep weights in tensors of their own");
+      gradient.push_back(ordered(gradientIn[i], master[i]));
+      scalars.push_back({lr[i], weightDecay[i], gradientScale, averageDecay});
+    }
+    requireList(average, master, at::kFloat, true, "an average");
+    requireList(working, master, at::kBFloat16, true, "a working copy");
+  }
+
+  static Tensor ordered(const Tensor& gradient, const Tensor& master) {
+    const auto type = gradient.scalar_type();
+    require(gradient.sizes() == master.sizes() && (type == at::kFloat || type == at::kBFloat16),
+            "expected float32 or bfloat16 of shape ", master.sizes(), " for a gradient but received ",
+            c10::toString(type), " of shape ", gradient.sizes(),
+            ": pass gradients in the order of the weights");
+    if (gradient.strides() == master.strides()) return gradient;
+    return at::empty_like(master, master.options().dtype(type)).copy_(gradient);
+  }
+
+  template <class G>
+  kernel::StepMemory<G> memory(size_t i) const {
+    auto pointer = [i]<class P>(TensorList list, P*) { return list.empty() ? nullptr : dataOf<P>(list[i]); };
+    float* const none = nullptr;
+    return {dataOf<float>(master[i]), constDataOf<G>(gradient[i]),
+            pointer(momentum, none),  pointer(secondMoment, none),
+            pointer(average, none),   pointer(working, static_cast<kernel::BFloat16*>(nullptr))};
+  }
+
+  /// Calls `range(memory, scalars, begin, end)` for all chunks.
+  template <class Range>
+  void run(const Range& range) const {
+    forEachChunkOf(chunksOf(master), [&](size_t, const Chunk& chunk) {
+      if (gradient[chunk.tensor].scalar_type() == at::kFloat) {
+        range(memory<float>(chunk.tensor), scalars[chunk.tensor], chunk.begin, chunk.end);
+      } else {
+        range(memory<kernel::BFloat16>(chunk.tensor), scalars[chunk.tensor], chunk.begin, chunk.end);
+      }
     });
   }
+};
+
+/// Whether the step may change anything: no gate, or a gate of 0. NaN is not 0.
+bool isOpen(const std::optional<Tensor>& gate) {
+  if (!gate || !gate->defined()) return true;
+  require(gate->numel() == 1, "expected one element for the gate but received shape ", gate->sizes(),
+          ": reduce it first");
+  return gate->item<double>() == 0;
+}
+
+void sgdCpu(TensorList master, TensorList gradient, TensorList momentum, TensorList average,
+            TensorList working, at::ArrayRef<double> lr, at::ArrayRef<double> weightDecay,
+            double momentumFactor, bool nesterov, double gradientScale, double averageDecay,
+            const std::optional<Tensor>& gate) {
+  const Step step(master, gradient, momentum, {}, average, working, lr, weightDecay, gradientScale,
+                  averageDecay);
+  requireList(momentum, master, at::kFloat, momentumFactor == 0, "momentum");
+  if (!isOpen(gate)) return;
+  step.run([&](const auto& memory, const kernel::StepScalars& scalars, int64_t begin, int64_t end) {
+    kernel::sgdRange(memory, scalars, momentumFactor, nesterov, begin, end);
+  });
+}
+
+void adamwCpu(TensorList master, TensorList gradient, TensorList momentum, TensorList secondMoment,
+              TensorList average, TensorList working, at::ArrayRef<double> lr,
+              at::ArrayRef<double> weightDecay, double beta1, double beta2, double eps, int64_t count,
+              double gradientScale, double averageDecay, const std::optional<Tensor>& gate) {
+  const Step step(master, gradient, momentum, secondMoment, average, working, lr, weightDecay, gradientScale,
+                  averageDecay);
+  requireList(momentum, master, at::kFloat, false, "the first moment");
+  requireList(secondMoment, master, at::kFloat, false, "the second moment");
+  require(count >= 1, "expected a step from 1 on but received ", count, ": count the first call as 1");
+  if (!isOpen(gate)) return;
+  const double t = static_cast<double>(count);
+  const kernel::AdamwScalars adamw{beta1, beta2, eps, 1 / (1 - std::pow(beta1, t)),
+                                   1 / std::sqrt(1 - std::pow(beta2, t))};
+  step.run([&](const auto& memory, const kernel::StepScalars& scalars, int64_t begin, int64_t end) {
+    kernel::adamwRange(memory, scalars, adamw, begin, end);
+  });
+}
+
+/// The tensors without gaps; order inside a tensor does not matter to a scan.
+std::vector<Tensor> dense(TensorList tensors) {
+  std::vector<Tensor> out;
+  for (const Tensor& tensor : tensors) {
+    out.push_back(tensor.is_non_overlapping_and_dense() ? tensor : tensor.contiguous());
+  }
+  return out;
+}
+
+double normCpu(TensorList tensors) {
+  const auto values = dense(tensors);
+  const auto chunks = chunksOf(values);
+  std::vector<double> sums(chunks.size());
+  forEachChunkOf(chunks, [&](size_t i, const Chunk& chunk) {
+    withStorageType(values[chunk.tensor], "gradients", [&]<class S>(S) {
+      sums[i] = kernel::squareSum(constDataOf<S>(values[chunk.tensor]), chunk.begin, chunk.end);
+    });
+  });
+  double sum = 0;
+  for (const double part : sums) sum += part;
   return std::sqrt(sum);
 }
 
+int64_t firstNonfiniteCpu(TensorList tensors) {
+  const auto values = dense(tensors);
+  const auto chunks = chunksOf(values);
+  std::vector<char> bad(chunks.size());
+  forEachChunkOf(chunks, [&](size_t i, const Chunk& chunk) {
+    withStorageType(values[chunk.tensor], "tensors", [&]<class S>(S) {
+      bad[i] = kernel::hasNonfinite(constDataOf<S>(values[chunk.tensor]), chunk.begin, chunk.end);
+    });
+  });
+  const auto found = std::find(bad.begin(), bad.end(), 1);
+  return found == bad.end() ? -1
+                            : static_cast<int64_t>(chunks[static_cast<size_t>(found - bad.begin())].tensor);
+}
+
+TORCH_LIBRARY_FRAGMENT(hdtrain, m) {
+  m.def(
+      "sgd_step(Tensor(a!)[] master, Tensor[] gradient, Tensor(b!)[] momentum, Tensor(c!)[] average, "
+      "Tensor(d!)[] working, float[] lr, float[] weight_decay, float momentum_factor, bool nesterov, "
+      "float gradient_scale, float average_decay, Tensor? gate) -> ()");
+  m.def(
+      "adamw_step(Tensor(a!)[] master, Tensor[] gradient, Tensor(b!)[] momentum, Tensor(c!)[] second_moment, "
+      "Tensor(d!)[] average, Tensor(e!)[] working, float[] lr, float[] weight_decay, float beta1, float "
+      "beta2, "
+      "float eps, int step, float gradient_scale, float average_decay, Tensor? gate) -> ()");
+  m.def("gradient_norm(Tensor[] tensors) -> float");
+  m.def("first_nonfinite(Tensor[] tensors) -> int");
+}
+TORCH_LIBRARY_IMPL(hdtrain, CPU, m) {
+  m.impl("sgd_step", sgdCpu);
+  m.impl("adamw_step", adamwCpu);
+  m.impl("gradient_norm", normCpu);
+  m.impl("first_nonfinite", firstNonfiniteCpu);
+}
+
+std::optional<Tensor> optionalOf(const Tensor& tensor) {
+  return tensor.defined() ? std::optional<Tensor>(tensor) : std::nullopt;
+}
+
+}  // namespace
+}  // namespace optimizer
+
+// Operators on lists choose their kernel by the lists' tensors: without any there is nothing to do.
+
+void sgdStep(const StepTensors& tensors, const StepOptions& options, double momentum, bool nesterov) {
+  static const auto op = registered<decltype(optimizer::sgdCpu)>("sgd_step");
+  if (tensors.master.empty()) return;
+  op.call(tensors.master, tensors.gradient, tensors.momentum, tensors.average, tensors.working, options.lr,
+          options.weightDecay, momentum, nesterov, options.gradientScale, options.averageDecay,
+          optimizer::optionalOf(options.gate));
+}
+
+void adamwStep(const StepTensors& tensors, const StepOptions& options, double beta1, double beta2, double eps,
+               int64_t step) {
+  static const auto op = registered<decltype(optimizer::adamwCpu)>("adamw_step");
+  if (tensors.master.empty()) return;
+  op.call(tensors.master, tensors.gradient, tensors.momentum, tensors.secondMoment, tensors.average,
+          tensors.working, options.lr, options.weightDecay, beta1, beta2, eps, step, options.gradientScale,
+          options.averageDecay, optimizer::optionalOf(options.gate));
+}
+
+double gradientNorm(const std::vector<Tensor>& tensors) {
+  static const auto op = registered<decltype(optimizer::normCpu)>("gradient_norm");
+  return tensors.empty() ? 0 : op.call(tensors);
+}
+
 int64_t firstNonfinite(const std::vector<Tensor>& tensors) {
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    if (!std::isfinite(gradientNorm({tensors[i]}))) return static_cast<int64_t>(i);
-  }
-  return -1;
+  static const auto op = registered<decltype(optimizer::firstNonfiniteCpu)>("first_nonfinite");
+  return tensors.empty() ? -1 : op.call(tensors);
 }
 
 }  // namespace hd::ops

@@ -8,6 +8,7 @@
 #include "ops/losses.h"
 
 namespace hd::ops {
+namespace quality_focal {
 namespace {
 
 /// Checked, contiguous arguments; owns what the kernel's pointers refer to.
@@ -36,13 +37,18 @@ struct Arguments {
   template <class S>
   kernel::QualityFocalInput<S> input() const {
     using T = kernel::Arithmetic<S>;
-    return {constDataOf<S>(logits), labels.const_data_ptr<int64_t>(), constDataOf<T>(quality), constDataOf<T>(weight),
-            logits.size(1),         beta,                             probabilities};
+    return {constDataOf<S>(logits),
+            labels.const_data_ptr<int64_t>(),
+            constDataOf<T>(quality),
+            constDataOf<T>(weight),
+            logits.size(1),
+            beta,
+            probabilities};
   }
 };
 
-Tensor forwardCpu(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight, double beta,
-                  bool probabilities) {
+Tensor forwardCpu(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight,
+                  double beta, bool probabilities) {
   const Arguments arguments(logits, labels, quality, weight, beta, probabilities);
   double sum = 0;
   withStorageType(logits, "logits", [&]<class S>(S) {
@@ -66,27 +72,23 @@ Tensor backwardCpu(const Tensor& gradient, const Tensor& logits, const Tensor& l
   return out;
 }
 
-Tensor forwardOp(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight, double beta,
-                 bool probabilities) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("hdtrain::quality_focal_loss", "")
-                             .typed<decltype(forwardCpu)>();
+Tensor forwardOp(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight,
+                 double beta, bool probabilities) {
+  static const auto op = registered<decltype(forwardCpu)>("quality_focal_loss");
   return op.call(logits, labels, quality, weight, beta, probabilities);
 }
 
 Tensor backwardOp(const Tensor& gradient, const Tensor& logits, const Tensor& labels, const Tensor& quality,
                   const Tensor& weight, double beta, bool probabilities) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("hdtrain::quality_focal_loss_backward", "")
-                             .typed<decltype(backwardCpu)>();
+  static const auto op = registered<decltype(backwardCpu)>("quality_focal_loss_backward");
   return op.call(gradient, logits, labels, quality, weight, beta, probabilities);
 }
 
 using namespace torch::autograd;
 
 struct QualityFocalFunction : Function<QualityFocalFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& logits, const Tensor& labels, const Tensor& quality,
-                        const Tensor& weight, double beta, bool probabilities) {
+  static Tensor forward(AutogradContext* context, const Tensor& logits, const Tensor& labels,
+                        const Tensor& quality, const Tensor& weight, double beta, bool probabilities) {
     at::AutoDispatchBelowADInplaceOrView below;
     context->save_for_backward({logits, labels, quality, weight});
     context->saved_data["beta"] = beta;
@@ -96,8 +98,8 @@ struct QualityFocalFunction : Function<QualityFocalFunction> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    return {backwardOp(gradients[0], saved[0], saved[1], saved[2], saved[3], context->saved_data["beta"].toDouble(),
-                       context->saved_data["probabilities"].toBool()),
+    return {backwardOp(gradients[0], saved[0], saved[1], saved[2], saved[3],
+                       context->saved_data["beta"].toDouble(), context->saved_data["probabilities"].toBool()),
             {},
             {},
             {},
@@ -106,8 +108,8 @@ struct QualityFocalFunction : Function<QualityFocalFunction> {
   }
 };
 
-Tensor forwardAutograd(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight,
-                       double beta, bool probabilities) {
+Tensor forwardAutograd(const Tensor& logits, const Tensor& labels, const Tensor& quality,
+                       const Tensor& weight, double beta, bool probabilities) {
   return QualityFocalFunction::apply(logits, labels, quality, weight, beta, probabilities);
 }
 
@@ -116,20 +118,24 @@ TORCH_LIBRARY_FRAGMENT(hdtrain, m) {
       "quality_focal_loss(Tensor logits, Tensor labels, Tensor quality, Tensor weight, float beta, "
       "bool probabilities) -> Tensor");
   m.def(
-      "quality_focal_loss_backward(Tensor gradient, Tensor logits, Tensor labels, Tensor quality, Tensor weight, "
+      "quality_focal_loss_backward(Tensor gradient, Tensor logits, Tensor labels, Tensor quality, Tensor "
+      "weight, "
       "float beta, bool probabilities) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(hdtrain, CPU, m) {
   m.impl("quality_focal_loss", forwardCpu);
   m.impl("quality_focal_loss_backward", backwardCpu);
 }
-TORCH_LIBRARY_IMPL(hdtrain, Autograd, m) { m.impl("quality_focal_loss", forwardAutograd); }
+TORCH_LIBRARY_IMPL(hdtrain, Autograd, m) {
+  m.impl("quality_focal_loss", forwardAutograd);
+}
 
 }  // namespace
+}  // namespace quality_focal
 
-Tensor qualityFocalLoss(const Tensor& logits, const Tensor& labels, const Tensor& quality, const Tensor& weight,
-                        double beta, bool probabilities) {
-  return forwardOp(logits, labels, quality, weight, beta, probabilities);
+Tensor qualityFocalLoss(const Tensor& logits, const Tensor& labels, const Tensor& quality,
+                        const Tensor& weight, double beta, bool probabilities) {
+  return quality_focal::forwardOp(logits, labels, quality, weight, beta, probabilities);
 }
 
 }  // namespace hd::ops

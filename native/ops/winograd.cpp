@@ -60,7 +60,7 @@ void forEachProduct(int64_t panels, const Body& body) {
   });
 }
 
-/// Dense N×C×H×W tensors in channels_last memory as levels of tiles.
+/// Dense N×C×H×W tensors in channels_last memory as levels of tiles; those without elements are left out.
 template <class Pixel>
 struct Pyramid {
   std::vector<TiledLevel<Pixel>> levels;
@@ -68,6 +68,7 @@ struct Pyramid {
 
   explicit Pyramid(const Tensors& tensors) {
     for (const Tensor& tensor : tensors) {
+      if (tensor.numel() == 0) continue;
       Pixel* pixels = nullptr;
       if constexpr (std::is_const_v<Pixel>) {
         pixels = tensor.const_data_ptr<float>();
@@ -150,7 +151,7 @@ Tensor weightGradient(const Tensors& inputs, const Tensors& gradients, const Ten
   return out;
 }
 
-Tensors channelsLast(const Tensors& tensors) {
+Tensors channelsLast(at::TensorList tensors) {
   Tensors out;
   for (const Tensor& tensor : tensors) out.push_back(tensor.contiguous(at::MemoryFormat::ChannelsLast));
   return out;
@@ -159,8 +160,10 @@ Tensors channelsLast(const Tensors& tensors) {
 using namespace torch::autograd;
 
 struct Conv3x3Function : Function<Conv3x3Function> {
+  /// Gradients come in the order of the arguments. A TensorList: of a std::vector Function::apply would not see that it
+  /// holds variables.
   static variable_list forward(AutogradContext* context, const Tensor& weight, const std::optional<Tensor>& bias,
-                               const Tensors& inputs) {
+                               at::TensorList inputs) {
     const Tensors levels = channelsLast(inputs);
     variable_list kept = {weight};
     kept.insert(kept.end(), levels.begin(), levels.end());
@@ -173,6 +176,7 @@ struct Conv3x3Function : Function<Conv3x3Function> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    require(!at::GradMode::is_enabled(), "expected a first derivative of conv3x3 but received create_graph: use at::convolution");
     const auto saved = context->get_saved_variables();
     const Tensor& weight = saved[0];
     const int64_t outChannels = weight.size(0), inChannels = weight.size(1);
@@ -224,11 +228,13 @@ std::vector<Tensor> conv3x3(const std::vector<Tensor>& inputs, const Tensor& wei
   const bool hasBias = bias && bias->defined();
   require(!hasBias || (isPlainFloat(*bias) && bias->dim() == 1 && bias->size(0) == weight.size(0)),
           "expected a float32 bias with ", weight.size(0), " elements but received another: pass one for each output channel");
-  return Conv3x3Function::apply(weight, hasBias ? bias : std::nullopt, inputs);
+  return Conv3x3Function::apply(weight, hasBias ? bias : std::nullopt, at::TensorList(inputs));
 }
 
 bool prefersWinograd(const std::vector<Tensor>& inputs, const Tensor& weight) {
-  constexpr int64_t fewestChannels = 64, fewestTiles = 32;
+  // The transformed weight costs as much as some tens of tiles, and far more when it does not fit the cache.
+  constexpr int64_t fewestChannels = 64, fewestTiles = 32, fewestTilesForLargeWeights = 256;
+  constexpr int64_t largeWeight = 400 * 400;
   if (!isPlainFloat(weight) || weight.dim() != 4 || weight.size(2) != 3 || weight.size(3) != 3) return false;
   if (std::min(weight.size(0), weight.size(1)) < fewestChannels) return false;
   int64_t tiles = 0;
@@ -236,7 +242,8 @@ bool prefersWinograd(const std::vector<Tensor>& inputs, const Tensor& weight) {
     if (!isPlainFloat(x) || x.dim() != 4 || x.size(1) != weight.size(1)) return false;
     tiles += x.size(0) * ceilDivide(x.size(2), tileSide) * ceilDivide(x.size(3), tileSide);
   }
-  return tiles >= fewestTiles;
+  const bool large = weight.size(0) * weight.size(1) > largeWeight;
+  return tiles >= (large ? fewestTilesForLargeWeights : fewestTiles);
 }
 
 }  // namespace hd::ops

@@ -38,7 +38,7 @@ export function inputDigest(libtorch, tests) {
 export function buildNative(libtorch, { tests = false } = {}) {
   const [own, all] = [false, true].map((withTests) => inputDigest(libtorch.folder, withTests));
   const done = existsSync(stamp) ? readFileSync(stamp, 'utf8').split('\n') : [];
-  const addon = join(buildFolder, 'hdtrain.node');
+  const addon = join(buildFolder, 'Release/hdtrain.node');
   if (existsSync(addon) && done.includes(tests ? all : own)) return;
   step(`building the native ${tests ? 'addon and tests' : 'addon'} (some minutes the first time)`);
   const require = createRequire(join(root, 'package.json'));

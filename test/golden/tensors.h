@@ -28,7 +28,8 @@ inline torch::Tensor tensorOf(const hd::Value& value) {
   return out.to(dtype == "f32" ? torch::kFloat32 : dtype == "i64" ? torch::kInt64 : dtype == "bool" ? torch::kBool : torch::kFloat64);
 }
 
-/// Fills one parameter or buffer by the formula of {"namespace","gains","fills","kept_as_constructed"}.
+/// Fills one parameter or buffer by the formula of {"namespace", "gains": [{"prefix", "factor"}], "fills": [{"name", "value"}],
+/// "kept_as_constructed"}; of the gains the first whose prefix starts the name counts.
 inline void fillParameter(torch::Tensor tensor, const std::string& name, const hd::Value& formula) {
   if (const hd::Value* kept = formula.find("kept_as_constructed"); kept != nullptr && !kept->isNull()) {
     for (const hd::Value& tail : kept->asArray()) {
@@ -36,9 +37,12 @@ inline void fillParameter(torch::Tensor tensor, const std::string& name, const h
     }
   }
   torch::NoGradGuard guard;
-  if (const hd::Value* fills = formula.find("fills"); fills != nullptr && fills->find(name) != nullptr) {
-    tensor.fill_(fills->at(name).asNumber());
-    return;
+  if (const hd::Value* fills = formula.find("fills"); fills != nullptr && !fills->isNull()) {
+    for (const hd::Value& fill : fills->asArray()) {
+      if (fill.at("name").asString() != name) continue;
+      tensor.fill_(fill.at("value").asNumber());
+      return;
+    }
   }
   if (!tensor.is_floating_point()) {
     tensor.zero_();
@@ -46,16 +50,10 @@ inline void fillParameter(torch::Tensor tensor, const std::string& name, const h
   }
   double gain = 1;
   if (const hd::Value* gains = formula.find("gains"); gains != nullptr && !gains->isNull()) {
-    // Either an object {prefix: gain} or an array of [prefix, gain]; the first match counts.
-    auto matches = [&](const std::string& prefix) { return name.compare(0, prefix.size(), prefix) == 0; };
-    if (gains->isObject()) {
-      for (const auto& [prefix, value] : gains->asObject()) {
-        if (matches(prefix)) { gain = value.asNumber(); break; }
-      }
-    } else {
-      for (const hd::Value& pair : gains->asArray()) {
-        if (matches(pair.asArray()[0].asString())) { gain = pair.asArray()[1].asNumber(); break; }
-      }
+    for (const hd::Value& entry : gains->asArray()) {
+      if (name.compare(0, entry.at("prefix").asString().size(), entry.at("prefix").asString()) != 0) continue;
+      gain = entry.at("factor").asNumber();
+      break;
     }
   }
   const uint64_t hash = hd::hashName(formula.at("namespace").asString() + name);

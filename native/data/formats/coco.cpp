@@ -1,9 +1,11 @@
-// COCO JSON: spec { images: folder, annotations: file, classes?: names to use and their order, keepEmpty, minSide }.
-// Classes default to all categories by rising id. One pass of simdjson's On-Demand parser, members in any order.
+// COCO JSON: spec { images: folder, annotations: file, classes?: names to use and their order, keepEmpty,
+// minSide }. Classes default to all categories by rising id. One pass of simdjson's On-Demand parser, members
+// in any order.
 //
-// Broken structure (syntax, types, duplicate image or category ids) throws; an annotation with bad content becomes a
-// finding and is dropped. Semantics: crowd and `ignore` stay as regions to ignore; `area` defaults to the box's; run
-// lengths that do not fill the picture, and polygons with fewer than three points, are dropped without their annotation.
+// Broken structure (syntax, types, duplicate image or category ids) throws; an annotation with bad content
+// becomes a finding and is dropped. Semantics: crowd and `ignore` stay as regions to ignore; `area` defaults
+// to the box's; run lengths that do not fill the picture, and polygons with fewer than three points, are
+// dropped without their annotation.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -51,13 +53,16 @@ class CocoReader {
   }
 
  private:
-  // --- the document --------------------------------------------------------------------------------------------------
+  // --- the document ---
 
   void readRoot(json::document& document) {
     json::object root;
-    if (document.get_object().get(root) != simdjson::SUCCESS) {
+    const auto error = document.get_object().get(root);
+    if (error != simdjson::SUCCESS && error != simdjson::INCORRECT_TYPE)
+      throw simdjson::simdjson_error(error);
+    if (error == simdjson::INCORRECT_TYPE) {
       file_.fail("an object with images, annotations and categories", "the whole file", file_.start(),
-           "name a COCO annotation file; a list is a result file, which 'hdtrain score --dt' reads");
+                 "name a COCO annotation file; a list is a result file, which 'hdtrain score --dt' reads");
     }
     bool images = false, categories = false, annotations = false;
     for (auto field : root) {
@@ -71,17 +76,23 @@ class CocoReader {
       }
     }
     if (!images || builder_.images() == 0) {
-      file_.fail("a list of images", "images", images ? "an empty list" : "nothing", "name a file that describes pictures");
+      file_.fail("a list of images", "images", images ? "an empty list" : "nothing",
+                 "name a file that describes pictures");
     }
     if (!categories || names_.empty()) {
-      file_.fail("a list of categories", "categories", categories ? "an empty list" : "nothing", "add the categories");
+      file_.fail("a list of categories", "categories", categories ? "an empty list" : "nothing",
+                 "add the categories");
     }
-    if (!annotations) builder_.report("no-annotations", path_, "the file has no list 'annotations': all pictures are empty");
+    if (!annotations)
+      builder_.report("no-annotations", path_, "the file has no list 'annotations': all pictures are empty");
   }
 
   bool readList(json::value value, const char* name, void (CocoReader::*readElement)(json::object, int64_t)) {
     json::array list;
-    if (value.get_array().get(list) != simdjson::SUCCESS) {
+    const auto error = value.get_array().get(list);
+    if (error != simdjson::SUCCESS && error != simdjson::INCORRECT_TYPE)
+      throw simdjson::simdjson_error(error);
+    if (error == simdjson::INCORRECT_TYPE) {
       file_.fail("a list", name, value.raw_json_token(), "correct the file");
     }
     int64_t index = 0;
@@ -109,9 +120,11 @@ class CocoReader {
         hasName = true;
       }
     }
-    if (!hasId || !hasName) file_.fail("id and name", Place{"categories", index}.text(), "only one of them", "add the missing one");
+    if (!hasId || !hasName)
+      file_.fail("id and name", Place{"categories", index}.text(), "only one of them", "add the missing one");
     if (!categoryName_.emplace(id, name).second) {
-      file_.fail("different ids", Place{"categories", index, "id"}.text(), concat(id, " a second time"), "renumber the categories");
+      file_.fail("different ids", Place{"categories", index, "id"}.text(), concat(id, " a second time"),
+                 "renumber the categories");
     }
     names_.push_back(std::move(name));
     categoryIds_.push_back(id);
@@ -125,7 +138,8 @@ class CocoReader {
       if (value.is_null()) return int64_t{0};
       const int64_t pixels = file_.integer(value, {"images", index, key});
       if (pixels < 0 || pixels > maxSide) {
-        file_.fail("0…1048576 pixels", Place{"images", index, key}.text(), concat(pixels), "correct the size, or leave it out");
+        file_.fail("0…1048576 pixels", Place{"images", index, key}.text(), concat(pixels),
+                   "correct the size, or leave it out");
       }
       return pixels;
     };
@@ -143,18 +157,20 @@ class CocoReader {
       }
     }
     if (!hasId || name.empty()) {
-      file_.fail("id and file_name", Place{"images", index}.text(), hasId ? "no file_name" : "no id", "add the missing one");
+      file_.fail("id and file_name", Place{"images", index}.text(), hasId ? "no file_name" : "no id",
+                 "add the missing one");
     }
     if (!imageIndex_.emplace(id, builder_.images()).second) {
       file_.fail("different ids", Place{"images", index, "id"}.text(), concat(id, " a second time"),
-           "renumber the images; files that were merged often repeat ids");
+                 "renumber the images; files that were merged often repeat ids");
     }
     if (!fileNames_.insert(name).second) {
-      builder_.report("duplicate-file", Place{"images", index}.text(), concat("file_name '", name, "' stands twice"));
+      builder_.report("duplicate-file", Place{"images", index}.text(),
+                      concat("file_name '", name, "' stands twice"));
     }
     const bool complete = width > 0 && height > 0;
-    builder_.addImage(id, (std::filesystem::path(folder_) / name).string(), complete ? static_cast<int>(width) : 0,
-                      complete ? static_cast<int>(height) : 0);
+    builder_.addImage(id, (std::filesystem::path(folder_) / name).string(),
+                      complete ? static_cast<int>(width) : 0, complete ? static_cast<int>(height) : 0);
   }
 
   void readAnnotation(json::object object, int64_t index) {
@@ -228,7 +244,8 @@ class CocoReader {
       const bool finite = std::all_of(list_.begin(), list_.end(), [](double x) { return std::isfinite(x); });
       if (list_.size() < 6 || list_.size() % 2 != 0 || !finite) {
         builder_.report("invalid-polygon", name(raw),
-                        concat("a polygon of ", list_.size(), " numbers", finite ? "" : ", some not finite", ": dropped"));
+                        concat("a polygon of ", list_.size(), " numbers", finite ? "" : ", some not finite",
+                               ": dropped"));
         continue;
       }
       polygons_.emplace_back(list_.begin(), list_.end());
@@ -251,13 +268,14 @@ class CocoReader {
           counts = unpackRle(packed);
         } else {
           file_.numbers(value, place, list_);
-          const bool valid =
-              std::all_of(list_.begin(), list_.end(), [](double run) { return run >= 0 && run <= UINT32_MAX; });
+          const bool valid = std::all_of(list_.begin(), list_.end(),
+                                         [](double run) { return run >= 0 && run <= UINT32_MAX; });
           if (valid) counts.emplace(list_.begin(), list_.end());
         }
       }
     }
-    const bool sized = size.size() == 2 && size[0] >= 1 && size[0] <= maxSide && size[1] >= 1 && size[1] <= maxSide;
+    const bool sized =
+        size.size() == 2 && size[0] >= 1 && size[0] <= maxSide && size[1] >= 1 && size[1] <= maxSide;
     const int64_t pixels = counts ? std::accumulate(counts->begin(), counts->end(), int64_t{0}) : -1;
     if (!sized || static_cast<double>(pixels) != size[0] * size[1]) {
       builder_.report("invalid-rle", name(raw), "run lengths do not add up to height × width: mask dropped");
@@ -273,7 +291,8 @@ class CocoReader {
     file_.numbers(value, {"annotations", raw.index, "keypoints"}, list_);
     const bool finite = std::all_of(list_.begin(), list_.end(), [](double x) { return std::isfinite(x); });
     if (list_.size() % 3 != 0 || !finite) {
-      builder_.report("invalid-keypoints", name(raw), concat(list_.size(), " numbers are no x, y, v triples: dropped"));
+      builder_.report("invalid-keypoints", name(raw),
+                      concat(list_.size(), " numbers are no x, y, v triples: dropped"));
       return;
     }
     bool labelled = false;
@@ -282,7 +301,7 @@ class CocoReader {
     if (labelled) raw.annotation.keypoints = builder_.table().addKeypoints(triples);
   }
 
-  // --- after the document --------------------------------------------------------------------------------------------
+  // --- after the document ---
 
   void chooseClasses() {
     std::vector<int64_t> ids;
@@ -295,10 +314,11 @@ class CocoReader {
         const auto found = std::find(names_.begin(), names_.end(), wanted);
         if (found == names_.end()) {
           const std::string nearest = nearestName(wanted, names_);
-          throw Error("HD_DATA_CLASSES",
-                      concat("expected a category of ", path_, " for data.classes but received '", wanted, "'",
-                             nearest.empty() ? ": correct the name" : concat(": did you mean '", nearest, "'?")),
-                      path_);
+          throw Error(
+              "HD_DATA_CLASSES",
+              concat("expected a category of ", path_, " for data.classes but received '", wanted, "'",
+                     nearest.empty() ? ": correct the name" : concat(": did you mean '", nearest, "'?")),
+              path_);
         }
         ids.push_back(categoryIds_[static_cast<size_t>(found - names_.begin())]);
       }
@@ -313,7 +333,8 @@ class CocoReader {
     for (RawAnnotation& raw : raw_) {
       Annotation& a = raw.annotation;
       if (!categoryName_.contains(raw.categoryId)) {
-        builder_.report("unknown-class", name(raw), concat("no category has id ", raw.categoryId, ": dropped"));
+        builder_.report("unknown-class", name(raw),
+                        concat("no category has id ", raw.categoryId, ": dropped"));
         continue;
       }
       const auto label = label_.find(raw.categoryId);
@@ -327,8 +348,8 @@ class CocoReader {
         builder_.report("duplicate-id", name(raw), "another annotation has this id: both are kept");
       }
       a.label = label->second;
-      if (a.rle >= 0 &&
-          (raw.maskWidth != builder_.width(image->second) || raw.maskHeight != builder_.height(image->second))) {
+      if (a.rle >= 0 && (raw.maskWidth != builder_.width(image->second) ||
+                         raw.maskHeight != builder_.height(image->second))) {
         builder_.report("invalid-rle", name(raw), "the mask has another size than the picture: mask dropped");
         a.rle = -1;
       }

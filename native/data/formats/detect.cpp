@@ -28,7 +28,7 @@ struct Detected {
   std::vector<std::string> warnings;
 };
 
-// --- COCO ------------------------------------------------------------------------------------------------------------
+// --- COCO ---
 
 /// The first picture's name, or nothing when the file holds no COCO images.
 std::optional<std::string> firstCocoName(const fs::path& file) {
@@ -36,7 +36,8 @@ std::optional<std::string> firstCocoName(const fs::path& file) {
   simdjson::ondemand::parser parser;
   try {
     auto document = parser.iterate(text.data(), text.size(), text.capacity());
-    for (auto image : document["images"].get_array()) return std::string(std::string_view(image["file_name"]));
+    for (auto image : document["images"].get_array())
+      return std::string(std::string_view(image["file_name"]));
   } catch (const simdjson::simdjson_error&) {
     return std::nullopt;  // broken files are reported by the reader, once it is known that nothing else fits
   }
@@ -65,8 +66,11 @@ std::optional<Detected> detectCoco(const Layout& layout) {
     const auto& [rank, file] = choice;
     if (rank == 0) continue;
     const std::string name = *firstCocoName(file);
-    const auto images = layout.folderHolding(split, [&](const fs::path& folder) { return isFile(folder / name); });
-    if (!images) detected.warnings.push_back(concat("no folder holds ", name, " of ", file.string(), ": set images by hand"));
+    const auto images =
+        layout.folderHolding(split, [&](const fs::path& folder) { return isFile(folder / name); });
+    if (!images)
+      detected.warnings.push_back(
+          concat("no folder holds ", name, " of ", file.string(), ": set images by hand"));
     Value spec;
     spec.set("images", images.value_or(layout.root()).string());
     spec.set("annotations", file.string());
@@ -75,7 +79,7 @@ std::optional<Detected> detectCoco(const Layout& layout) {
   return detected.specs.empty() ? std::nullopt : std::optional(detected);
 }
 
-// --- VOC -------------------------------------------------------------------------------------------------------------
+// --- VOC ---
 
 bool holdsPicture(const fs::path& folder, const std::string& stem) {
   for (const char* extension : {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG"}) {
@@ -91,9 +95,8 @@ std::optional<Detected> detectVoc(const Layout& layout) {
   for (const fs::path& annotations : folders) {
     const std::string stem = withoutExtension(filesWithExtension(annotations.string(), ".xml").front());
     const std::optional<Split> own = layout.splitOf(annotations / "x.xml");
-    const auto images = layout.folderHolding(own.value_or(Split::train), [&](const fs::path& folder) {
-      return holdsPicture(folder, stem);
-    });
+    const auto images = layout.folderHolding(
+        own.value_or(Split::train), [&](const fs::path& folder) { return holdsPicture(folder, stem); });
     if (!images) continue;  // XML about something else
     Value spec;
     spec.set("images", images->string());
@@ -118,14 +121,15 @@ bool countsFromZero(Value spec) {
   return std::any_of(all.begin(), all.end(), [](const Annotation& a) { return a.x1 < 0.5f || a.y1 < 0.5f; });
 }
 
-// --- YOLO ------------------------------------------------------------------------------------------------------------
+// --- YOLO ---
 
 std::vector<std::string> yoloClasses(const Layout& layout) {
   for (const char* name : {"classes.txt", "obj.names", "labels/classes.txt", "data/obj.names"}) {
     if (isFile(layout.root() / name)) return readList((layout.root() / name).string());
   }
   for (const char* name : {"data.yaml", "data.yml", "dataset.yaml"}) {
-    if (isFile(layout.root() / name)) return yamlNames(readTextFile((layout.root() / name).string(), 1 << 20));
+    if (isFile(layout.root() / name))
+      return yamlNames(readTextFile((layout.root() / name).string(), 1 << 20));
   }
   return {};
 }
@@ -142,7 +146,8 @@ std::optional<Detected> detectYolo(const Layout& layout) {
   const fs::path images = layout.root() / "images", labels = layout.root() / "labels";
   for (const Split split : {Split::train, Split::val, Split::test}) {
     for (const std::string& name : splitNames(split)) {
-      if (add(split, images / name, labels / name) || add(split, layout.root() / name / "images", layout.root() / name / "labels")) {
+      if (add(split, images / name, labels / name) ||
+          add(split, layout.root() / name / "images", layout.root() / name / "labels")) {
         break;
       }
     }
@@ -168,7 +173,7 @@ std::optional<Detected> detectYolo(const Layout& layout) {
   return detected;
 }
 
-// --- the answer ------------------------------------------------------------------------------------------------------
+// --- the answer ---
 
 Value describe(Detected& detected) {
   auto& specs = detected.specs;
@@ -185,7 +190,8 @@ Value describe(Detected& detected) {
     spec.set("format", detected.format);
     if (detected.format == "voc" && countsFromZero(spec)) {
       spec.set("offset", 0);
-      detected.warnings.push_back(concat(spec.at("annotations").asString(), " holds the coordinate 0: set to count from 0"));
+      detected.warnings.push_back(
+          concat(spec.at("annotations").asString(), " holds the coordinate 0: set to count from 0"));
     }
   }
 
@@ -194,7 +200,8 @@ Value describe(Detected& detected) {
   std::vector<std::string> classes = datasets[Split::train]->classes();
   if (detected.format == "voc") {  // found by reading, so each split may lack some
     std::set<std::string> all;
-    for (const auto& [split, dataset] : datasets) all.insert(dataset->classes().begin(), dataset->classes().end());
+    for (const auto& [split, dataset] : datasets)
+      all.insert(dataset->classes().begin(), dataset->classes().end());
     classes.assign(all.begin(), all.end());
   } else if (datasets.contains(Split::val) && datasets[Split::val]->classes() != classes) {
     detected.warnings.emplace_back("train and val have different classes: those of train are used");
@@ -229,10 +236,11 @@ Value detectDataset(const std::string& folder) {
   for (const auto detect : {detectCoco, detectVoc, detectYolo}) {
     if (auto detected = detect(layout)) return describe(*detected);
   }
-  throw Error("HD_DATA_DETECT",
-              concat("expected COCO JSON, VOC XML or YOLO labels for ", folder,
-                     " but received none of them: name the folder that holds images/ and annotations/ or labels/"),
-              folder);
+  throw Error(
+      "HD_DATA_DETECT",
+      concat("expected COCO JSON, VOC XML or YOLO labels for ", folder,
+             " but received none of them: name the folder that holds images/ and annotations/ or labels/"),
+      folder);
 }
 
 std::vector<std::string> yamlNames(const std::string& text) {
@@ -245,11 +253,13 @@ std::vector<std::string> yamlNames(const std::string& text) {
   };
   std::vector<std::string> names;
   const auto lines = splitLines(text);
-  const auto start = std::find_if(lines.begin(), lines.end(), [](std::string_view line) { return line.starts_with("names:"); });
+  const auto start = std::find_if(lines.begin(), lines.end(),
+                                  [](std::string_view line) { return line.starts_with("names:"); });
   if (start == lines.end()) return names;
   std::string flow(trim(start->substr(6)));
   if (flow.starts_with('[')) {
-    for (auto line = start + 1; line != lines.end() && flow.find(']') == std::string::npos; ++line) flow += *line;
+    for (auto line = start + 1; line != lines.end() && flow.find(']') == std::string::npos; ++line)
+      flow += *line;
     std::string_view rest(flow);
     rest = rest.substr(1, rest.find(']') - 1);
     while (!rest.empty()) {

@@ -1,5 +1,6 @@
-// Pictures without annotations, for predict: spec { files: [paths], classes?: names for the labels of a model }. A file
-// that cannot be read keeps its place with width = height = 0, is reported, and is not in trainable().
+// Pictures without annotations, for predict: spec { files: [paths], classes?: names for the labels of a model
+// }. A file that cannot be read keeps its place with width = height = 0, is reported, and is not in
+// trainable().
 #include "core/error.h"
 #include "data/dataset_builder.h"
 #include "data/formats/format.h"
@@ -11,7 +12,8 @@ std::shared_ptr<const Dataset> readFiles(const Value& spec) {
   DatasetBuilder builder("");
   const std::vector<std::string> files = spec.strings("files");
   if (files.empty()) {
-    throw Error("HD_DATA_EMPTY", "expected at least one picture for files but received none: name .jpg or .png files");
+    throw Error("HD_DATA_EMPTY",
+                "expected at least one picture for files but received none: name .jpg or .png files");
   }
   std::vector<std::string> classes = spec.strings("classes");
   if (classes.empty()) classes.emplace_back("object");

@@ -13,7 +13,9 @@ constexpr int64_t maxFileBytes = 0xFFFFFFFFll - 4096;  // simdjson's positions h
 
 }  // namespace
 
-std::string Place::text() const { return concat(list, "[", index, "]", *field == '\0' ? "" : ".", field); }
+std::string Place::text() const {
+  return concat(list, "[", index, "]", *field == '\0' ? "" : ".", field);
+}
 
 void JsonFile::parse(const std::function<void(simdjson::ondemand::document&)>& read) {
   text_ = readTextFile(path_, maxFileBytes, simdjson::SIMDJSON_PADDING);
@@ -25,24 +27,30 @@ void JsonFile::parse(const std::function<void(simdjson::ondemand::document&)>& r
     }
     read(document);
     // A location after the whole value: something follows it.
-    if (document.current_location().error() == simdjson::SUCCESS) throw simdjson::simdjson_error(simdjson::TAPE_ERROR);
+    if (document.current_location().error() == simdjson::SUCCESS)
+      throw simdjson::simdjson_error(simdjson::TAPE_ERROR);
   } catch (const simdjson::simdjson_error& failure) {
     const char* at = nullptr;
-    const bool known = document.current_location().get(at) == simdjson::SUCCESS;
+    const bool known =
+        failure.error() != simdjson::INCOMPLETE_ARRAY_OR_OBJECT &&  // its place is the end of the file
+        document.current_location().get(at) == simdjson::SUCCESS;
     failSyntax(failure.error(), known ? static_cast<size_t>(at - text_.data()) : text_.size());
   }
 }
 
 void JsonFile::failSyntax(simdjson::error_code error, size_t offset) const {
   throw Error("HD_DATA_JSON",
-              concat("expected valid JSON for ", path_, " but received an error at byte ", std::min(offset, text_.size()), " of ",
-                     text_.size(), " (", simdjson::error_message(error), "): export or download the file again"),
+              concat("expected valid JSON for ", path_, " but received an error at byte ",
+                     std::min(offset, text_.size()), " of ", text_.size(), " (",
+                     simdjson::error_message(error), "): export or download the file again"),
               path_);
 }
 
-void JsonFile::fail(const char* what, const std::string& place, std::string_view received, const char* cure) const {
+void JsonFile::fail(const char* what, const std::string& place, std::string_view received,
+                    const char* cure) const {
   throw Error("HD_DATA_FORMAT",
-              concat("expected ", what, " for ", place, " but received ", trim(received).substr(0, 60), " (", path_, "): ", cure),
+              concat("expected ", what, " for ", place, " but received ", trim(received).substr(0, 60), " (",
+                     path_, "): ", cure),
               concat(path_, ": ", place));
 }
 
@@ -69,7 +77,8 @@ int64_t JsonFile::integer(Value value, const Place& place) const {
   int64_t exact = 0;
   if (value.get_int64().get(exact) == simdjson::SUCCESS) return exact;
   double real = 0;
-  if (value.get_double().get(real) == simdjson::SUCCESS && real == std::trunc(real) && std::abs(real) < 0x1p53) {
+  if (value.get_double().get(real) == simdjson::SUCCESS && real == std::trunc(real) &&
+      std::abs(real) < 0x1p53) {
     return static_cast<int64_t>(real);
   }
   fail("an integer", place.text(), value.raw_json_token(), "write numbers without quotes or fractions");

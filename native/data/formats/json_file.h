@@ -1,6 +1,8 @@
-// A large JSON file read in one pass by simdjson's On-Demand parser, with typed access whose errors name the place.
+// A large JSON file read in one pass by simdjson's On-Demand parser, with typed access whose errors name the
+// place.
 //
-// On-Demand checks what is read and skips the rest, so a fault in a member that nobody asks for goes unnoticed.
+// On-Demand checks what is read and skips the rest, so a fault in a member that nobody asks for goes
+// unnoticed.
 #pragma once
 
 #include <simdjson.h>
@@ -27,15 +29,16 @@ class JsonFile {
 
   explicit JsonFile(std::string path) : path_(std::move(path)) {}
 
-  /// Calls `read` with the document. Throws HD_DATA_JSON with the byte offset for broken syntax, HD_DATA_FILE and
-  /// HD_DATA_TOO_LARGE (4 GB) for the file.
+  /// Calls `read` with the document. Throws HD_DATA_JSON with the byte offset for broken syntax, HD_DATA_FILE
+  /// and HD_DATA_TOO_LARGE (4 GB) for the file.
   void parse(const std::function<void(simdjson::ondemand::document&)>& read);
 
   /// The first characters, for messages about the whole file.
   std::string_view start() const { return std::string_view(text_).substr(0, 20); }
 
   /// HD_DATA_FORMAT: expected `what` for `place` but received `received`: `cure`.
-  [[noreturn]] void fail(const char* what, const std::string& place, std::string_view received, const char* cure) const;
+  [[noreturn]] void fail(const char* what, const std::string& place, std::string_view received,
+                         const char* cure) const;
 
   // Each reads a value once and throws HD_DATA_FORMAT when it has another type.
   double number(Value value, const Place& place) const;

@@ -21,8 +21,8 @@ std::string lower(std::string text) {
 }  // namespace
 
 const std::vector<std::string>& splitNames(Split split) {
-  static const std::vector<std::string> train{"train", "training", "trainval"}, val{"val", "valid", "validation"},
-      test{"test"};
+  static const std::vector<std::string> train{"train", "training", "trainval"},
+      val{"val", "valid", "validation"}, test{"test"};
   return split == Split::train ? train : split == Split::val ? val : test;
 }
 
@@ -36,10 +36,13 @@ Layout::Layout(const std::string& root) : root_(root) {
   fs::recursive_directory_iterator entries(root, fs::directory_options::skip_permission_denied, error);
   if (error) {
     throw Error("HD_DATA_FILE",
-                concat("expected a readable folder at ", root, " but received '", error.message(), "': check the path"), root);
+                concat("expected a readable folder at ", root, " but received '", error.message(),
+                       "': check the path"),
+                root);
   }
   folders_.push_back(root_);
-  for (const fs::recursive_directory_iterator end; entries != end && folders_.size() < maxFolders; entries.increment(error)) {
+  for (const fs::recursive_directory_iterator end; entries != end && folders_.size() < maxFolders;
+       entries.increment(error)) {
     if (error) break;
     std::error_code ignored;
     if (!entries->is_directory(ignored)) continue;
@@ -58,7 +61,8 @@ std::vector<fs::path> Layout::filesWith(const std::string& extension) const {
     std::error_code error;
     int count = 0;
     std::vector<fs::path> here;
-    for (fs::directory_iterator entry(folder, error), end; entry != end && count < maxFilesPerFolder; entry.increment(error)) {
+    for (fs::directory_iterator entry(folder, error), end; entry != end && count < maxFilesPerFolder;
+         entry.increment(error)) {
       if (error) break;
       if (lower(entry->path().extension().string()) != extension || !isFile(entry->path())) continue;
       here.push_back(entry->path());
@@ -92,7 +96,8 @@ std::optional<fs::path> Layout::list(Split split) const {
   return std::nullopt;
 }
 
-std::optional<fs::path> Layout::folderHolding(Split split, const std::function<bool(const fs::path&)>& holds) const {
+std::optional<fs::path> Layout::folderHolding(Split split,
+                                              const std::function<bool(const fs::path&)>& holds) const {
   const auto named = [&](const fs::path& folder) {
     const std::string name = lower(folder.lexically_relative(root_).string());
     return std::any_of(splitNames(split).begin(), splitNames(split).end(),

@@ -24,7 +24,8 @@ class Layout {
   explicit Layout(const std::string& root);
 
   const std::filesystem::path& root() const { return root_; }
-  /// Files with this extension: all of the root, annotations/ and annotation-sized folders; at most 100 a folder.
+  /// Files with this extension: all of the root, annotations/ and annotation-sized folders; at most 100 a
+  /// folder.
   std::vector<std::filesystem::path> filesWith(const std::string& extension) const;
   /// What the name of a file, or the folder it lies in, says: "…train….json" → train.
   std::optional<Split> splitOf(const std::filesystem::path& file) const;

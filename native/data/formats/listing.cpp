@@ -15,8 +15,10 @@ constexpr int64_t maxListBytes = 256 << 20;
 constexpr int maxDepth = 8;
 
 [[noreturn]] void failFolder(const std::string& folder, const std::string& reason) {
-  throw Error("HD_DATA_FILE",
-              concat("expected a readable folder at ", folder, " but received '", reason, "': check the path"), folder);
+  throw Error(
+      "HD_DATA_FILE",
+      concat("expected a readable folder at ", folder, " but received '", reason, "': check the path"),
+      folder);
 }
 
 std::string lower(std::string text) {
@@ -38,7 +40,8 @@ PictureFolder::PictureFolder(const std::string& folder) : folder_(folder) {
   for (const fs::recursive_directory_iterator end; entries != end; entries.increment(error)) {
     if (error) failFolder(folder, error.message());
     if (entries.depth() >= maxDepth) entries.disable_recursion_pending();
-    if (isPicture(entries->path())) names_.push_back(entries->path().lexically_relative(folder).generic_string());
+    if (isPicture(entries->path()))
+      names_.push_back(entries->path().lexically_relative(folder).generic_string());
   }
   if (error) failFolder(folder, error.message());
   std::sort(names_.begin(), names_.end());
@@ -51,10 +54,13 @@ PictureFolder::PictureFolder(const std::string& folder) : folder_(folder) {
   }
 }
 
-std::string PictureFolder::path(const std::string& name) const { return (fs::path(folder_) / name).string(); }
+std::string PictureFolder::path(const std::string& name) const {
+  return (fs::path(folder_) / name).string();
+}
 
 std::optional<std::string> PictureFolder::find(std::string_view entry) const {
-  // The longest tail of the entry that names a picture: "/data/images/train/a.jpg" → "train/a.jpg" or "a.jpg".
+  // The longest tail of the entry that names a picture: "/data/images/train/a.jpg" → "train/a.jpg" or
+  // "a.jpg".
   for (std::string tail(entry);;) {
     if (const auto exact = byName_.find(tail); exact != byName_.end()) return names_[exact->second];
     const size_t slash = tail.find('/');
@@ -82,7 +88,8 @@ std::vector<std::string> filesWithExtension(const std::string& folder, std::stri
   if (error) failFolder(folder, error.message());
   for (const fs::directory_iterator end; entries != end; entries.increment(error)) {
     if (error) failFolder(folder, error.message());
-    if (lower(entries->path().extension().string()) == extension) names.push_back(entries->path().filename().string());
+    if (lower(entries->path().extension().string()) == extension)
+      names.push_back(entries->path().filename().string());
   }
   if (error) failFolder(folder, error.message());
   std::sort(names.begin(), names.end());

@@ -9,7 +9,8 @@
 
 namespace hd::data {
 
-/// The pictures (.jpg, .jpeg, .png, any case) below a folder, listed once. Names are relative to it, with '/'.
+/// The pictures (.jpg, .jpeg, .png, any case) below a folder, listed once. Names are relative to it, with
+/// '/'.
 class PictureFolder {
  public:
   /// Throws HD_DATA_FILE when the folder cannot be listed.
@@ -19,8 +20,8 @@ class PictureFolder {
   const std::vector<std::string>& names() const { return names_; }  ///< sorted
   std::string path(const std::string& name) const;
 
-  /// The name of the picture that an entry means: a name in the folder, a path that ends in one, or one without
-  /// extension. Nothing when there is none.
+  /// The name of the picture that an entry means: a name in the folder, a path that ends in one, or one
+  /// without extension. Nothing when there is none.
   std::optional<std::string> find(std::string_view entry) const;
 
  private:
@@ -33,7 +34,8 @@ class PictureFolder {
 std::string withoutExtension(std::string_view name);
 /// "a.txt", "b.txt" … directly in the folder with this extension, sorted by name; throws HD_DATA_FILE.
 std::vector<std::string> filesWithExtension(const std::string& folder, std::string_view extension);
-/// The entries of a list file (or of a class file): lines without blanks at their ends, empty lines and '#' left out.
+/// The entries of a list file (or of a class file): lines without blanks at their ends, empty lines and '#'
+/// left out.
 std::vector<std::string> readList(const std::string& path);
 
 }  // namespace hd::data

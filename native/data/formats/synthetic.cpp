@@ -1,5 +1,5 @@
-// Generated scenes: spec { count, size: side or [width, height], seed, split: 'train' | 'val', classes?, objects?: [least,
-// most], scale?: [least, most], overlap? }. See synthetic.h.
+// Generated scenes: spec { count, size: side or [width, height], seed, split: 'train' | 'val', classes?,
+// objects?: [least, most], scale?: [least, most], overlap? }. See synthetic.h.
 #include "data/synthetic.h"
 
 #include "core/error.h"
@@ -11,11 +11,12 @@ namespace {
 /// The two numbers of an optional pair.
 template <class T>
 void readPair(const Value& spec, const char* key, T& first, T& second) {
-  const std::vector<double> pair = spec.find(key) != nullptr && spec.at(key).isArray() ? spec.numbers(key) : std::vector<double>{};
+  const std::vector<double> pair =
+      spec.find(key) != nullptr && spec.at(key).isArray() ? spec.numbers(key) : std::vector<double>{};
   if (pair.empty()) return;
   if (pair.size() != 2) {
-    throw Error("HD_DATA_SYNTHETIC",
-                concat("expected two numbers for data.", key, " but received ", pair.size(), ": give the least and the most"));
+    throw Error("HD_DATA_SYNTHETIC", concat("expected two numbers for data.", key, " but received ",
+                                            pair.size(), ": give the least and the most"));
   }
   first = static_cast<T>(pair[0]);
   second = static_cast<T>(pair[1]);

@@ -1,14 +1,15 @@
-// Pascal VOC XML: spec { images: folder, annotations: folder, list?: file, classes?, offset = 1, keepEmpty, minSide }.
-// `list` names ids or pictures, one a line (a trailing −1, 0 or 1 of VOC's class lists is left out); without it, all XML
-// files by name. Classes default to those found, sorted by name. `offset` is subtracted from all coordinates: VOC counts
-// pixels from 1 (mmdetection's XMLDataset does the same). Sizes come from the pictures' headers.
+// Pascal VOC XML: spec { images: folder, annotations: folder, list?: file, classes?, offset = 1, keepEmpty,
+// minSide }. `list` names ids or pictures, one a line (a trailing −1, 0 or 1 of VOC's class lists is left
+// out); without it, all XML files by name. Classes default to those found, sorted by name. `offset` is
+// subtracted from all coordinates: VOC counts pixels from 1 (mmdetection's XMLDataset does the same). Sizes
+// come from the pictures' headers.
 //
-// A document type declaration is refused, so no entity is ever expanded. Broken XML throws, all files listed together.
-#include <pugixml.hpp>
-
+// A document type declaration is refused, so no entity is ever expanded. Broken XML throws, all files listed
+// together.
 #include <algorithm>
 #include <filesystem>
 #include <numeric>
+#include <pugixml.hpp>
 #include <set>
 #include <unordered_map>
 
@@ -44,7 +45,8 @@ class VocReader {
         builder_(pictures_.folder()) {}
 
   std::shared_ptr<const Dataset> read() {
-    for (const std::string& entry : list_.empty() ? filesWithExtension(annotations_, ".xml") : readList(list_)) {
+    for (const std::string& entry :
+         list_.empty() ? filesWithExtension(annotations_, ".xml") : readList(list_)) {
       readEntry(entry);
     }
     problems_.throwIfAny("VOC XML", annotations_);
@@ -62,7 +64,9 @@ class VocReader {
  private:
   /// The annotation file of a list entry, or "".
   std::string annotationFile(std::string& entry) const {
-    const auto exists = [&](const std::string& id) { return fs::exists(fs::path(annotations_) / (id + ".xml")); };
+    const auto exists = [&](const std::string& id) {
+      return fs::exists(fs::path(annotations_) / (id + ".xml"));
+    };
     const auto column = entry.find_last_of(" \t");
     if (column != std::string::npos) {  // "2007_000032  1" of VOC's lists for one class
       const std::string_view flag = std::string_view(entry).substr(column + 1);
@@ -71,7 +75,8 @@ class VocReader {
     }
     const std::string base = entry.substr(entry.rfind('/') + 1);
     for (const std::string& id : {entry, withoutExtension(entry), base, withoutExtension(base)}) {
-      if (id.find('\0') == std::string::npos && exists(id)) return (fs::path(annotations_) / (id + ".xml")).string();
+      if (id.find('\0') == std::string::npos && exists(id))
+        return (fs::path(annotations_) / (id + ".xml")).string();
     }
     return {};
   }
@@ -79,12 +84,14 @@ class VocReader {
   void readEntry(std::string entry) {
     const std::string file = annotationFile(entry);
     if (file.empty()) {
-      builder_.report("missing-annotation", entry, concat("no ", withoutExtension(entry), ".xml in ", annotations_, ": left out"));
+      builder_.report("missing-annotation", entry,
+                      concat("no ", withoutExtension(entry), ".xml in ", annotations_, ": left out"));
       return;
     }
     const std::string text = readTextFile(file, maxXmlBytes);
     pugi::xml_document document;
-    const auto parsed = document.load_buffer(text.data(), text.size(), pugi::parse_default | pugi::parse_doctype);
+    const auto parsed =
+        document.load_buffer(text.data(), text.size(), pugi::parse_default | pugi::parse_doctype);
     if (!parsed) {
       problems_.add(concat(file, " at byte ", parsed.offset, ": ", parsed.description()));
       return;
@@ -112,17 +119,20 @@ class VocReader {
     const int height = root.child("size").child("height").text().as_int();
     const std::string path =
         name ? pictures_.path(*name) : (fs::path(pictures_.folder()) / withoutExtension(entry)).string();
-    const int64_t image = builder_.addImage(builder_.images() + 1, path, std::max(0, width), std::max(0, height));
+    const int64_t image =
+        builder_.addImage(builder_.images() + 1, path, std::max(0, width), std::max(0, height));
     int number = 0;
     for (const pugi::xml_node object : root.children("object")) {
-      RawObject raw{image, std::string(trim(object.child_value("name"))), concat(file, ", object ", ++number), {}};
+      RawObject raw{
+          image, std::string(trim(object.child_value("name"))), concat(file, ", object ", ++number), {}};
       Annotation& a = raw.annotation;
       a.difficult = object.child("difficult").text().as_int() != 0;
       a.polygons = a.keypoints = a.rle = -1;
       if (readBox(object.child("bndbox"), a)) {
         raw_.push_back(std::move(raw));
       } else {
-        builder_.report("invalid-box", raw.where, "no bndbox with the numbers xmin, ymin, xmax, ymax: dropped");
+        builder_.report("invalid-box", raw.where,
+                        "no bndbox with the numbers xmin, ymin, xmax, ymax: dropped");
       }
     }
   }

@@ -1,9 +1,10 @@
-// YOLO text: spec { images: folder, labels: folder, classes: names or the path of a classes.txt, list?: file, keepEmpty,
-// minSide }. One <picture>.txt a picture with lines "class cx cy w h", or "class x1 y1 x2 y2 x3 y3 …" for a polygon, all
-// divided by the picture's size. `list` names pictures, one a line; without it, all below `images`. A picture without a
-// label file has no objects.
+// YOLO text: spec { images: folder, labels: folder, classes: names or the path of a classes.txt, list?: file,
+// keepEmpty, minSide }. One <picture>.txt a picture with lines "class cx cy w h", or "class x1 y1 x2 y2 x3 y3
+// …" for a polygon, all divided by the picture's size. `list` names pictures, one a line; without it, all
+// below `images`. A picture without a label file has no objects.
 //
-// A line of another form throws, all of them listed with line numbers; classes and coordinates out of range are findings.
+// A line of another form throws, all of them listed with line numbers; classes and coordinates out of range
+// are findings.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -50,11 +51,12 @@ class YoloReader {
     }
     if (names.empty()) {
       throw Error("HD_DATA_EMPTY",
-                  concat("expected .jpg, .jpeg or .png pictures for ", list_.empty() ? pictures_.folder() : list_,
-                         " but received none: check the paths"),
+                  concat("expected .jpg, .jpeg or .png pictures for ",
+                         list_.empty() ? pictures_.folder() : list_, " but received none: check the paths"),
                   pictures_.folder());
     }
-    for (const std::string& name : names) builder_.addImage(builder_.images() + 1, pictures_.path(name), 0, 0);
+    for (const std::string& name : names)
+      builder_.addImage(builder_.images() + 1, pictures_.path(name), 0, 0);
     builder_.probeFiles(true);
     for (size_t i = 0; i < names.size(); ++i) readLabels(static_cast<int64_t>(i), names[i]);
     problems_.throwIfAny("YOLO lines", labels_);
@@ -65,7 +67,8 @@ class YoloReader {
   void readLabels(int64_t image, const std::string& name) {
     const std::string path = (fs::path(labels_) / (withoutExtension(name) + ".txt")).string();
     if (path.find('\0') != std::string::npos || !fs::exists(path)) {
-      builder_.report("missing-labels", path.c_str(), "no label file: the picture counts as one without objects");
+      builder_.report("missing-labels", path.c_str(),
+                      "no label file: the picture counts as one without objects");
       return;
     }
     const std::string text = readTextFile(path, maxLabelBytes);
@@ -98,7 +101,8 @@ class YoloReader {
     }
     ++id_;
     if (label >= static_cast<double>(classes_.size())) {
-      builder_.report("unknown-class", where, concat("class ", label, ", but there are ", classes_.size(), ": dropped"));
+      builder_.report("unknown-class", where,
+                      concat("class ", label, ", but there are ", classes_.size(), ": dropped"));
       return;
     }
     const auto beyond = [](double x) { return std::abs(x) > normalisedLimit; };
@@ -111,7 +115,8 @@ class YoloReader {
 
   void addObject(int64_t image, bool polygon, const std::string& where) {
     const double width = builder_.width(image), height = builder_.height(image);
-    if (width == 0 || height == 0) return;  // an unreadable picture, already reported: nothing to multiply with
+    if (width == 0 || height == 0)
+      return;  // an unreadable picture, already reported: nothing to multiply with
     Annotation a{};
     a.id = id_;
     a.label = static_cast<int32_t>(values_[0]);

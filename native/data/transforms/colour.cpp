@@ -1,11 +1,11 @@
 // colour: jitters brightness, contrast, saturation and hue, in this order; each amount is drawn uniformly
 // from ± its limit.
-//   probability  share of pictures, 0–1, default 1
-//   brightness   largest shift of all values as a share of 255, default 0.125
-//   contrast     largest relative change of the distance to mid-grey (127.5), default 0.5
-//   saturation   largest relative change of the distance to the pixel's luma (Rec. 601), default 0.5
-//   hue          largest turn of the hue, in turns, 0–0.5, default 0.05: a rotation of chroma in the YIQ
-//   plane
+// - probability: share of pictures, 0–1, default 1.
+// - brightness: largest shift of all values as a share of 255, default 0.125.
+// - contrast: largest relative change of the distance to mid-grey (127.5), default 0.5.
+// - saturation: largest relative change of the distance to the pixel's luma (Rec. 601), default 0.5.
+// - hue: largest turn of the hue, in turns, 0–0.5, default 0.05: a rotation of chroma in the YIQ plane.
+//
 // All four are affine in the values, so they fold into one matrix (ColourMap) and cost one pass; values are
 // clamped once, at the end.
 #include <cmath>

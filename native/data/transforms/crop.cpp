@@ -1,8 +1,9 @@
 // crop: cuts out a window of random size and place.
-//   probability  share of pictures, 0–1, default 0.5
-//   scale        [least, largest] share of each side that is kept, drawn per side, 0.05–1, default [0.5, 1]
-//   minVisible   objects with less than this share of their box inside the window are dropped, 0–1, default
-//   0.3
+// - probability: share of pictures, 0–1, default 0.5.
+// - scale: [least, largest] share of each side that is kept, drawn per side, 0.05–1, default [0.5, 1].
+// - minVisible: objects with less than this share of their box inside the window are dropped, 0–1,
+//   default 0.3.
+//
 // A window may hold no object: such a picture teaches the background.
 #include <algorithm>
 

@@ -1,8 +1,7 @@
 // flip: mirrors left and right.
-//   probability    share of pictures, 0–1, default 0.5
-//   keypointPairs  list of [left, right] keypoint numbers (0-based) that change places in a mirrored picture,
-//   as a person's
-//                  left and right eye; default none
+// - probability: share of pictures, 0–1, default 0.5.
+// - keypointPairs: list of [left, right] keypoint numbers (0-based) that change places in a mirrored
+//   picture, as a person's left and right eye; default none.
 #include "core/error.h"
 #include "data/transforms/transform.h"
 

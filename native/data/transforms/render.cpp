@@ -101,8 +101,8 @@ int64_t renderPicture(const Picture& picture, const Plan& plan, const Canvas& ca
   if (divisor == 1 && geometry.keepsPixels()) {
     moveRows(picture, geometry, canvas);
     const bool whole = geometry.width == picture.width && geometry.height == picture.height;
-    if (whole && !geometry.flipped && plan.colour.identity() && !picture.storage.empty())
-      copied = int64_t{geometry.width} * geometry.height * 3;
+    const bool untouched = whole && !geometry.flipped && plan.colour.identity();
+    if (untouched && !picture.storage.empty()) copied = int64_t{geometry.width} * geometry.height * 3;
   } else {
     resample(picture, geometry, divisor, canvas, scratch);
   }

@@ -1,8 +1,8 @@
 // resize: scales with the ratio kept until the picture fits a drawn [long, short] size, up or down.
-//   sizes  list of [long, short] in pixels, each ≥ 1, long ≥ short; one number N stands for [N, N]
-//   mode   'value' draws one of `sizes`; 'range' draws long and short, each uniform between the least and the
-//   largest
-//          of the list (whole pixels, both ends included). With one size both are that size. Default 'range'.
+// - sizes: list of [long, short] in pixels, each ≥ 1, long ≥ short; one number N stands for [N, N].
+// - mode: 'value' draws one of `sizes`; 'range' (default) draws long and short, each uniform between the
+//   least and the largest of the list, whole pixels, both ends included. With one size both are that size.
+//
 // The arithmetic is mmdetection's: s = min(long / max(w, h), short / min(w, h)), side = int(side · s + 0.5);
 // the scale that boxes get is the exact quotient of the sides, per axis.
 #include <algorithm>

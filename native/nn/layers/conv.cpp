@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "nn/layers/fold.h"
+#include "ops/winograd.h"
 
 namespace hd::nn {
 namespace {
@@ -15,8 +16,17 @@ constexpr int64_t normGroups = 32;
 constexpr double groupNormEpsilon = 1e-5;
 constexpr size_t packedCanvases = 4;
 
+/// Whether all levels go through ops::conv3x3 together.
+bool takesWinograd(const Tensors& levels, const Tensor& weight, const ConvGeometry& g) {
+  return g.kernel == 3 && g.stride == 1 && g.padding == 1 && g.dilation == 1 && g.groups == 1 &&
+         ops::prefersWinograd(levels, weight);
+}
+
 /// How a convolution is executed where gradients may be wanted: the one place to change it.
 Tensors convolve(const Tensors& levels, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry) {
+  if (takesWinograd(levels, weight, geometry)) {
+    return ops::conv3x3(levels, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+  }
   Tensors out;
   for (const Tensor& x : levels) out.push_back(convolution(x, weight, bias, geometry));
   return out;

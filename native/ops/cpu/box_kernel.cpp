@@ -9,7 +9,8 @@ namespace {
 
 // One loop per kind: the switch must not stand inside it.
 template <BoxIouKind Kind, class T>
-HD_INLINE void iouRow(const T* a, const T* x1, const T* y1, const T* x2, const T* y2, int64_t count, T eps, T* out) {
+HD_INLINE void iouRow(const T* a, const T* x1, const T* y1, const T* x2, const T* y2, int64_t count, T eps,
+                      T* out) {
   for (int64_t j = 0; j < count; ++j) {
     const T b[4] = {x1[j], y1[j], x2[j], y2[j]};
     out[j] = boxIou(Kind, a, b, eps);
@@ -19,7 +20,8 @@ HD_INLINE void iouRow(const T* a, const T* x1, const T* y1, const T* x2, const T
 }  // namespace
 
 template <class T>
-void boxLossRows(BoxLossKind kind, const T* pred, const T* target, T eps, T* out, int64_t begin, int64_t end) {
+void boxLossRows(BoxLossKind kind, const T* pred, const T* target, T eps, T* out, int64_t begin,
+                 int64_t end) {
   for (int64_t i = begin; i < end; ++i) out[i] = boxLoss(kind, pred + 4 * i, target + 4 * i, eps).value;
 }
 
@@ -35,8 +37,8 @@ double boxLossSum(BoxLossKind kind, const T* pred, const T* target, const T* wei
 }
 
 template <class T>
-void boxLossGradient(BoxLossKind kind, const T* pred, const T* target, const T* coefficient, T eps, T* gradient,
-                     int64_t begin, int64_t end) {
+void boxLossGradient(BoxLossKind kind, const T* pred, const T* target, const T* coefficient, T eps,
+                     T* gradient, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
     T* out = gradient + 4 * i;
     if (coefficient[i] == 0) {
@@ -65,12 +67,24 @@ HD_KERNEL void boxIouMatrix(BoxIouKind kind, const T* a, const T* columns, int64
     const T* box = a + 4 * i;
     T* row = out + i * count;
     switch (kind) {
-      case BoxIouKind::iou: iouRow<BoxIouKind::iou>(box, x1, y1, x2, y2, count, eps, row); break;
-      case BoxIouKind::iof: iouRow<BoxIouKind::iof>(box, x1, y1, x2, y2, count, eps, row); break;
-      case BoxIouKind::giou: iouRow<BoxIouKind::giou>(box, x1, y1, x2, y2, count, eps, row); break;
-      case BoxIouKind::diou: iouRow<BoxIouKind::diou>(box, x1, y1, x2, y2, count, eps, row); break;
-      case BoxIouKind::diouReleased: iouRow<BoxIouKind::diouReleased>(box, x1, y1, x2, y2, count, eps, row); break;
-      case BoxIouKind::ciou: iouRow<BoxIouKind::ciou>(box, x1, y1, x2, y2, count, eps, row); break;
+      case BoxIouKind::iou:
+        iouRow<BoxIouKind::iou>(box, x1, y1, x2, y2, count, eps, row);
+        break;
+      case BoxIouKind::iof:
+        iouRow<BoxIouKind::iof>(box, x1, y1, x2, y2, count, eps, row);
+        break;
+      case BoxIouKind::giou:
+        iouRow<BoxIouKind::giou>(box, x1, y1, x2, y2, count, eps, row);
+        break;
+      case BoxIouKind::diou:
+        iouRow<BoxIouKind::diou>(box, x1, y1, x2, y2, count, eps, row);
+        break;
+      case BoxIouKind::diouReleased:
+        iouRow<BoxIouKind::diouReleased>(box, x1, y1, x2, y2, count, eps, row);
+        break;
+      case BoxIouKind::ciou:
+        iouRow<BoxIouKind::ciou>(box, x1, y1, x2, y2, count, eps, row);
+        break;
     }
   }
 }
@@ -80,12 +94,12 @@ void boxIouAligned(BoxIouKind kind, const T* a, const T* b, T eps, T* out, int64
   for (int64_t i = begin; i < end; ++i) out[i] = boxIou(kind, a + 4 * i, b + 4 * i, eps);
 }
 
-#define HD_INSTANTIATE(T)                                                                                       \
-  template void boxLossRows(BoxLossKind, const T*, const T*, T, T*, int64_t, int64_t);                          \
-  template double boxLossSum(BoxLossKind, const T*, const T*, const T*, T, int64_t, int64_t);                   \
-  template void boxLossGradient(BoxLossKind, const T*, const T*, const T*, T, T*, int64_t, int64_t);            \
-  template std::vector<T> boxColumns(const T*, int64_t);                                                        \
-  template void boxIouMatrix(BoxIouKind, const T*, const T*, int64_t, T, T*, int64_t, int64_t);                 \
+#define HD_INSTANTIATE(T)                                                                            \
+  template void boxLossRows(BoxLossKind, const T*, const T*, T, T*, int64_t, int64_t);               \
+  template double boxLossSum(BoxLossKind, const T*, const T*, const T*, T, int64_t, int64_t);        \
+  template void boxLossGradient(BoxLossKind, const T*, const T*, const T*, T, T*, int64_t, int64_t); \
+  template std::vector<T> boxColumns(const T*, int64_t);                                             \
+  template void boxIouMatrix(BoxIouKind, const T*, const T*, int64_t, T, T*, int64_t, int64_t);      \
   template void boxIouAligned(BoxIouKind, const T*, const T*, T, T*, int64_t, int64_t);
 HD_INSTANTIATE(float)
 HD_INSTANTIATE(double)

@@ -19,8 +19,8 @@ double boxLossSum(BoxLossKind kind, const T* pred, const T* target, const T* wei
 
 /// gradient[i] = coefficient[i] · ∂loss/∂pred; zeros where the coefficient is 0.
 template <class T>
-void boxLossGradient(BoxLossKind kind, const T* pred, const T* target, const T* coefficient, T eps, T* gradient,
-                     int64_t begin, int64_t end);
+void boxLossGradient(BoxLossKind kind, const T* pred, const T* target, const T* coefficient, T eps,
+                     T* gradient, int64_t begin, int64_t end);
 
 /// Boxes [count, 4] as columns x1, y1, x2, y2 [4, count]: a loop over them then loads neighbours.
 template <class T>

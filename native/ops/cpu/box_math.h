@@ -1,6 +1,7 @@
-// Overlap of two boxes x1, y1, x2, y2, the losses made of it, and their gradient with respect to the first box.
-// Definitions stand in ops/losses.h. The gradients equal autograd's on the expressions that the GFL and LD code bases
-// release, halves at ties included: max(a, b) and min(a, b) give each of two equal arguments half the gradient.
+// Overlap of two boxes x1, y1, x2, y2, the losses made of it, and their gradient with respect to the first
+// box. Definitions stand in ops/losses.h. The gradients equal autograd's on the expressions that the GFL and
+// LD code bases release, halves at ties included: max(a, b) and min(a, b) give each of two equal arguments
+// half the gradient.
 #pragma once
 
 #include <algorithm>
@@ -37,8 +38,9 @@ HD_INLINE T smaller(T a, T b) {
   return a != a || a < b ? a : b;
 }
 
-/// Both boxes along one axis: lengths of the intersection and of the enclosing interval, with their derivatives by
-/// the first box's low and high end. Lengths are clamped at 0; at 0 itself the derivative passes (as torch.clamp).
+/// Both boxes along one axis: lengths of the intersection and of the enclosing interval, with their
+/// derivatives by the first box's low and high end. Lengths are clamped at 0; at 0 itself the derivative
+/// passes (as torch.clamp).
 template <class T>
 struct AxisOverlap {
   T common, commonByLow, commonByHigh;
@@ -118,6 +120,24 @@ HD_INLINE T boxIou(BoxIouKind kind, const T* a, const T* b, T eps) {
   return distance - aspectPenalty(v, ratio);
 }
 
+/// Box of a centre and its distances to the left, top, right and bottom side.
+template <class T>
+HD_INLINE void boxOfDistances(const T* centre, const T* distances, T* box) {
+  box[0] = centre[0] - distances[0];
+  box[1] = centre[1] - distances[1];
+  box[2] = centre[0] + distances[2];
+  box[3] = centre[1] + distances[3];
+}
+
+/// Distances from a centre to the sides of a box; negative where the centre lies outside.
+template <class T>
+HD_INLINE void distancesOfBox(const T* centre, const T* box, T* distances) {
+  distances[0] = centre[0] - box[0];
+  distances[1] = centre[1] - box[1];
+  distances[2] = box[2] - centre[0];
+  distances[3] = box[3] - centre[1];
+}
+
 /// Smooth L1 with threshold 0.2, for non-negative costs.
 template <class T>
 HD_INLINE T smoothCost(T cost) {
@@ -138,15 +158,17 @@ HD_INLINE void addBoundedIou(T low, T high, T targetLow, T targetHigh, T eps, T&
   const T closeness = near / far;
   const T centreCost = 1 - larger(closeness, T(0));
   value += smoothCost(centreCost);
-  // d closeness / d distance = −(far + near) / far², and d distance / d low = d distance / d high = −sign(shift).
+  // d closeness / d distance = −(far + near) / far², and d distance / d low = d distance / d high =
+  // −sign(shift).
   const T sign = shift > 0 ? T(1) : shift < 0 ? T(-1) : T(0);
-  const T byCentre = -smoothCostSlope(centreCost) * slopeOfMaximum(closeness, T(0)) * (far + near) / (far * far) * sign;
+  const T byCentre =
+      -smoothCostSlope(centreCost) * slopeOfMaximum(closeness, T(0)) * (far + near) / (far * far) * sign;
   const T shrink = target / (length + eps), grow = length / (target + eps);
   const T sizeCost = 1 - smaller(shrink, grow);
   value += smoothCost(sizeCost);
   const T growShare = slopeOfMaximum(shrink, grow);  // of the smaller one
-  const T bySize = -smoothCostSlope(sizeCost) *
-                   (growShare / (target + eps) - (1 - growShare) * shrink / (length + eps));
+  const T bySize =
+      -smoothCostSlope(sizeCost) * (growShare / (target + eps) - (1 - growShare) * shrink / (length + eps));
   byLow += byCentre - bySize;
   byHigh += byCentre + bySize;
 }

@@ -23,7 +23,8 @@ HD_KERNEL double klSum(const KlInput<S>& in, int64_t begin, int64_t end) {
     const T teacherLogSum = softmaxRow(teacher, in.bins, scale, p.data());
     const T shift = studentLogSum - teacherLogSum;
     // ln p − ln q, from logits: exact where a probability underflows.
-    for (int64_t k = 0; k < in.bins; ++k) terms[k] = p[k] * ((load(teacher[k]) - load(student[k])) * scale + shift);
+    for (int64_t k = 0; k < in.bins; ++k)
+      terms[k] = p[k] * ((load(teacher[k]) - load(student[k])) * scale + shift);
     sum += static_cast<double>(in.weight[row]) * sumInOrder(terms.data(), in.bins);
   }
   return factor * sum;
@@ -48,8 +49,8 @@ HD_KERNEL void klGradient(const KlInput<S>& in, double scale, S* gradient, int64
   }
 }
 
-#define HD_INSTANTIATE(S)                                             \
-  template double klSum(const KlInput<S>&, int64_t, int64_t);         \
+#define HD_INSTANTIATE(S)                                     \
+  template double klSum(const KlInput<S>&, int64_t, int64_t); \
   template void klGradient(const KlInput<S>&, double, S*, int64_t, int64_t);
 HD_INSTANTIATE(float)
 HD_INSTANTIATE(double)

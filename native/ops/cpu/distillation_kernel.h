@@ -9,9 +9,9 @@ namespace hd::ops::kernel {
 
 template <class S>
 struct KlInput {
-  const S* student;              ///< [rows, bins]
-  const S* teacher;              ///< [rows, bins]
-  const Arithmetic<S>* weight;   ///< [rows]
+  const S* student;             ///< [rows, bins]
+  const S* teacher;             ///< [rows, bins]
+  const Arithmetic<S>* weight;  ///< [rows]
   int64_t bins;
   double temperature;
 };

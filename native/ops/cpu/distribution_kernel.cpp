@@ -17,21 +17,15 @@ constexpr T kLastBinMargin = T(0.1);
 template <class T>
 constexpr T kQualityEps = T(1e-6);
 
-/// Box of a centre and its distances left, top, right, bottom.
+/// DFL's targets: distances to the box's sides clamped to [0, bins − 1.1]; NaN stays.
 template <class T>
-HD_INLINE void decodeBox(const T* centre, const T* distance, T* box) {
-  box[0] = centre[0] - distance[0];
-  box[1] = centre[1] - distance[1];
-  box[2] = centre[0] + distance[2];
-  box[3] = centre[1] + distance[3];
-}
-
-/// Distances from a centre to the sides of a box, clamped to [0, bins − 1.1]; NaN stays.
-template <class T>
-HD_INLINE void encodeBox(const T* centre, const T* box, int64_t bins, T* distance) {
+HD_INLINE void clampedDistances(const T* centre, const T* box, int64_t bins, T* distances) {
   const T highest = static_cast<T>(bins - 1) - kLastBinMargin<T>;
-  const T raw[4] = {centre[0] - box[0], centre[1] - box[1], box[2] - centre[0], box[3] - centre[1]};
-  for (int side = 0; side < 4; ++side) distance[side] = raw[side] < 0 ? T(0) : raw[side] > highest ? highest : raw[side];
+  T raw[4];
+  distancesOfBox(centre, box, raw);
+  for (int side = 0; side < 4; ++side) {
+    distances[side] = raw[side] < 0 ? T(0) : raw[side] > highest ? highest : raw[side];
+  }
 }
 
 /// One row of the GFL loss: softmax of four sides, their expectation and the decoded box.
@@ -48,14 +42,15 @@ HD_INLINE DecodedRow<T> decodeRow(const GflBoxInput<S>& in, int64_t row, T* prob
     out.logSum[side] = softmaxRow(logits + side * in.bins, in.bins, T(1), probabilities + side * in.bins);
     out.distance[side] = expectedBin(probabilities + side * in.bins, in.bins);
   }
-  decodeBox(in.centre + 2 * row, out.distance, out.box);
+  boxOfDistances(in.centre + 2 * row, out.distance, out.box);
   return out;
 }
 
 }  // namespace
 
 template <class S>
-HD_KERNEL void integralRows(const S* logits, int64_t bins, Arithmetic<S>* distances, int64_t begin, int64_t end) {
+HD_KERNEL void integralRows(const S* logits, int64_t bins, Arithmetic<S>* distances, int64_t begin,
+                            int64_t end) {
   using T = Arithmetic<S>;
   std::vector<T> probabilities(static_cast<size_t>(bins));
   for (int64_t i = begin; i < end; ++i) {
@@ -94,8 +89,8 @@ HD_KERNEL double distributionFocalSum(const DistributionInput<S>& in, int64_t be
 }
 
 template <class S>
-HD_KERNEL void distributionFocalGradient(const DistributionInput<S>& in, double scale, S* gradient, int64_t begin,
-                                         int64_t end) {
+HD_KERNEL void distributionFocalGradient(const DistributionInput<S>& in, double scale, S* gradient,
+                                         int64_t begin, int64_t end) {
   using T = Arithmetic<S>;
   std::vector<T> slope(static_cast<size_t>(in.bins));
   for (int64_t i = begin; i < end; ++i) {
@@ -130,7 +125,7 @@ HD_KERNEL GflBoxSums gflBoxRows(const GflBoxInput<S>& in, Arithmetic<S>* iou, in
     iou[row] = boxIou(BoxIouKind::iou, decoded.box, target, kQualityEps<T>);
     sums.box += static_cast<double>(weight * boxLoss(in.kind, decoded.box, target, in.eps).value);
     T bounded[4], entropy = 0;
-    encodeBox(in.centre + 2 * row, target, in.bins, bounded);
+    clampedDistances(in.centre + 2 * row, target, in.bins, bounded);
     for (int side = 0; side < 4; ++side) {
       const S* logits = in.logits + (4 * row + side) * in.bins;
       entropy += pairCrossEntropy(logits, decoded.logSum[side], binsAround(bounded[side], in.bins));
@@ -141,8 +136,8 @@ HD_KERNEL GflBoxSums gflBoxRows(const GflBoxInput<S>& in, Arithmetic<S>* iou, in
 }
 
 template <class S>
-HD_KERNEL void gflBoxGradient(const GflBoxInput<S>& in, double boxScale, double distributionScale, S* gradient,
-                              int64_t begin, int64_t end) {
+HD_KERNEL void gflBoxGradient(const GflBoxInput<S>& in, double boxScale, double distributionScale,
+                              S* gradient, int64_t begin, int64_t end) {
   using T = Arithmetic<S>;
   std::vector<T> probabilities(static_cast<size_t>(4 * in.bins)), slope(static_cast<size_t>(in.bins));
   for (int64_t row = begin; row < end; ++row) {
@@ -155,7 +150,7 @@ HD_KERNEL void gflBoxGradient(const GflBoxInput<S>& in, double boxScale, double 
     const DecodedRow<T> decoded = decodeRow(in, row, probabilities.data());
     const ValueAndGradient<T> loss = boxLoss(in.kind, decoded.box, in.target + 4 * row, in.eps);
     T bounded[4];
-    encodeBox(in.centre + 2 * row, in.target + 4 * row, in.bins, bounded);
+    clampedDistances(in.centre + 2 * row, in.target + 4 * row, in.bins, bounded);
     for (int side = 0; side < 4; ++side) {
       const T* p = probabilities.data() + side * in.bins;
       const T towards = side < 2 ? T(-1) : T(1);  // left and top are subtracted from the centre
@@ -172,12 +167,12 @@ HD_KERNEL void gflBoxGradient(const GflBoxInput<S>& in, double boxScale, double 
   }
 }
 
-#define HD_INSTANTIATE(S)                                                                                       \
-  template void integralRows(const S*, int64_t, Arithmetic<S>*, int64_t, int64_t);                              \
-  template void integralGradient(const S*, int64_t, const Arithmetic<S>*, S*, int64_t, int64_t);                \
-  template double distributionFocalSum(const DistributionInput<S>&, int64_t, int64_t);                          \
-  template void distributionFocalGradient(const DistributionInput<S>&, double, S*, int64_t, int64_t);           \
-  template GflBoxSums gflBoxRows(const GflBoxInput<S>&, Arithmetic<S>*, int64_t, int64_t);                      \
+#define HD_INSTANTIATE(S)                                                                             \
+  template void integralRows(const S*, int64_t, Arithmetic<S>*, int64_t, int64_t);                    \
+  template void integralGradient(const S*, int64_t, const Arithmetic<S>*, S*, int64_t, int64_t);      \
+  template double distributionFocalSum(const DistributionInput<S>&, int64_t, int64_t);                \
+  template void distributionFocalGradient(const DistributionInput<S>&, double, S*, int64_t, int64_t); \
+  template GflBoxSums gflBoxRows(const GflBoxInput<S>&, Arithmetic<S>*, int64_t, int64_t);            \
   template void gflBoxGradient(const GflBoxInput<S>&, double, double, S*, int64_t, int64_t);
 HD_INSTANTIATE(float)
 HD_INSTANTIATE(double)

@@ -1,5 +1,5 @@
-// Loops over distributions of box distances: integral, distribution focal loss, and GFL's fused regression loss.
-// Logits are rows of `sides`·`bins` values, side-major. Definitions: ops/losses.h.
+// Loops over distributions of box distances: integral, distribution focal loss, and GFL's fused regression
+// loss. Logits are rows of `sides`·`bins` values, side-major. Definitions: ops/losses.h.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ void integralRows(const S* logits, int64_t bins, Arithmetic<S>* distances, int64
 
 /// gradient[i, k] = coefficient[i] · ∂distance/∂logit.
 template <class S>
-void integralGradient(const S* logits, int64_t bins, const Arithmetic<S>* coefficient, S* gradient, int64_t begin,
-                      int64_t end);
+void integralGradient(const S* logits, int64_t bins, const Arithmetic<S>* coefficient, S* gradient,
+                      int64_t begin, int64_t end);
 
 /// Distributions i of logits, with targets[i] and weight[i / sides].
 template <class S>
@@ -33,14 +33,15 @@ template <class S>
 double distributionFocalSum(const DistributionInput<S>& in, int64_t begin, int64_t end);
 
 template <class S>
-void distributionFocalGradient(const DistributionInput<S>& in, double scale, S* gradient, int64_t begin, int64_t end);
+void distributionFocalGradient(const DistributionInput<S>& in, double scale, S* gradient, int64_t begin,
+                               int64_t end);
 
 template <class S>
 struct GflBoxInput {
-  const S* logits;                 ///< [N, 4, bins]
-  const Arithmetic<S>* centre;     ///< [N, 2]
-  const Arithmetic<S>* target;     ///< [N, 4] boxes
-  const Arithmetic<S>* weight;     ///< [N]
+  const S* logits;              ///< [N, 4, bins]
+  const Arithmetic<S>* centre;  ///< [N, 2]
+  const Arithmetic<S>* target;  ///< [N, 4] boxes
+  const Arithmetic<S>* weight;  ///< [N]
   int64_t bins;
   BoxLossKind kind;
   Arithmetic<S> eps;
@@ -56,8 +57,8 @@ GflBoxSums gflBoxRows(const GflBoxInput<S>& in, Arithmetic<S>* iou, int64_t begi
 
 /// gradient = boxScale · ∂box sum/∂logits + distributionScale · ∂distribution sum/∂logits.
 template <class S>
-void gflBoxGradient(const GflBoxInput<S>& in, double boxScale, double distributionScale, S* gradient, int64_t begin,
-                    int64_t end);
+void gflBoxGradient(const GflBoxInput<S>& in, double boxScale, double distributionScale, S* gradient,
+                    int64_t begin, int64_t end);
 
 // Instantiated for float, double and BFloat16 in distribution_kernel.cpp.
 

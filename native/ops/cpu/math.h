@@ -1,8 +1,9 @@
 // What the kernels share: storage types, elementary functions that vectorise, and sums in a fixed order.
 // Torch-free. Everything is HD_INLINE, so that each HD_KERNEL clone gets its own instruction set's code.
 //
-// The float functions are our own because a call into libm keeps a loop scalar. They use no fused multiply-add, hence
-// give the same bits on every CPU. The double overloads serve gradient checks and call libm.
+// The float functions are our own because a call into libm keeps a loop scalar. They use no fused
+// multiply-add, hence give the same bits on every CPU. The double overloads serve gradient checks and call
+// libm.
 #pragma once
 
 #include <bit>
@@ -24,9 +25,15 @@ struct BFloat16 {
 template <class S>
 using Arithmetic = std::conditional_t<std::is_same_v<S, double>, double, float>;
 
-HD_INLINE float load(float value) { return value; }
-HD_INLINE double load(double value) { return value; }
-HD_INLINE float load(BFloat16 value) { return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16); }
+HD_INLINE float load(float value) {
+  return value;
+}
+HD_INLINE double load(double value) {
+  return value;
+}
+HD_INLINE float load(BFloat16 value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16);
+}
 
 /// Rounds to nearest even; NaN stays NaN.
 HD_INLINE BFloat16 roundToBFloat16(float value) {
@@ -53,14 +60,17 @@ HD_INLINE float fastExp(float x) {
   const float shifted = bounded * 1.44269504f + 12582912.f;  // 1.5·2^23: the sum's low bits are n
   const float n = shifted - 12582912.f;
   const float r = (bounded - n * 0.693359375f) + n * 2.12194440e-4f;
-  const float tail = 0.5f + r * (0.166665734f + r * (0.0416664568f + r * (0.00836377647f + r * 0.00139345445f)));
+  const float tail =
+      0.5f + r * (0.166665734f + r * (0.0416664568f + r * (0.00836377647f + r * 0.00139345445f)));
   const float mantissa = (1.f + (r + r * r * tail)) * 2.f;
   // 2^(n−1) by its exponent bits: n reaches 128, which has no bit pattern of its own.
   const float power = std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) << 23) + 0x3f000000u);
   const float value = mantissa * power;
   return x < lowest ? 0.f : x > highest ? std::numeric_limits<float>::infinity() : value;
 }
-HD_INLINE double fastExp(double x) { return std::exp(x); }
+HD_INLINE double fastExp(double x) {
+  return std::exp(x);
+}
 
 /// 2·atanh(s)/s as a polynomial of s², for s² ≤ 1/9.
 HD_INLINE float twoAtanhRatio(float square) {
@@ -73,9 +83,12 @@ HD_INLINE float fastLog1p(float x) {
   const float s = x / (2.f + x);
   return s * twoAtanhRatio(s * s);
 }
-HD_INLINE double fastLog1p(double x) { return std::log1p(x); }
+HD_INLINE double fastLog1p(double x) {
+  return std::log1p(x);
+}
 
-/// ln x to 3 ulp for normal floats; 0 and subnormals give −infinity, negative values NaN; NaN and +infinity stay.
+/// ln x to 3 ulp for normal floats; 0 and subnormals give −infinity, negative values NaN; NaN and +infinity
+/// stay.
 HD_INLINE float fastLog(float x) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   const uint32_t bits = std::bit_cast<uint32_t>(x);
@@ -89,7 +102,9 @@ HD_INLINE float fastLog(float x) {
   const float special = x < 0.f ? std::numeric_limits<float>::quiet_NaN() : x == infinity ? x : -infinity;
   return x >= std::numeric_limits<float>::min() && x < infinity ? value : x != x ? x : special;
 }
-HD_INLINE double fastLog(double x) { return std::log(x); }
+HD_INLINE double fastLog(double x) {
+  return std::log(x);
+}
 
 /// Sum in double, in an order that depends on `count` alone and lets the compiler use vectors.
 template <class T>

@@ -11,8 +11,8 @@
 namespace hd::ops {
 namespace {
 
-/// Orders scores as unsigned integers, the highest score first; every NaN after all numbers, so that sorting is a
-/// total order whatever the input. Both zeros are equal.
+/// Orders scores as unsigned integers, the highest score first; every NaN after all numbers, so that sorting
+/// is a total order whatever the input. Both zeros are equal.
 uint32_t fallingKey(float score) {
   if (std::isnan(score)) return std::numeric_limits<uint32_t>::max();
   const uint32_t bits = std::bit_cast<uint32_t>(score + 0.0f);
@@ -32,21 +32,26 @@ struct Visit {
   }
 };
 
-/// Kept boxes of one class, as separate columns so that one candidate meets eight or sixteen of them at a time.
+/// Kept boxes of one class, as separate columns so that one candidate meets eight or sixteen of them at a
+/// time.
 struct Kept {
   std::vector<float> x1, y1, x2, y2, area;
 };
 
-/// The largest float that is not above `threshold`: comparing floats with it equals comparing them with the double.
+/// The largest float that is not above `threshold`: comparing floats with it equals comparing them with the
+/// double.
 float floatLimit(double threshold) {
   const auto nearest = static_cast<float>(threshold);
-  return static_cast<double>(nearest) > threshold ? std::nextafterf(nearest, -std::numeric_limits<float>::infinity())
-                                                  : nearest;
+  return static_cast<double>(nearest) > threshold
+             ? std::nextafterf(nearest, -std::numeric_limits<float>::infinity())
+             : nearest;
 }
 
-/// True when one of the `count` kept boxes overlaps the candidate by more than `limit`. 0/0 is NaN and never more.
-HD_KERNEL bool suppressed(const float* x1, const float* y1, const float* x2, const float* y2, const float* area,
-                          int64_t count, float left, float top, float right, float bottom, float limit) {
+/// True when one of the `count` kept boxes overlaps the candidate by more than `limit`. 0/0 is NaN and never
+/// more.
+HD_KERNEL bool suppressed(const float* x1, const float* y1, const float* x2, const float* y2,
+                          const float* area, int64_t count, float left, float top, float right, float bottom,
+                          float limit) {
   const float own = (right - left) * (bottom - top);
   constexpr int64_t block = 64;  // tests between two looks at the outcome
   for (int64_t start = 0; start < count; start += block) {
@@ -105,7 +110,8 @@ std::vector<int64_t> nms(const float* boxes, const float* scores, int64_t count,
 
 std::vector<int64_t> batchedNms(const float* boxes, const float* scores, const int32_t* labels, int64_t count,
                                 double threshold, int64_t limit) {
-  // Any labels become dense groups in the order of the labels; sorting a copy keeps this independent of their range.
+  // Any labels become dense groups in the order of the labels; sorting a copy keeps this independent of their
+  // range.
   std::vector<int32_t> classes(labels, labels + count);
   std::sort(classes.begin(), classes.end());
   classes.erase(std::unique(classes.begin(), classes.end()), classes.end());

@@ -56,7 +56,8 @@ HD_INLINE T negativeSlope(T input, T beta, bool probabilities) {
            crossEntropy(input, T(0)) * (Squared ? 2 * input : beta * power(input, beta - 1));
   }
   const Sigmoid<T> s = sigmoidOf(input);
-  return power(s.value, Squared ? T(2) : beta) * (s.value + (Squared ? T(2) : beta) * s.softplus * s.complement);
+  return power(s.value, Squared ? T(2) : beta) *
+         (s.value + (Squared ? T(2) : beta) * s.softplus * s.complement);
 }
 
 // One entry a row at most: plain functions, so that the clones stay small.
@@ -93,9 +94,11 @@ HD_INLINE double rowSum(const QualityFocalInput<S>& in, int64_t row) {
   for (int64_t first = 0; first < in.classes; first += kBlock) {
     const int64_t count = std::min(kBlock, in.classes - first);
     if (in.probabilities) {
-      for (int64_t c = 0; c < count; ++c) losses[c] = negativeLoss<Squared>(load(logits[first + c]), beta, true);
+      for (int64_t c = 0; c < count; ++c)
+        losses[c] = negativeLoss<Squared>(load(logits[first + c]), beta, true);
     } else {
-      for (int64_t c = 0; c < count; ++c) losses[c] = negativeLoss<Squared>(load(logits[first + c]), beta, false);
+      for (int64_t c = 0; c < count; ++c)
+        losses[c] = negativeLoss<Squared>(load(logits[first + c]), beta, false);
     }
     if (label >= first && label < first + count) {
       losses[label - first] = positiveLoss(load(logits[label]), in.quality[row], beta, in.probabilities);
@@ -127,7 +130,8 @@ HD_INLINE void rowGradient(const QualityFocalInput<S>& in, Arithmetic<S> factor,
   }
   const int64_t label = in.labels[row];
   if (label >= 0 && label < in.classes) {
-    gradient[label] = store<S>(factor * positiveSlope(load(logits[label]), in.quality[row], beta, in.probabilities));
+    gradient[label] =
+        store<S>(factor * positiveSlope(load(logits[label]), in.quality[row], beta, in.probabilities));
   }
 }
 
@@ -143,7 +147,8 @@ HD_KERNEL double qualityFocalSum(const QualityFocalInput<S>& in, int64_t begin, 
   double sum = 0;
   for (int64_t row = begin; row < end; ++row) {
     if (in.weight[row] == 0) continue;
-    sum += static_cast<double>(in.weight[row]) * (in.beta == 2 ? rowSum<true>(in, row) : rowSumOfAnyPower(in, row));
+    sum += static_cast<double>(in.weight[row]) *
+           (in.beta == 2 ? rowSum<true>(in, row) : rowSumOfAnyPower(in, row));
   }
   return sum;
 }
@@ -165,8 +170,8 @@ HD_KERNEL void qualityFocalGradient(const QualityFocalInput<S>& in, double scale
   }
 }
 
-#define HD_INSTANTIATE(S)                                                            \
-  template double qualityFocalSum(const QualityFocalInput<S>&, int64_t, int64_t);     \
+#define HD_INSTANTIATE(S)                                                         \
+  template double qualityFocalSum(const QualityFocalInput<S>&, int64_t, int64_t); \
   template void qualityFocalGradient(const QualityFocalInput<S>&, double, S*, int64_t, int64_t);
 HD_INSTANTIATE(float)
 HD_INSTANTIATE(double)

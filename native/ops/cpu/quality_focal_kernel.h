@@ -25,7 +25,8 @@ double qualityFocalSum(const QualityFocalInput<S>& in, int64_t begin, int64_t en
 
 /// gradient[row, c] = scale · weight[row] · ∂loss/∂logit; zeros in skipped rows.
 template <class S>
-void qualityFocalGradient(const QualityFocalInput<S>& in, double scale, S* gradient, int64_t begin, int64_t end);
+void qualityFocalGradient(const QualityFocalInput<S>& in, double scale, S* gradient, int64_t begin,
+                          int64_t end);
 
 // Instantiated for float, double and BFloat16 in quality_focal_kernel.cpp.
 

@@ -55,7 +55,8 @@ GOLDEN("ld/assigner", file, check) {
   const AnchorGrid grid(size[0], size[1], integers(anchors, "strides"));
   const auto valid = grid.validCells(size[0], size[1], 1);
   const auto counts = integers(anchors, "per_level");
-  for (size_t l = 0; l < counts.size(); ++l) check.equal(grid.levels()[l].count(), counts[l], "anchors a level");
+  for (size_t l = 0; l < counts.size(); ++l)
+    check.equal(grid.levels()[l].count(), counts[l], "anchors a level");
 
   for (const hd::Value& c : file.at("cases").asArray()) {
     const std::string name = c.at("name").asString();
@@ -70,7 +71,7 @@ GOLDEN("ld/assigner", file, check) {
     check.close(ignored, integers(c, "ignored_anchors"), {}, name + " ignored anchors");
     const hd::Value* region = c.find("vlr_region");
     if (region == nullptr || region->isNull()) continue;
-    checkRegion(*region, valuableRegion(grid, valid, objects, result.thresholds, RegionRule::released), tolerance, name,
-                check);
+    checkRegion(*region, valuableRegion(grid, valid, objects, result.thresholds, RegionRule::released),
+                tolerance, name, check);
   }
 }

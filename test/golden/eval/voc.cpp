@@ -8,7 +8,8 @@ namespace {
 using hd::Value;
 using hd::eval::VocBox;
 
-std::vector<VocBox> boxesOf(const Value& array, int64_t image, const std::function<int(size_t)>& label, bool scored, bool ignore) {
+std::vector<VocBox> boxesOf(const Value& array, int64_t image, const std::function<int(size_t)>& label,
+                            bool scored, bool ignore) {
   const auto data = golden::dataOf(array);
   const size_t width = scored ? 5 : 4;
   std::vector<VocBox> out;
@@ -19,7 +20,9 @@ std::vector<VocBox> boxesOf(const Value& array, int64_t image, const std::functi
   return out;
 }
 
-void append(std::vector<VocBox>& all, const std::vector<VocBox>& more) { all.insert(all.end(), more.begin(), more.end()); }
+void append(std::vector<VocBox>& all, const std::vector<VocBox>& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
 
 GOLDEN("ld/voc_map", file, check) {
   const golden::Tolerance tolerance = golden::toleranceOf(file.at("tolerance"));
@@ -27,8 +30,12 @@ GOLDEN("ld/voc_map", file, check) {
   int64_t image = 0;
   for (const Value& annotation : file.at("annotations").asArray()) {
     const auto labels = annotation.numbers("labels"), ignored = annotation.numbers("labels_ignore");
-    append(truths, boxesOf(annotation.at("bboxes"), image, [&](size_t i) { return static_cast<int>(labels[i]); }, false, false));
-    append(truths, boxesOf(annotation.at("bboxes_ignore"), image, [&](size_t i) { return static_cast<int>(ignored[i]); }, false, true));
+    append(truths, boxesOf(
+                       annotation.at("bboxes"), image, [&](size_t i) { return static_cast<int>(labels[i]); },
+                       false, false));
+    append(truths, boxesOf(
+                       annotation.at("bboxes_ignore"), image,
+                       [&](size_t i) { return static_cast<int>(ignored[i]); }, false, true));
     ++image;
   }
   size_t classes = 0;
@@ -36,7 +43,9 @@ GOLDEN("ld/voc_map", file, check) {
   for (const Value& perImage : file.at("detections").asArray()) {
     classes = perImage.asArray().size();
     for (size_t c = 0; c < classes; ++c) {
-      append(detections, boxesOf(perImage.asArray()[c], image, [&](size_t) { return static_cast<int>(c); }, true, false));
+      append(detections,
+             boxesOf(
+                 perImage.asArray()[c], image, [&](size_t) { return static_cast<int>(c); }, true, false));
     }
     ++image;
   }
@@ -44,18 +53,23 @@ GOLDEN("ld/voc_map", file, check) {
     const std::string op = it.at("op").asString();
     if (op == "average_precision") {
       const auto recalls = golden::dataOf(it.at("recalls")), precisions = golden::dataOf(it.at("precisions"));
-      check.close(averagePrecision(recalls, precisions, hd::eval::Interpolation::area), it.at("area").asNumber(), tolerance, "area");
-      check.close(averagePrecision(recalls, precisions, hd::eval::Interpolation::elevenPoint), it.at("11points").asNumber(), tolerance,
-                  "11 points");
+      check.close(averagePrecision(recalls, precisions, hd::eval::Interpolation::area),
+                  it.at("area").asNumber(), tolerance, "area");
+      check.close(averagePrecision(recalls, precisions, hd::eval::Interpolation::elevenPoint),
+                  it.at("11points").asNumber(), tolerance, "11 points");
       continue;
     }
     if (op == "eval_recalls") {
-      check.skip("eval_recalls: proposal recall comes with the two-stage detectors");
+      std::vector<int> limits;
+      for (const double limit : it.numbers("proposal_nums")) limits.push_back(static_cast<int>(limit));
+      check.close(proposalRecalls(truths, detections, limits, it.numbers("iou_thrs")),
+                  golden::dataOf(it.at("recalls_num_by_iou")), tolerance, op);
       continue;
     }
     hd::eval::VocParams params;
     params.iouThreshold = it.at("iou_thr").asNumber();
-    params.interpolation = it.at("mode").asString() == "area" ? hd::eval::Interpolation::area : hd::eval::Interpolation::elevenPoint;
+    params.interpolation = it.at("mode").asString() == "area" ? hd::eval::Interpolation::area
+                                                              : hd::eval::Interpolation::elevenPoint;
     const Value* ranges = it.find("scale_ranges");
     const size_t runs = ranges == nullptr ? 1 : ranges->asArray().size();
     for (size_t run = 0; run < runs; ++run) {
@@ -63,12 +77,17 @@ GOLDEN("ld/voc_map", file, check) {
         const auto& range = ranges->asArray()[run].asArray();
         params.scaleRange = std::array<double, 2>{range[0].asNumber(), range[1].asNumber()};
       }
-      const auto of = [&](const Value& value) { return ranges == nullptr ? value.asNumber() : value.asArray()[run].asNumber(); };
+      const auto of = [&](const Value& value) {
+        return ranges == nullptr ? value.asNumber() : value.asArray()[run].asNumber();
+      };
       const auto result = evaluateVoc(truths, detections, static_cast<int>(classes), params);
       check.close(meanAp(result), of(it.at("mAP")), tolerance, op + " mAP");
       for (size_t c = 0; c < classes; ++c) {
         check.close(result[c].ap, of(it.at("ap").asArray()[c]), tolerance, hd::concat(op, " class ", c));
         check.close(static_cast<double>(result[c].truths), of(it.at("num_gts").asArray()[c]), {}, "truths");
+        if (const Value* counts = it.find("num_dets")) {
+          check.equal(result[c].detections, counts->asArray()[c].asInt(), "detections");
+        }
       }
       if (it.find("recall_class0") != nullptr) {
         check.close(result[0].recalls, golden::dataOf(it.at("recall_class0")), tolerance, "recalls");

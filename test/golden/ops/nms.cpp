@@ -1,8 +1,9 @@
 // Greedy and batched suppression as torchvision does it.
+#include "ops/nms.h"
+
 #include <ATen/ATen.h>
 
 #include "golden.h"
-#include "ops/nms.h"
 #include "tensors.h"
 
 namespace {

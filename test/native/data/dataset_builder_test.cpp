@@ -52,13 +52,14 @@ TEST_CASE("annotations are grouped by image and keep their order, in whatever or
 }
 
 TEST_CASE("boxes that cannot be trained on are dropped, each with its own finding") {
-  const float nan = std::numeric_limits<float>::quiet_NaN(), infinite = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              infinite = std::numeric_limits<float>::infinity();
   const std::vector<std::pair<const char*, Annotation>> bad{
-      {"invalid-box", box(nan, 0, 10, 10)},    {"invalid-box", box(0, 0, infinite, 10)},
-      {"negative-size", box(20, 0, 10, 10)},   {"negative-size", box(0, 20, 10, 10)},
-      {"zero-area", box(5, 5, 5, 10)},         {"tiny-box", box(5, 5, 5.5f, 10)},
-      {"tiny-box", box(5, 5, 10, 5.9f)},       {"box-outside", box(100, 0, 120, 10)},
-      {"box-outside", box(0, 80, 10, 90)},     {"box-outside", box(-20, 0, 0, 10)},
+      {"invalid-box", box(nan, 0, 10, 10)},  {"invalid-box", box(0, 0, infinite, 10)},
+      {"negative-size", box(20, 0, 10, 10)}, {"negative-size", box(0, 20, 10, 10)},
+      {"zero-area", box(5, 5, 5, 10)},       {"tiny-box", box(5, 5, 5.5f, 10)},
+      {"tiny-box", box(5, 5, 10, 5.9f)},     {"box-outside", box(100, 0, 120, 10)},
+      {"box-outside", box(0, 80, 10, 90)},   {"box-outside", box(-20, 0, 0, 10)},
       {"box-outside", box(0, -20, 10, -1)},
   };
   for (const auto& [code, annotation] : bad) {

@@ -14,14 +14,14 @@ using fixture::object;
 namespace {
 
 struct Change {
-  std::string root = "/data/", name = "x.jpg", className = "a", rle = "0<";
+  std::string root = "/data/", rootAsWritten = "/data/", name = "x.jpg", className = "a", rle = "0<";
   int width = 100;
   float edge = 10, keypoint = 5, corner = 9;
   bool crowd = false;
 };
 
 std::string digestOf(const Change& change) {
-  DatasetBuilder builder(change.root);
+  DatasetBuilder builder(change.rootAsWritten);
   builder.setClasses({change.className});
   builder.addImage(1, change.root + change.name, change.width, 80);
   Annotation a{1, 2, change.edge, 20, 99, 0, change.crowd, false, 1, -1, -1, -1};
@@ -47,7 +47,9 @@ TEST_CASE("the digest tells every difference that training sees, and not where t
   CHECK(base.size() == 16);
   CHECK(base == digestOf({}));
   Change moved;
-  moved.root = "/elsewhere/far/";
+  moved.root = moved.rootAsWritten = "/elsewhere/far/";
+  CHECK(digestOf(moved) == base);
+  moved.rootAsWritten = "/elsewhere/far";
   CHECK(digestOf(moved) == base);
   std::vector<Change> changes(8);
   changes[0].name = "y.jpg";

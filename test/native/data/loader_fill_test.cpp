@@ -5,34 +5,18 @@
 #include <memory>
 
 #include "data/decode.h"
+#include "native/data/file_dataset.h"
 #include "native/data/memory_dataset.h"
 
 using namespace hd::data;
 using fixture::Bytes;
 using fixture::codeOf;
+using fixture::FileDataset;
 using fixture::Folder;
 using fixture::MemoryDataset;
 using fixture::options;
 
 namespace {
-
-// Files of given size, without annotations.
-class FileDataset : public Dataset {
- public:
-  explicit FileDataset(const std::vector<std::string>& files, int width, int height) {
-    nameOffsets_.push_back(0);
-    firstAnnotation_.push_back(0);
-    for (const std::string& file : files) {
-      names_ += file;
-      nameOffsets_.push_back(names_.size());
-      firstAnnotation_.push_back(0);
-      imageIds_.push_back(imageIds_.size());
-      widths_.push_back(width);
-      heights_.push_back(height);
-      trainable_.push_back(trainable_.size());
-    }
-  }
-};
 
 struct Filled {
   FilledPicture picture;

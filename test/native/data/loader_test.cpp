@@ -112,6 +112,24 @@ TEST_CASE("zero-copy: batches lie in slot memory and nothing is copied") {
   CHECK(codeOf([&] { loader->slotMemory(3); }) == "HD_INTERNAL");
 }
 
+TEST_CASE("zero-copy: generated pictures and files are drawn and decoded in the slot") {
+  const auto scenes = Dataset::open(options(R"({"format": "synthetic", "count": 12, "size": 64})"));
+  const auto loader =
+      started(scenes, R"({"batch": 4, "augment": [{"resize": {"sizes": [64]}}, {"flip": {}}]})");
+  take(*loader, 6);
+  CHECK(loader->statistics().images >= 24);
+  CHECK(loader->statistics().copiedBytes == 0);
+  Slot slot = loader->next();
+  const Picture picture = scenes->load(slot.batch().images[0].image, 0, 0);
+  const bool flipped = slot.batch().images[0].flipped;
+  int different = 0;
+  for (int i = 0; i < 64 * 64; ++i) {
+    const int from = flipped ? i / 64 * 64 + 63 - i % 64 : i;
+    for (int c = 0; c < 3; ++c) different += slot.batch().pixels[3 * i + c] != picture.pixels[3 * from + c];
+  }
+  CHECK(different == 0);
+}
+
 TEST_CASE("a taken slot keeps its content until it is released, also beyond the loader") {
   const auto dataset = std::make_shared<MemoryDataset>(mixedSizes(16));
   auto loader = started(dataset, json(kAugment, R"(, "batch": 2, "slots": 2, "threads": 2)"));

@@ -106,13 +106,16 @@ TEST_CASE("leakage pairs equal pictures of two sets, nearest first") {
     return Dataset::open(fixture::object({{"format", "files"}, {"files", list}}));
   };
   fixture::writeText(folder / "broken.jpg", "no picture");
-  const auto train = setOf({save(0, "t0", false), save(1, "t1", false), save(2, "t2", false), folder / "broken.jpg"});
-  const auto val = setOf({save(5, "v5", false), save(1, "v1", true), save(2, "v2", false), folder / "broken.jpg"});
+  const auto train =
+      setOf({save(0, "t0", false), save(1, "t1", false), save(2, "t2", false), folder / "broken.jpg"});
+  const auto val =
+      setOf({save(5, "v5", false), save(1, "v1", true), save(2, "v2", false), folder / "broken.jpg"});
   const hd::Value found = leakage(*train, *val, 2);
   const auto& pairs = found.asArray();
   REQUIRE(pairs.size() == 2);
   std::vector<std::pair<std::string, std::string>> names;
-  for (const hd::Value& pair : pairs) names.emplace_back(pair.at("file").asString(), pair.at("other").asString());
+  for (const hd::Value& pair : pairs)
+    names.emplace_back(pair.at("file").asString(), pair.at("other").asString());
   std::sort(names.begin(), names.end());
   CHECK(names[0] == std::pair{folder / "t1.png", folder / "v1.jpg"});
   CHECK(names[1] == std::pair{folder / "t2.png", folder / "v2.png"});

@@ -28,11 +28,11 @@ TEST_CASE("differences to the run before last start with the fourth run") {
 }
 
 TEST_CASE("strings that are no masks are refused") {
-  CHECK_FALSE(unpackRle("P").has_value());            // a group that goes on after the end
-  CHECK_FALSE(unpackRle("/").has_value());            // below '0'
+  CHECK_FALSE(unpackRle("P").has_value());  // a group that goes on after the end
+  CHECK_FALSE(unpackRle("/").has_value());  // below '0'
   CHECK_FALSE(unpackRle("6 1").has_value());
   CHECK_FALSE(unpackRle("\xFF").has_value());
-  CHECK_FALSE(unpackRle("N").has_value());            // a run of −2
+  CHECK_FALSE(unpackRle("N").has_value());                         // a run of −2
   CHECK_FALSE(unpackRle(std::string(20, 'o') + "0").has_value());  // more than 32 bits
   CHECK_FALSE(unpackRle(packRle(std::vector<uint32_t>{1, 2, 3}) + "ooooooo0").has_value());
 }

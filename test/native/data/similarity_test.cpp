@@ -23,7 +23,9 @@ Picture halved(const Picture& picture) {
   for (int y = 0; y + 1 < picture.height; y += 2) {
     for (int x = 0; x + 1 < picture.width; x += 2) {
       for (int c = 0; c < 3; ++c) {
-        const auto at = [&](int i, int j) { return int{picture.pixels[((y + j) * picture.width + x + i) * 3 + c]}; };
+        const auto at = [&](int i, int j) {
+          return int{picture.pixels[((y + j) * picture.width + x + i) * 3 + c]};
+        };
         out.push_back(static_cast<uint8_t>((at(0, 0) + at(1, 0) + at(0, 1) + at(1, 1) + 2) / 4));
       }
     }

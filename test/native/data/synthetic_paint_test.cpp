@@ -33,10 +33,12 @@ TEST_CASE("coverage equals the share of sampled points inside") {
         constexpr int samples = 16;
         int inside = 0;
         for (int i = 0; i < samples * samples; ++i) {
-          inside += contains(triangle, static_cast<float>(x) + (static_cast<float>(i % samples) + 0.5f) / samples,
-                             static_cast<float>(y) + (static_cast<float>(i / samples) + 0.5f) / samples);
+          inside +=
+              contains(triangle, static_cast<float>(x) + (static_cast<float>(i % samples) + 0.5f) / samples,
+                       static_cast<float>(y) + (static_cast<float>(i / samples) + 0.5f) / samples);
         }
-        CHECK(cover[static_cast<size_t>(y * 12 + x)] == doctest::Approx(inside / 256.0).epsilon(0.001).scale(50));
+        CHECK(cover[static_cast<size_t>(y * 12 + x)] ==
+              doctest::Approx(inside / 256.0).epsilon(0.001).scale(50));
       }
     }
   }
@@ -44,16 +46,20 @@ TEST_CASE("coverage equals the share of sampled points inside") {
 
 TEST_CASE("the sum of coverage is the area, for stars and turned squares, in both directions of travel") {
   const std::vector<std::vector<float>> shapes{
-      {2, 2, 9, 2, 9, 7, 2, 7}, {2.5f, 1.25f, 10.5f, 1.25f, 10.5f, 3.75f, 2.5f, 3.75f}, {6, 1, 11, 6, 6, 11, 1, 6},
+      {2, 2, 9, 2, 9, 7, 2, 7},
+      {2.5f, 1.25f, 10.5f, 1.25f, 10.5f, 3.75f, 2.5f, 3.75f},
+      {6, 1, 11, 6, 6, 11, 1, 6},
       {6, 0, 7, 4, 12, 4, 8, 7, 9, 12, 6, 9, 3, 12, 4, 7, 0, 4, 5, 4}};
   const std::vector<double> areas{35, 20, 50, 56};
   std::vector<float> cover;
   for (size_t i = 0; i < shapes.size(); ++i) {
     std::vector<float> reversed;
-    for (size_t p = shapes[i].size(); p > 0; p -= 2) reversed.insert(reversed.end(), {shapes[i][p - 2], shapes[i][p - 1]});
+    for (size_t p = shapes[i].size(); p > 0; p -= 2)
+      reversed.insert(reversed.end(), {shapes[i][p - 2], shapes[i][p - 1]});
     double twice = 0;
     for (size_t p = 0, n = shapes[i].size(); p < n; p += 2) {
-      twice += double{shapes[i][p]} * shapes[i][(p + 3) % n] - double{shapes[i][(p + 2) % n]} * shapes[i][p + 1];
+      twice +=
+          double{shapes[i][p]} * shapes[i][(p + 3) % n] - double{shapes[i][(p + 2) % n]} * shapes[i][p + 1];
     }
     for (const auto& polygon : {shapes[i], reversed}) {
       polygonCoverage(polygon, 0, 0, 12, 12, cover);
@@ -82,7 +88,8 @@ TEST_CASE("a covered pixel takes the colour, a half covered one the mean") {
   std::vector<uint8_t> pixels(4 * 2 * 3, 100);
   ScenePainter painter(pixels.data(), 12, 4, 2);
   painter.fill(std::vector<float>{0, 0, 1.5f, 0, 1.5f, 1, 0, 1}, {200, 0, 100});
-  CHECK(std::vector<uint8_t>(pixels.begin(), pixels.begin() + 9) == std::vector<uint8_t>{200, 0, 100, 150, 50, 100, 100, 100, 100});
+  CHECK(std::vector<uint8_t>(pixels.begin(), pixels.begin() + 9) ==
+        std::vector<uint8_t>{200, 0, 100, 150, 50, 100, 100, 100, 100});
   CHECK(pixels[12] == 100);
 }
 
@@ -99,7 +106,8 @@ TEST_CASE("noise has mean zero, its amplitude as bound, and other values for ano
   }
   const auto count = static_cast<double>(pixels.size());
   CHECK(std::abs(sum / count) < 0.1);
-  CHECK(squares / count == doctest::Approx(100.0 / 6).epsilon(0.05));  // the variance of a triangle of half-width 10
+  CHECK(squares / count ==
+        doctest::Approx(100.0 / 6).epsilon(0.05));  // the variance of a triangle of half-width 10
 }
 
 TEST_CASE("backgrounds are drawn whole and differ") {

@@ -22,7 +22,8 @@ SyntheticOptions small(int64_t count = 60) {
 }
 
 double overlapOfSmaller(const Annotation& a, const Annotation& b) {
-  const double width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1), height = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
+  const double width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1),
+               height = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
   if (width <= 0 || height <= 0) return 0;
   const auto area = [](const Annotation& c) { return double{c.x2 - c.x1} * (c.y2 - c.y1); };
   return width * height / std::min(area(a), area(b));
@@ -31,7 +32,8 @@ double overlapOfSmaller(const Annotation& a, const Annotation& b) {
 }  // namespace
 
 TEST_CASE("scenes are a function of seed, split and index, whatever the count") {
-  const auto first = makeSynthetic(small(60)), again = makeSynthetic(small(60)), longer = makeSynthetic(small(90));
+  const auto first = makeSynthetic(small(60)), again = makeSynthetic(small(60)),
+             longer = makeSynthetic(small(90));
   CHECK(first->digest() == again->digest());
   for (int64_t i : {0, 17, 59}) {
     CHECK(pixelHash(first->load(i, 0, 0)) == pixelHash(longer->load(i, 0, 0)));
@@ -53,7 +55,7 @@ TEST_CASE("scenes are a function of seed, split and index, whatever the count") 
 
 TEST_CASE("the drawn bytes are the same on every machine") {
   // Pinned: a difference means that pictures changed, and syntheticVersion must rise with it.
-  CHECK(hd::concat(pixelHash(makeSynthetic(small())->load(3, 0, 0))) == "PINNED");
+  CHECK(pixelHash(makeSynthetic(small())->load(3, 0, 0)) == 17358497071812221703ull);
 }
 
 TEST_CASE("boxes are exact, inside the picture and overlap within the limit") {
@@ -96,7 +98,8 @@ TEST_CASE("boxes are exact, inside the picture and overlap within the limit") {
 }
 
 TEST_CASE("objects stand out from what is around them") {
-  // A change of the picture inside the outline against just outside of the box: the mean over many objects is large.
+  // A change of the picture inside the outline against just outside of the box: the mean over many objects is
+  // large.
   SyntheticOptions options = small(50);
   options.maxObjects = 1;
   options.classes = {"square"};

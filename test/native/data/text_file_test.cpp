@@ -51,7 +51,8 @@ TEST_CASE("numbers take the whole text and are finite") {
   CHECK(number == 0.15);
   CHECK(parseNumber("+3", number));
   CHECK(parseNumber("-0.0", number));
-  for (const char* bad : {"", "-", "+", "1,5", "1 2", "0x10", "nan", "inf", "-inf", "1e999", "1.5px", "++1"}) {
+  for (const char* bad :
+       {"", "-", "+", "1,5", "1 2", "0x10", "nan", "inf", "-inf", "1e999", "1.5px", "++1"}) {
     CAPTURE(bad);
     CHECK_FALSE(parseNumber(bad, number));
   }

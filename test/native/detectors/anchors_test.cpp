@@ -9,7 +9,9 @@ namespace {
 
 const std::vector<int64_t> strides{8, 16, 32, 64, 128};
 
-std::vector<float> corners(const Box& box) { return {box.x1, box.y1, box.x2, box.y2}; }
+std::vector<float> corners(const Box& box) {
+  return {box.x1, box.y1, box.x2, box.y2};
+}
 
 }  // namespace
 

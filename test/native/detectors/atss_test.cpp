@@ -23,7 +23,9 @@ namespace {
 
 const std::vector<int64_t> strides{8, 16, 32, 64, 128};
 
-float areaOf(const Box& b) { return (b.x2 - b.x1) * (b.y2 - b.y1); }
+float areaOf(const Box& b) {
+  return (b.x2 - b.x1) * (b.y2 - b.y1);
+}
 
 float shared(const Box& a, const Box& b) {
   return std::max(0.0f, std::min(a.x2, b.x2) - std::max(a.x1, b.x1)) *
@@ -47,8 +49,9 @@ std::vector<Cell> validAnchors(const AnchorGrid& grid, const std::vector<ValidCe
     const auto& level = grid.levels()[l];
     for (int64_t row = 0; row < valid[l].height; ++row) {
       for (int64_t column = 0; column < valid[l].width; ++column) {
-        out.push_back({level.first + row * level.width + column, static_cast<int64_t>(l), grid.box(level, row, column),
-                       static_cast<double>(column * level.stride), static_cast<double>(row * level.stride)});
+        out.push_back({level.first + row * level.width + column, static_cast<int64_t>(l),
+                       grid.box(level, row, column), static_cast<double>(column * level.stride),
+                       static_cast<double>(row * level.stride)});
       }
     }
   }
@@ -56,8 +59,9 @@ std::vector<Cell> validAnchors(const AnchorGrid& grid, const std::vector<ValidCe
 }
 
 /// The definition, by sorting all anchors of a level for every object.
-AtssResult bruteForce(const AnchorGrid& grid, const std::vector<ValidCells>& valid, const std::vector<float>& objects,
-                      const std::vector<float>& crowd, const AtssOptions& options) {
+AtssResult bruteForce(const AnchorGrid& grid, const std::vector<ValidCells>& valid,
+                      const std::vector<float>& objects, const std::vector<float>& crowd,
+                      const AtssOptions& options) {
   AtssResult out;
   out.object.assign(static_cast<size_t>(grid.anchors()), AtssResult::excluded);
   out.overlap.assign(out.object.size(), 0.0f);
@@ -66,7 +70,8 @@ AtssResult bruteForce(const AnchorGrid& grid, const std::vector<ValidCells>& val
     out.object[a.anchor] = AtssResult::background;
     for (size_t c = 0; c < crowd.size() && options.ignoreThreshold > 0; c += 4) {
       const Box region{crowd[c], crowd[c + 1], crowd[c + 2], crowd[c + 3]};
-      if (shared(a.box, region) / areaOf(a.box) > options.ignoreThreshold) out.object[a.anchor] = AtssResult::excluded;
+      if (shared(a.box, region) / areaOf(a.box) > options.ignoreThreshold)
+        out.object[a.anchor] = AtssResult::excluded;
     }
   }
   for (size_t g = 0; g < objects.size() / 4; ++g) {
@@ -77,9 +82,11 @@ AtssResult bruteForce(const AnchorGrid& grid, const std::vector<ValidCells>& val
     for (int64_t l = 0; l < static_cast<int64_t>(grid.levels().size()); ++l) {
       std::vector<std::pair<double, Cell>> order;
       for (const Cell& a : anchors) {
-        if (a.level == l && out.object[a.anchor] != AtssResult::excluded) order.emplace_back((a.x - x) * (a.x - x) + (a.y - y) * (a.y - y), a);
+        if (a.level == l && out.object[a.anchor] != AtssResult::excluded)
+          order.emplace_back((a.x - x) * (a.x - x) + (a.y - y) * (a.y - y), a);
       }
-      std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      std::stable_sort(order.begin(), order.end(),
+                       [](const auto& a, const auto& b) { return a.first < b.first; });
       order.resize(std::min<size_t>(order.size(), static_cast<size_t>(options.candidates)));
       for (const auto& [distance, a] : order) candidates.emplace_back(a, iou(a.box, object));
     }
@@ -110,12 +117,14 @@ std::vector<float> bruteRegion(const AnchorGrid& grid, const std::vector<ValidCe
   for (const Cell& a : validAnchors(grid, valid)) {
     for (size_t g = 0; g < thresholds.size(); ++g) {
       const Box o{objects[4 * g], objects[4 * g + 1], objects[4 * g + 2], objects[4 * g + 3]};
-      const double dx = (static_cast<double>(o.x1) + o.x2) / 2 - a.x, dy = (static_cast<double>(o.y1) + o.y2) / 2 - a.y;
+      const double dx = (static_cast<double>(o.x1) + o.x2) / 2 - a.x,
+                   dy = (static_cast<double>(o.y1) + o.y2) / 2 - a.y;
       const double width = std::max(o.x2, a.box.x2) - std::min(o.x1, a.box.x1);
       const double height = std::max(o.y2, a.box.y2) - std::min(o.y1, a.box.y1);
       const double share = rule == RegionRule::released ? shared(a.box, o) / areaOf(a.box) : iou(a.box, o);
       const double q = share - (dx * dx + dy * dy) / (width * width + height * height);
-      if (0.25 * thresholds[g] <= q && q < thresholds[g]) out[a.anchor] = std::max(out[a.anchor], iou(a.box, o));
+      if (0.25 * thresholds[g] <= q && q < thresholds[g])
+        out[a.anchor] = std::max(out[a.anchor], iou(a.box, o));
     }
   }
   return out;
@@ -161,9 +170,12 @@ TEST_CASE("assignment equals brute force, distance ties included") {
     hd::Random random(seed, "atss test", 0, 0);
     const int64_t height = 32 * (1 + random.below(6)), width = 32 * (1 + random.below(8));
     const AnchorGrid grid(height, width, strides);
-    const auto valid = grid.validCells(height - random.below(64) % height, width - random.below(64) % width, 32);
-    const auto objects = randomBoxes(random, random.below(12), static_cast<float>(height), static_cast<float>(width));
-    const auto crowd = randomBoxes(random, random.below(3), static_cast<float>(height), static_cast<float>(width));
+    const auto valid =
+        grid.validCells(height - random.below(64) % height, width - random.below(64) % width, 32);
+    const auto objects =
+        randomBoxes(random, random.below(12), static_cast<float>(height), static_cast<float>(width));
+    const auto crowd =
+        randomBoxes(random, random.below(3), static_cast<float>(height), static_cast<float>(width));
     const AtssOptions options{1 + random.below(12), random.chance(0.5f) ? 0.5 : -1.0};
     checkEqual(atss(grid, valid, objects, crowd, options), bruteForce(grid, valid, objects, crowd, options));
   }
@@ -259,7 +271,8 @@ TEST_CASE("no objects, no valid cells, one anchor, thousands of boxes") {
   const auto valid = grid.validCells(100, 120, 32);
   const AtssResult none = atss(grid, valid, {});
   CHECK(none.positives == 0);
-  CHECK(std::count(none.object.begin(), none.object.end(), AtssResult::background) == 16 * 16 + 8 * 8 + 4 * 4 + 2 * 2 + 1);
+  CHECK(std::count(none.object.begin(), none.object.end(), AtssResult::background) ==
+        16 * 16 + 8 * 8 + 4 * 4 + 2 * 2 + 1);
   const std::vector<ValidCells> empty(5);
   const AtssResult nowhere = atss(grid, empty, toyBoxes);
   CHECK(nowhere.positives == 0);

@@ -13,14 +13,15 @@ TEST_CASE("post-processing options: defaults, members, ranges") {
   CHECK(defaults.candidates == 1000);
   CHECK(defaults.iouThreshold == 0.6);
   CHECK(defaults.maxDetections == 100);
-  const PostProcess given = PostProcess::from(
-      hd::parseJson(R"({"scoreThreshold":0.2,"candidates":60,"iouThreshold":0.5,"maxDetections":20,"metric":"coco"})"));
+  const PostProcess given = PostProcess::from(hd::parseJson(
+      R"({"scoreThreshold":0.2,"candidates":60,"iouThreshold":0.5,"maxDetections":20,"metric":"coco"})"));
   CHECK(given.scoreThreshold == 0.2);
   CHECK(given.candidates == 60);
   CHECK(given.iouThreshold == 0.5);
   CHECK(given.maxDetections == 20);
-  for (const char* wrong : {R"({"scoreThreshold":-0.1})", R"({"scoreThreshold":1.1})", R"({"iouThreshold":2})",
-                            R"({"candidates":0})", R"({"maxDetections":0})", R"({"maxDetections":"many"})"}) {
+  for (const char* wrong :
+       {R"({"scoreThreshold":-0.1})", R"({"scoreThreshold":1.1})", R"({"iouThreshold":2})",
+        R"({"candidates":0})", R"({"maxDetections":0})", R"({"maxDetections":"many"})"}) {
     CAPTURE(wrong);
     CHECK_THROWS_AS(PostProcess::from(hd::parseJson(wrong)), hd::Error);
   }

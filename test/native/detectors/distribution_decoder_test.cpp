@@ -24,7 +24,8 @@ struct Maps {
 };
 
 /// Random maps of these sizes; class logits lie mostly below 0.
-Maps randomMaps(uint64_t seed, const std::vector<std::array<int64_t, 3>>& strideHeightWidth, int64_t classes) {
+Maps randomMaps(uint64_t seed, const std::vector<std::array<int64_t, 3>>& strideHeightWidth,
+                int64_t classes) {
   hd::Random random(seed, "decoder test", 0, 0);
   Maps maps;
   for (const auto& [stride, height, width] : strideHeightWidth) {
@@ -45,7 +46,8 @@ hd::ImageTargets imageOf(int width, int height) {
 }
 
 /// The definition, step by step, in double where it does not decide an order.
-hd::Detections reference(const Maps& maps, int64_t classes, const hd::ImageTargets& image, const PostProcess& options) {
+hd::Detections reference(const Maps& maps, int64_t classes, const hd::ImageTargets& image,
+                         const PostProcess& options) {
   struct Candidate {
     float score;
     int64_t label, place;
@@ -59,7 +61,8 @@ hd::Detections reference(const Maps& maps, int64_t classes, const hd::ImageTarge
       const float* logits = level.classLogits + cell * classes;
       best.emplace_back(*std::max_element(logits, logits + classes), cell);
     }
-    std::stable_sort(best.begin(), best.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::stable_sort(best.begin(), best.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
     best.resize(std::min<size_t>(best.size(), static_cast<size_t>(options.candidates)));
     for (const auto& [logit, cell] : best) {
       std::array<double, 4> box{};
@@ -70,7 +73,8 @@ hd::Detections reference(const Maps& maps, int64_t classes, const hd::ImageTarge
           sum += std::exp(static_cast<double>(logits[i]));
           moment += std::exp(static_cast<double>(logits[i])) * static_cast<double>(i);
         }
-        const double centre = static_cast<double>((side % 2 == 0 ? cell % level.width : cell / level.width) * level.stride);
+        const double centre =
+            static_cast<double>((side % 2 == 0 ? cell % level.width : cell / level.width) * level.stride);
         const double distance = moment / sum * static_cast<double>(level.stride);
         box[side] = std::clamp(side < 2 ? centre - distance : centre + distance, 0.0,
                                static_cast<double>(side % 2 == 0 ? image.width : image.height));
@@ -92,8 +96,9 @@ hd::Detections reference(const Maps& maps, int64_t classes, const hd::ImageTarge
       const double width = std::max(0.0, std::min(a.box[2], b.box[2]) - std::max(a.box[0], b.box[0]));
       const double height = std::max(0.0, std::min(a.box[3], b.box[3]) - std::max(a.box[1], b.box[1]));
       const double overlap = width * height;
-      return overlap / ((a.box[2] - a.box[0]) * (a.box[3] - a.box[1]) + (b.box[2] - b.box[0]) * (b.box[3] - b.box[1]) -
-                        overlap) > options.iouThreshold;
+      return overlap / ((a.box[2] - a.box[0]) * (a.box[3] - a.box[1]) +
+                        (b.box[2] - b.box[0]) * (b.box[3] - b.box[1]) - overlap) >
+             options.iouThreshold;
     });
     if (free) keep.push_back(a);
   }
@@ -122,7 +127,8 @@ TEST_CASE("decoding equals the step-by-step reference on random maps") {
       CHECK(actual.labels == expected.labels);
       CHECK(actual.scores == expected.scores);
       REQUIRE(actual.boxes.size() == expected.boxes.size());
-      for (size_t i = 0; i < expected.boxes.size(); ++i) CHECK(std::abs(actual.boxes[i] - expected.boxes[i]) < 1e-3f);
+      for (size_t i = 0; i < expected.boxes.size(); ++i)
+        CHECK(std::abs(actual.boxes[i] - expected.boxes[i]) < 1e-3f);
     }
   }
 }
@@ -159,7 +165,8 @@ TEST_CASE("flip, offset and scale are undone") {
   image.offsetY = 7;
   const std::array<float, 4> original{100, 11, 260, 40};
   const auto toCanvas = [&](bool flip) {
-    std::array<float, 4> box{original[0] * 0.5f - 30, original[1] * 2 + 7, original[2] * 0.5f - 30, original[3] * 2 + 7};
+    std::array<float, 4> box{original[0] * 0.5f - 30, original[1] * 2 + 7, original[2] * 0.5f - 30,
+                             original[3] * 2 + 7};
     if (flip) {
       const float left = box[0];
       box[0] = 200 - box[2];
@@ -180,8 +187,8 @@ TEST_CASE("not a number anywhere yields fewer candidates, not a crash") {
   Maps maps = randomMaps(1, {{8, 6, 6}}, 2);
   const auto before = decodeDistributions(maps.levels, 2, bins, imageOf(48, 48), {0.0, 1000, 1.0, 1000});
   CHECK(before.size() == 72);
-  maps.cls[0][5] = nan;                   // one class of one location
-  maps.reg[0][4 * bins * 20 + 3] = nan;   // one side of another location
+  maps.cls[0][5] = nan;                  // one class of one location
+  maps.reg[0][4 * bins * 20 + 3] = nan;  // one side of another location
   const auto after = decodeDistributions(maps.levels, 2, bins, imageOf(48, 48), {0.0, 1000, 1.0, 1000});
   CHECK(after.size() == 69);
   std::fill(maps.cls[0].begin(), maps.cls[0].end(), nan);

@@ -67,8 +67,8 @@ std::vector<int64_t> plain(const Scene& scene, double threshold) {
 }
 
 std::vector<int64_t> batched(const Scene& scene, double threshold, int64_t limit = -1) {
-  return hd::ops::batchedNms(scene.boxes.data(), scene.scores.data(), scene.labels.data(), scene.size(), threshold,
-                             limit);
+  return hd::ops::batchedNms(scene.boxes.data(), scene.scores.data(), scene.labels.data(), scene.size(),
+                             threshold, limit);
 }
 
 }  // namespace
@@ -104,7 +104,8 @@ TEST_CASE("suppression is strictly above the threshold") {
 }
 
 TEST_CASE("boxes of different classes never suppress each other, wherever they lie") {
-  const Scene scene{{5000, 5000, 5010, 5010, 5000, 5000, 5010, 5010, 5000, 5000, 5010, 5010}, {0.5f, 0.6f, 0.7f},
+  const Scene scene{{5000, 5000, 5010, 5010, 5000, 5000, 5010, 5010, 5000, 5000, 5010, 5010},
+                    {0.5f, 0.6f, 0.7f},
                     {2'000'000'000, -2'000'000'000, 2'000'000'000}};
   CHECK(batched(scene, 0.5) == std::vector<int64_t>{2, 1});
 }
@@ -112,9 +113,10 @@ TEST_CASE("boxes of different classes never suppress each other, wherever they l
 TEST_CASE("hostile numbers neither crash nor suppress their neighbours") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float infinity = std::numeric_limits<float>::infinity();
-  const Scene scene{{0, 0, 10, 10, nan, nan, nan, nan, -infinity, -infinity, infinity, infinity, 3, 3, 3, 3, 9, 9, 1, 1},
-                    {0.5f, 0.9f, 0.8f, nan, infinity},
-                    {0, 0, 0, 0, 0}};
+  const Scene scene{
+      {0, 0, 10, 10, nan, nan, nan, nan, -infinity, -infinity, infinity, infinity, 3, 3, 3, 3, 9, 9, 1, 1},
+      {0.5f, 0.9f, 0.8f, nan, infinity},
+      {0, 0, 0, 0, 0}};
   const auto keep = plain(scene, 0.5);
   CHECK(keep == std::vector<int64_t>{4, 1, 2, 0, 3});
   CHECK(plain({}, 0.5).empty());
@@ -143,9 +145,11 @@ TEST_CASE("the operators agree with the kernels and take strided and double tens
   const auto labels = at::from_blob(const_cast<int32_t*>(scene.labels.data()), {scene.size()}, at::kInt);
   const auto asTensor = [](const std::vector<int64_t>& keep) { return at::tensor(keep, at::kLong); };
   CHECK(at::equal(hd::ops::nms(boxes, scores, 0.5), asTensor(plain(scene, 0.5))));
-  CHECK(at::equal(hd::ops::nms(boxes.t().contiguous().t(), scores.to(at::kDouble), 0.5), asTensor(plain(scene, 0.5))));
+  CHECK(at::equal(hd::ops::nms(boxes.t().contiguous().t(), scores.to(at::kDouble), 0.5),
+                  asTensor(plain(scene, 0.5))));
   CHECK(at::equal(hd::ops::batchedNms(boxes, scores, labels, 0.5, 20), asTensor(batched(scene, 0.5, 20))));
-  CHECK(at::equal(hd::ops::batchedNms(boxes, scores, labels.to(at::kLong), 0.5), asTensor(batched(scene, 0.5))));
+  CHECK(at::equal(hd::ops::batchedNms(boxes, scores, labels.to(at::kLong), 0.5),
+                  asTensor(batched(scene, 0.5))));
   CHECK(hd::ops::nms(at::empty({0, 4}), at::empty({0}), 0.5).numel() == 0);
   // A tensor that asks for gradients is welcome; the result carries none.
   CHECK_FALSE(hd::ops::nms(boxes.clone().requires_grad_(), scores, 0.5).requires_grad());
@@ -156,5 +160,6 @@ TEST_CASE("wrong shapes and types are refused with the cure") {
   CHECK_THROWS_AS(hd::ops::nms(boxes, at::zeros({2}), 0.5), hd::Error);
   CHECK_THROWS_AS(hd::ops::nms(at::zeros({3, 5}), scores, 0.5), hd::Error);
   CHECK_THROWS_AS(hd::ops::batchedNms(boxes, scores, at::zeros({3}), 0.5), hd::Error);
-  CHECK_THROWS_AS(hd::ops::batchedNms(boxes, scores, at::full({3}, int64_t{1} << 40, at::kLong), 0.5), hd::Error);
+  CHECK_THROWS_AS(hd::ops::batchedNms(boxes, scores, at::full({3}, int64_t{1} << 40, at::kLong), 0.5),
+                  hd::Error);
 }

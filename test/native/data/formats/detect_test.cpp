@@ -10,8 +10,8 @@ using fixture::codeOf;
 namespace {
 
 std::string coco(const std::string& picture, const std::string& category = "cat") {
-  return R"({"images":[{"id":1,"file_name":")" + picture + R"("}],"categories":[{"id":1,"name":")" + category +
-         R"("}],"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[1,1,20,20]}]})";
+  return R"({"images":[{"id":1,"file_name":")" + picture + R"("}],"categories":[{"id":1,"name":")" +
+         category + R"("}],"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[1,1,20,20]}]})";
 }
 
 std::string voc(const std::string& name, const std::string& corner = "2") {
@@ -19,7 +19,9 @@ std::string voc(const std::string& name, const std::string& corner = "2") {
          "</xmin><ymin>2</ymin><xmax>20</xmax><ymax>20</ymax></bndbox></object></annotation>";
 }
 
-std::vector<std::string> warnings(const hd::Value& found) { return found.strings("warnings"); }
+std::vector<std::string> warnings(const hd::Value& found) {
+  return found.strings("warnings");
+}
 
 /// Opens what was found, as a recipe made from it would.
 int64_t opened(const hd::Value& found, const char* split) {
@@ -79,7 +81,8 @@ TEST_CASE("detect: COCO says when a split or the pictures are missing or classes
 
 TEST_CASE("detect: VOC with lists, classes of both splits together") {
   const fixture::Folder folder;
-  for (const char* id : {"a", "b"}) fixture::writePicture(folder / (std::string("JPEGImages/") + id + ".png"));
+  for (const char* id : {"a", "b"})
+    fixture::writePicture(folder / (std::string("JPEGImages/") + id + ".png"));
   fixture::writeText(folder / "Annotations/a.xml", voc("cat"));
   fixture::writeText(folder / "Annotations/b.xml", voc("dog"));
   fixture::writeText(folder / "ImageSets/Main/train.txt", "a\n");
@@ -108,7 +111,8 @@ TEST_CASE("detect: YOLO with lists, with a folder a split, and with classes in d
   for (const char* id : {"a", "b"}) {
     fixture::writePicture(lists / (std::string("images/") + id + ".png"));
     fixture::writeText(lists / (std::string("labels/") + id + ".txt"), "1 0.5 0.5 0.5 0.5\n");
-    fixture::writeText(lists / (id == std::string("a") ? "train.txt" : "val.txt"), std::string(id) + ".png\n");
+    fixture::writeText(lists / (id == std::string("a") ? "train.txt" : "val.txt"),
+                       std::string(id) + ".png\n");
   }
   fixture::writeText(lists / "classes.txt", "cone\ncube\n");
   for (const char* split : {"train", "val"}) {

@@ -10,7 +10,8 @@ using fixture::codeOf;
 
 TEST_CASE("layout: files and folders are told by the split in their names") {
   const fixture::Folder folder;
-  for (const char* name : {"annotations/instances_train.json", "valid/x.json", "test/deep/x.json", "other.json"}) {
+  for (const char* name :
+       {"annotations/instances_train.json", "valid/x.json", "test/deep/x.json", "other.json"}) {
     fixture::writeText(folder / name, "");
   }
   const Layout layout(folder / "");
@@ -50,7 +51,8 @@ TEST_CASE("layout: folders beyond the third level and missing roots") {
 
 TEST_CASE("listing: pictures are found by name, stem, path or another extension") {
   const fixture::Folder folder;
-  for (const char* name : {"a.jpg", "b.JPEG", "sub/c.png", "sub/a.jpg", "notes.txt", "d.e.png"}) fixture::writeText(folder / name, "");
+  for (const char* name : {"a.jpg", "b.JPEG", "sub/c.png", "sub/a.jpg", "notes.txt", "d.e.png"})
+    fixture::writeText(folder / name, "");
   const PictureFolder pictures(folder / "");
   CHECK(pictures.names() == std::vector<std::string>{"a.jpg", "b.JPEG", "d.e.png", "sub/a.jpg", "sub/c.png"});
   CHECK(pictures.find("a.jpg") == "a.jpg");

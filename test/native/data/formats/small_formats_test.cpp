@@ -43,7 +43,9 @@ TEST_CASE("files: each keeps its place, those that cannot be read are not usable
   CHECK(findings(*dataset, "unreadable-picture") == 1);
   CHECK(findings(*dataset, "missing-file") == 1);
   CHECK(dataset->annotations(1).empty());
-  CHECK(codeOf([] { Dataset::open(object({{"format", "files"}, {"files", hd::Value::Array{}}})); }) == "HD_DATA_EMPTY");
+  CHECK(codeOf([] {
+          Dataset::open(object({{"format", "files"}, {"files", hd::Value::Array{}}}));
+        }) == "HD_DATA_EMPTY");
 }
 
 TEST_CASE("synthetic: the spec reaches the generator") {
@@ -58,8 +60,12 @@ TEST_CASE("synthetic: the spec reaches the generator") {
   CHECK(open({{"count", 10}, {"size", 96}, {"seed", 3}, {"split", "train"}})->digest() == plain->digest());
   CHECK(open({{"count", 10}, {"size", 96}, {"seed", 3}, {"split", "val"}})->digest() != plain->digest());
   CHECK(open({{"count", 10}, {"size", 96}, {"seed", 4}})->digest() != plain->digest());
-  const auto wide = open({{"count", 4}, {"size", hd::Value::Array{120, 64}}, {"classes", hd::Value::Array{"cross"}},
-                          {"objects", hd::Value::Array{2, 2}}, {"scale", hd::Value::Array{0.2, 0.3}}, {"overlap", 0}});
+  const auto wide = open({{"count", 4},
+                          {"size", hd::Value::Array{120, 64}},
+                          {"classes", hd::Value::Array{"cross"}},
+                          {"objects", hd::Value::Array{2, 2}},
+                          {"scale", hd::Value::Array{0.2, 0.3}},
+                          {"overlap", 0}});
   CHECK(wide->width(0) == 120);
   CHECK(wide->height(0) == 64);
   CHECK(wide->classes() == std::vector<std::string>{"cross"});

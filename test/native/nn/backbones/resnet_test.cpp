@@ -56,10 +56,10 @@ TEST_CASE("initialisation from scratch: He by fan out, norms 1 and 0, the last n
 
 TEST_CASE("frozen stages hold their parameters and statistics; the others move") {
   at::manual_seed(1);
-  for (int frozen = -1; frozen <= 4; ++frozen) {
+  for (const int frozen : {-1, 0, 2, 4}) {
     auto graph = build("resnet18", options("train", frozen));
     support::scramble(graph->parameters());
-    const auto out = graph->run(at::randn({2, 3, 64, 64}), {"backbone.layer4"}, Mode::train)[0];
+    const auto out = graph->run(at::randn({2, 3, 33, 33}), {"backbone.layer4"}, Mode::train)[0];
     CHECK(out.requires_grad() == (frozen < 4));
     if (frozen < 4) out.sum().backward();
     for (const Parameter& p : graph->parameters().all()) {
@@ -78,7 +78,7 @@ TEST_CASE("the planned prefix gives what autograd gives") {
   auto graph = build("resnet18", options("eval", 1)), free = build("resnet18", options("eval", -1));
   support::scramble(graph->parameters());
   support::scramble(free->parameters());
-  const auto x = at::randn({2, 3, 64, 96});
+  const auto x = at::randn({1, 3, 64, 48});
   const auto a = graph->run(x, {"backbone.layer1", "backbone.layer3"}, Mode::train);
   const auto b = free->run(x, {"backbone.layer1", "backbone.layer3"}, Mode::train);
   CHECK_FALSE(a[0].requires_grad());

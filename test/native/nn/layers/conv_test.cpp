@@ -92,7 +92,8 @@ TEST_CASE("gradients of folded running statistics equal the unfolded chain in do
       const Tensor x = channelsLast(at::randn({2, 12, 7, 8}, at::kDouble)).requires_grad_();
       const Tensor residual = summed ? at::randn({2, 32, 7, 8}, at::kDouble).requires_grad_() : Tensor();
       const Tensor g = at::randn({2, 32, 7, 8}, at::kDouble);
-      std::vector<Tensor> leaves = {x};
+      std::vector<Tensor> leaves;
+      leaves.push_back(x);
       if (summed) leaves.push_back(residual);
       for (Parameter* p : conv.parameters()) {
         if (p->trainable) leaves.push_back(p->working);

@@ -1,0 +1,12 @@
+// Times greedy suppression on generated candidates; `hdtrain bench nms`.
+#pragma once
+
+#include "core/value.h"
+
+namespace hd::ops {
+
+/// options: { candidates, classes (80), repeats (5), threshold (0.6), seed }. Returns {candidates, classes, milliseconds (median),
+/// kept}.
+Value benchNms(const Value& options);
+
+}  // namespace hd::ops
