@@ -1,4 +1,5 @@
 /** The public API. */
+export { type Detection, Detector, type DetectorOptions } from './detector.ts';
 export { ExitCode, HdError } from './error.ts';
 export {
   type AugmentStep,

@@ -5,7 +5,8 @@
 
 import type { TrainSection } from '../recipe/schema/train.ts';
 
-type Schedule = Pick<TrainSection['schedule'], 'kind'> & Partial<TrainSection['schedule']>;
+type Schedule = Pick<TrainSection['schedule'], 'kind'> &
+  Partial<Omit<TrainSection['schedule'], 'at'>> & { at?: readonly number[] };
 type Warmup = TrainSection['warmup'];
 type Ema = TrainSection['ema'];
 

@@ -19,13 +19,16 @@ using at::Tensor;
 using Tensors = std::vector<Tensor>;
 using namespace kernel;
 
-/// Bytes that V and M (or V and dM) of one block of tiles may take together: they should stay in the last-level cache.
+/// Bytes that V and M (or V and dM) of one block of tiles may take together: they should stay in the
+/// last-level cache.
 constexpr int64_t blockBytes = 12 << 20;
 constexpr int64_t tilesPerTask = 36;     ///< of one channel panel; a multiple of rowGroup
 constexpr int64_t channelsPerTask = 32;  ///< of one channel panel of a weight
 constexpr int64_t panelsPerTask = 4;     ///< of the product at one point
 
-int64_t ceilDivide(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
+int64_t ceilDivide(int64_t value, int64_t divisor) {
+  return (value + divisor - 1) / divisor;
+}
 
 /// Owns the memory of PointMatrices.
 struct Scratch {
@@ -84,7 +87,8 @@ struct Pyramid {
 /// Cuts all tiles into blocks of equal size that keep to `blockBytes`. Depends on the shapes alone.
 template <class Body>
 void forEachBlock(int64_t tiles, int64_t channels, const Body& body) {
-  const int64_t most = std::max<int64_t>(rowGroup, blockBytes / (tilePoints * channels * static_cast<int64_t>(sizeof(float))));
+  const int64_t most =
+      std::max<int64_t>(rowGroup, blockBytes / (tilePoints * channels * static_cast<int64_t>(sizeof(float))));
   const int64_t blocks = ceilDivide(tiles, most);
   const int64_t rows = roundUp(ceilDivide(tiles, std::max<int64_t>(1, blocks)), rowGroup);
   for (int64_t first = 0; first < tiles; first += rows) body(TileBlock{first, std::min(rows, tiles - first)});
@@ -96,8 +100,8 @@ WeightView<Element> viewOf(const Tensor& weight, Element* data) {
 }
 
 /// Convolution of `inputs` (channels_last) with the weight in `view`, C to K channels; bias may be null.
-Tensors convolve(const Tensors& inputs, const WeightView<const float>& view, int64_t inChannels, int64_t outChannels,
-                 const float* bias) {
+Tensors convolve(const Tensors& inputs, const WeightView<const float>& view, int64_t inChannels,
+                 int64_t outChannels, const float* bias) {
   Tensors outputs;
   for (const Tensor& x : inputs) {
     outputs.push_back(at::empty({x.size(0), outChannels, x.size(2), x.size(3)},
@@ -106,21 +110,24 @@ Tensors convolve(const Tensors& inputs, const WeightView<const float>& view, int
   const Pyramid<const float> from(inputs);
   const Pyramid<float> to(outputs);
   const Scratch weight(inChannels, outChannels);
-  forEachPiece(weight.matrices.panels(), inChannels, channelsPerTask, [&](int64_t panel, int64_t begin, int64_t end) {
-    transformWeight(view, begin, end, panel, weight.matrices);
-  });
+  forEachPiece(weight.matrices.panels(), inChannels, channelsPerTask,
+               [&](int64_t panel, int64_t begin, int64_t end) {
+                 transformWeight(view, begin, end, panel, weight.matrices);
+               });
   forEachBlock(from.tiles, inChannels + outChannels, [&](TileBlock block) {
     const int64_t rows = roundUp(block.count, rowGroup);
     const Scratch patches(rows, inChannels), products(rows, outChannels);
-    forEachPiece(patches.matrices.panels(), rows, tilesPerTask, [&](int64_t panel, int64_t begin, int64_t end) {
-      transformInput(from.levels, block, begin, end, panel, patches.matrices);
-    });
+    forEachPiece(patches.matrices.panels(), rows, tilesPerTask,
+                 [&](int64_t panel, int64_t begin, int64_t end) {
+                   transformInput(from.levels, block, begin, end, panel, patches.matrices);
+                 });
     forEachProduct(products.matrices.panels(), [&](int64_t point, int64_t begin, int64_t end) {
       multiplyTiles(patches.matrices, weight.matrices, products.matrices, point, begin, end);
     });
-    forEachPiece(products.matrices.panels(), block.count, tilesPerTask, [&](int64_t panel, int64_t begin, int64_t end) {
-      transformOutput(products.matrices, block, begin, end, panel, bias, to.levels);
-    });
+    forEachPiece(products.matrices.panels(), block.count, tilesPerTask,
+                 [&](int64_t panel, int64_t begin, int64_t end) {
+                   transformOutput(products.matrices, block, begin, end, panel, bias, to.levels);
+                 });
   });
   return outputs;
 }
@@ -132,22 +139,26 @@ Tensor weightGradient(const Tensors& inputs, const Tensors& gradients, const Ten
   const Scratch sums(roundUp(inChannels, panelWidth), outChannels);
   forEachBlock(input.tiles, inChannels + outChannels, [&](TileBlock block) {
     const Scratch patches(block.count, inChannels), tiles(block.count, outChannels);
-    forEachPiece(patches.matrices.panels(), block.count, tilesPerTask, [&](int64_t panel, int64_t begin, int64_t end) {
-      transformInput(input.levels, block, begin, end, panel, patches.matrices);
-    });
-    forEachPiece(tiles.matrices.panels(), block.count, tilesPerTask, [&](int64_t panel, int64_t begin, int64_t end) {
-      transformGradient(gradient.levels, block, begin, end, panel, tiles.matrices);
-    });
+    forEachPiece(patches.matrices.panels(), block.count, tilesPerTask,
+                 [&](int64_t panel, int64_t begin, int64_t end) {
+                   transformInput(input.levels, block, begin, end, panel, patches.matrices);
+                 });
+    forEachPiece(tiles.matrices.panels(), block.count, tilesPerTask,
+                 [&](int64_t panel, int64_t begin, int64_t end) {
+                   transformGradient(gradient.levels, block, begin, end, panel, tiles.matrices);
+                 });
     forEachProduct(tiles.matrices.panels(), [&](int64_t point, int64_t begin, int64_t end) {
-      multiplyTransposed(patches.matrices, tiles.matrices, sums.matrices, point, block.count, block.first > 0, begin, end);
+      multiplyTransposed(patches.matrices, tiles.matrices, sums.matrices, point, block.count, block.first > 0,
+                         begin, end);
     });
   });
   Tensor out = at::empty_like(weight);
   if (input.tiles == 0) return out.zero_();
   const auto view = viewOf(out, out.mutable_data_ptr<float>());
-  forEachPiece(sums.matrices.panels(), inChannels, channelsPerTask, [&](int64_t panel, int64_t begin, int64_t end) {
-    transformWeightGradient(sums.matrices, begin, end, panel, view);
-  });
+  forEachPiece(sums.matrices.panels(), inChannels, channelsPerTask,
+               [&](int64_t panel, int64_t begin, int64_t end) {
+                 transformWeightGradient(sums.matrices, begin, end, panel, view);
+               });
   return out;
 }
 
@@ -160,10 +171,10 @@ Tensors channelsLast(at::TensorList tensors) {
 using namespace torch::autograd;
 
 struct Conv3x3Function : Function<Conv3x3Function> {
-  /// Gradients come in the order of the arguments. A TensorList: of a std::vector Function::apply would not see that it
-  /// holds variables.
-  static variable_list forward(AutogradContext* context, const Tensor& weight, const std::optional<Tensor>& bias,
-                               at::TensorList inputs) {
+  /// Gradients come in the order of the arguments. A TensorList: of a std::vector Function::apply would not
+  /// see that it holds variables.
+  static variable_list forward(AutogradContext* context, const Tensor& weight,
+                               const std::optional<Tensor>& bias, at::TensorList inputs) {
     const Tensors levels = channelsLast(inputs);
     variable_list kept = {weight};
     kept.insert(kept.end(), levels.begin(), levels.end());
@@ -176,7 +187,8 @@ struct Conv3x3Function : Function<Conv3x3Function> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    require(!at::GradMode::is_enabled(), "expected a first derivative of conv3x3 but received create_graph: use at::convolution");
+    require(!at::GradMode::is_enabled(),
+            "expected a first derivative of conv3x3 but received create_graph: use at::convolution");
     const auto saved = context->get_saved_variables();
     const Tensor& weight = saved[0];
     const int64_t outChannels = weight.size(0), inChannels = weight.size(1);
@@ -211,15 +223,19 @@ struct Conv3x3Function : Function<Conv3x3Function> {
   }
 };
 
-bool isPlainFloat(const Tensor& tensor) { return tensor.scalar_type() == at::kFloat && tensor.device().is_cpu(); }
+bool isPlainFloat(const Tensor& tensor) {
+  return tensor.scalar_type() == at::kFloat && tensor.device().is_cpu();
+}
 
 }  // namespace
 
-std::vector<Tensor> conv3x3(const std::vector<Tensor>& inputs, const Tensor& weight, const std::optional<Tensor>& bias) {
-  require(!inputs.empty(), "expected at least one input for conv3x3 but received none: pass the levels to convolve");
+std::vector<Tensor> conv3x3(const std::vector<Tensor>& inputs, const Tensor& weight,
+                            const std::optional<Tensor>& bias) {
+  require(!inputs.empty(),
+          "expected at least one input for conv3x3 but received none: pass the levels to convolve");
   require(isPlainFloat(weight) && weight.dim() == 4 && weight.size(2) == 3 && weight.size(3) == 3,
-          "expected a float32 weight of shape K×C×3×3 on the CPU but received ", weight.dtype(), " ", weight.sizes(),
-          ": use at::convolution for other kernels");
+          "expected a float32 weight of shape K×C×3×3 on the CPU but received ", weight.dtype(), " ",
+          weight.sizes(), ": use at::convolution for other kernels");
   for (const Tensor& x : inputs) {
     require(isPlainFloat(x) && x.dim() == 4 && x.size(1) == weight.size(1), "expected a float32 input with ",
             weight.size(1), " channels on the CPU but received ", x.dtype(), " ", x.sizes(),
@@ -227,7 +243,8 @@ std::vector<Tensor> conv3x3(const std::vector<Tensor>& inputs, const Tensor& wei
   }
   const bool hasBias = bias && bias->defined();
   require(!hasBias || (isPlainFloat(*bias) && bias->dim() == 1 && bias->size(0) == weight.size(0)),
-          "expected a float32 bias with ", weight.size(0), " elements but received another: pass one for each output channel");
+          "expected a float32 bias with ", weight.size(0),
+          " elements but received another: pass one for each output channel");
   return Conv3x3Function::apply(weight, hasBias ? bias : std::nullopt, at::TensorList(inputs));
 }
 

@@ -7,7 +7,6 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder } from './libtorch.mjs';
 import { step, stop } from './log.mjs';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -54,10 +53,13 @@ export function buildNative(libtorch, { tests = false } = {}) {
     HDTRAIN_TESTS: tests ? 'ON' : 'OFF',
     HDTRAIN_DIGEST: own.slice(0, 16),
   };
-  const args = ['compile', '--directory', join(root, 'native'), '--out', buildFolder, '--parallel', String(jobs), '--log-level', 'error'];
+  const args = ['configure', '--directory', join(root, 'native'), '--out', buildFolder, '--log-level', 'error'];
   for (const [name, value] of Object.entries(definitions)) args.push(`--CD${name}=${value}`);
-  const env = { CCACHE_DIR: join(cacheFolder, 'ccache'), CCACHE_MAXSIZE: '2G', CCACHE_BASEDIR: root, ...process.env };
-  const result = spawnSync(process.execPath, [cmakeJs, ...args], { env, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { CCACHE_BASEDIR: root, ...process.env };
+  const run = (program, list) => spawnSync(program, list, { env, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe'] });
+  let result = run(process.execPath, [cmakeJs, ...args]);
+  // 'cmake-js compile' would not configure again when only definitions have changed.
+  if (result.status === 0) result = run('cmake', ['--build', buildFolder, '--config', 'Release', '--parallel', String(jobs)]);
   if (result.status !== 0 || !existsSync(addon)) {
     const text = `${result.stdout}\n${result.stderr}`.split('\n');
     const errors = text.filter((line) => /error|undefined reference|No such file/i.test(line)).slice(0, 20);

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import process from 'node:process';
-import { cacheFolder, findLibtorch } from '../setup/libtorch.mjs';
+import { findLibtorch } from '../setup/libtorch.mjs';
 import { step, stop } from '../setup/log.mjs';
 import { root } from '../setup/native.mjs';
 
@@ -10,7 +10,7 @@ const folders = ['core', 'io', 'data', 'eval'];
 
 export function buildSanitized() {
   const folder = join(root, 'native/.build/sanitize');
-  const env = { CCACHE_DIR: join(cacheFolder, 'ccache'), CCACHE_BASEDIR: root, ...process.env };
+  const env = { CCACHE_BASEDIR: root, ...process.env };
   step('building the torch-free tests under ASan and UBSan');
   const run = (...args) => {
     const result = spawnSync('cmake', args, { env, encoding: 'utf8', maxBuffer: 1 << 28 });

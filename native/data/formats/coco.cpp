@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "data/dataset_builder.h"
 #include "data/formats/format.h"
+#include "data/formats/listing.h"
 #include "data/formats/json_file.h"
 #include "data/rle.h"
 
@@ -40,7 +41,7 @@ class CocoReader {
       : path_(spec.at("annotations").asString()),
         file_(path_),
         folder_(spec.at("images").asString()),
-        wanted_(spec.strings("classes")),
+        wanted_(classesOf(spec)),
         filter_(TrainingFilter::from(spec)),
         builder_(folder_) {}
 

@@ -106,4 +106,9 @@ std::vector<std::string> readList(const std::string& path) {
   return entries;
 }
 
+std::vector<std::string> classesOf(const Value& spec) {
+  const Value* classes = spec.find("classes");
+  return classes != nullptr && classes->isString() ? readList(classes->asString()) : spec.strings("classes");
+}
+
 }  // namespace hd::data

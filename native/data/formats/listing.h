@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/value.h"
+
 namespace hd::data {
 
 /// The pictures (.jpg, .jpeg, .png, any case) below a folder, listed once. Names are relative to it, with
@@ -37,5 +39,8 @@ std::vector<std::string> filesWithExtension(const std::string& folder, std::stri
 /// The entries of a list file (or of a class file): lines without blanks at their ends, empty lines and '#'
 /// left out.
 std::vector<std::string> readList(const std::string& path);
+
+/// `spec.classes`: names in label order, or the path of a file that lists them; empty when missing.
+std::vector<std::string> classesOf(const Value& spec);
 
 }  // namespace hd::data

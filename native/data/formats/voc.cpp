@@ -38,7 +38,7 @@ class VocReader {
   explicit VocReader(const Value& spec)
       : annotations_(spec.at("annotations").asString()),
         list_(spec.get("list", "")),
-        classes_(spec.strings("classes")),
+        classes_(classesOf(spec)),
         offset_(spec.get("offset", 1.0)),
         filter_(TrainingFilter::from(spec)),
         pictures_(spec.at("images").asString()),

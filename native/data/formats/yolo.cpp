@@ -24,18 +24,12 @@ namespace {
 constexpr int64_t maxLabelBytes = 64 << 20;
 constexpr double normalisedLimit = 1.5;  // beyond it the file holds pixels
 
-std::vector<std::string> readClasses(const Value& spec) {
-  const Value& classes = spec.at("classes");
-  if (classes.isString()) return readList(classes.asString());
-  return spec.strings("classes");
-}
-
 class YoloReader {
  public:
   explicit YoloReader(const Value& spec)
       : labels_(spec.at("labels").asString()),
         list_(spec.get("list", "")),
-        classes_(readClasses(spec)),
+        classes_(classesOf(spec)),
         filter_(TrainingFilter::from(spec)),
         pictures_(spec.at("images").asString()),
         builder_(pictures_.folder()) {

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "nn/layers/fold.h"
+#include "ops/norm.h"
 #include "ops/winograd.h"
 
 namespace hd::nn {
@@ -35,11 +36,6 @@ Tensors convolve(const Tensors& levels, const Tensor& weight, const Tensor& bias
 /// bf16 norms compute in fp32.
 Tensor forStatistics(const Tensor& tensor) {
   return tensor.scalar_type() == at::kBFloat16 ? tensor.to(at::kFloat) : tensor;
-}
-
-Tensor groupNormRelu(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu) {
-  Tensor y = at::group_norm(x, normGroups, forStatistics(weight), forStatistics(bias), groupNormEpsilon);
-  return relu ? y.relu_() : y;
 }
 
 }  // namespace
@@ -151,7 +147,7 @@ Tensor ConvUnit::batchStatistics(const Tensor& y) {
 Tensor ConvUnit::finish(Tensor y, const Tensor& residual) const {
   if (options_.normKind == Norm::group) {
     require(!residual.defined(), "convolution '", options_.conv, "' has both a group norm and a residual");
-    return groupNormRelu(y, gamma_->working, beta_->working, options_.relu);
+    return ops::groupNormRelu(y, normGroups, gamma_->working, beta_->working, groupNormEpsilon, options_.relu);
   }
   if (residual.defined()) y.add_(residual);
   return options_.relu ? y.relu_() : y;
@@ -186,14 +182,14 @@ Tensors ConvUnit::fixed(const Tensors& levels, const Tensor& residual, Mode mode
     for (const Tensor& x : levels) {
       require(!x.requires_grad(), "convolution '", options_.conv, "' runs as a plan, but its input needs a gradient");
       Tensor y = packed_->run(x, options_.geometry, options_.relu && !group, residual);
-      out.push_back(group ? groupNormRelu(y, gamma_->working, beta_->working, options_.relu) : y);
+      out.push_back(group ? ops::groupNormRelu(y, normGroups, gamma_->working, beta_->working, groupNormEpsilon, options_.relu) : y);
     }
     return out;
   }
   for (const Tensor& x : levels) {
     Tensor y = convolution(x, preparedWeight_, preparedBias_, options_.geometry);
     if (group) {
-      y = groupNormRelu(y, gamma_->working.detach(), beta_->working.detach(), options_.relu);
+      y = ops::groupNormRelu(y, normGroups, gamma_->working.detach(), beta_->working.detach(), groupNormEpsilon, options_.relu);
     } else {
       y = finish(std::move(y), residual);
     }

@@ -72,7 +72,7 @@ const PackedConvolution::Form& PackedConvolution::formFor(const Tensor& x, const
   const bool supported = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
   if (supported && operators().complete() && x.numel() > 0) {
     try {
-      fresh.weight = operators().reorder->call(weight_.to_mkldnn(), pair(g.padding), pair(g.stride), pair(g.dilation),
+      fresh.weight = operators().reorder->call(weight_, pair(g.padding), pair(g.stride), pair(g.dilation),
                                                g.groups, Ints(fresh.shape));
     } catch (const c10::Error&) {
       fresh.weight = Tensor();  // for instance bf16 on a CPU without AVX-512

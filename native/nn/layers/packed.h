@@ -30,7 +30,9 @@ class PackedConvolution {
   /// relu?(convolution(x) + residual?), without gradient.
   torch::Tensor run(const torch::Tensor& x, const ConvGeometry& geometry, bool relu, const torch::Tensor& residual);
 
-  size_t packedForms() const { return forms_.size(); }
+  size_t forms() const { return forms_.size(); }
+  /// Whether the last run went through oneDNN's packed weights.
+  bool packed() const { return !forms_.empty() && forms_.front().weight.defined(); }
 
  private:
   struct Form {

@@ -1,4 +1,5 @@
-// Fused multiply-adds for every function below in the clones that have them; plain ones in the baseline clone.
+// Fused multiply-adds for every function below in the clones that have them; plain ones in the baseline
+// clone.
 #pragma GCC optimize("fp-contract=fast")
 
 #include "ops/cpu/winograd_transform.h"
@@ -14,8 +15,8 @@ namespace {
 using Lanes = float __attribute__((vector_size(32)));
 constexpr int64_t lanes = 8;
 
-// Interpolation points 0, ±a, ±b and infinity (ops/winograd.h says why). All products below but those of G are
-// exact in a float.
+// Interpolation points 0, ±a, ±b and infinity (ops/winograd.h says why). All products below but those of G
+// are exact in a float.
 constexpr double a = 11.0 / 16, b = 11.0 / 8;
 constexpr auto rounded = [](double value) { return static_cast<float>(value); };
 
@@ -113,8 +114,12 @@ HD_INLINE void transform2d(const Lanes (&in)[Transform::from][Transform::from],
   for (int y = 0; y < to; ++y) Transform::apply(half[y], out[y]);
 }
 
-HD_INLINE void load(Lanes& to, const float* from) { std::memcpy(&to, from, sizeof(Lanes)); }
-HD_INLINE void store(float* to, const Lanes& from) { std::memcpy(to, &from, sizeof(Lanes)); }
+HD_INLINE void load(Lanes& to, const float* from) {
+  std::memcpy(&to, from, sizeof(Lanes));
+}
+HD_INLINE void store(float* to, const Lanes& from) {
+  std::memcpy(to, &from, sizeof(Lanes));
+}
 
 /// How many of the eight channels from `channel` on exist.
 HD_INLINE int64_t presentLanes(int64_t channel, int64_t channels) {
@@ -170,11 +175,11 @@ class TileCursor {
   int64_t image_, row_, column_;
 };
 
-/// Reads side × side pixels from (top, left) on, eight channels each; what lies outside the image or past the last
-/// channel is zero.
+/// Reads side × side pixels from (top, left) on, eight channels each; what lies outside the image or past the
+/// last channel is zero.
 template <int side>
-HD_INLINE void loadPixels(Lanes (&values)[side][side], const TileCursor<const float>& tile, int64_t top, int64_t left,
-                          int64_t channel, int64_t channels) {
+HD_INLINE void loadPixels(Lanes (&values)[side][side], const TileCursor<const float>& tile, int64_t top,
+                          int64_t left, int64_t channel, int64_t channels) {
   const int64_t height = tile.level().height, width = tile.level().width;
   const int64_t present = presentLanes(channel, channels);
   const bool inside = top >= 0 && left >= 0 && top + side <= height && left + side <= width;
@@ -194,7 +199,8 @@ HD_INLINE void loadPixels(Lanes (&values)[side][side], const TileCursor<const fl
       if (exists && present == lanes) {
         load(value, tile.pixel(top + y, left + x, channels) + channel);
       } else if (exists && present > 0) {
-        std::memcpy(&value, tile.pixel(top + y, left + x, channels) + channel, static_cast<size_t>(present) * sizeof(float));
+        std::memcpy(&value, tile.pixel(top + y, left + x, channels) + channel,
+                    static_cast<size_t>(present) * sizeof(float));
       }
       values[y][x] = value;
     }
@@ -210,7 +216,8 @@ HD_INLINE void transformPixels(TiledLevels<const float> levels, TileBlock block,
   for (int64_t row = begin; row < end; ++row, tile.next()) {
     for (int64_t half = 0; half < panelWidth; half += lanes) {
       Lanes pixels[Transform::from][Transform::from], values[Transform::to][Transform::to];
-      loadPixels(pixels, tile, tile.top() - margin, tile.left() - margin, panel * panelWidth + half, out.channels);
+      loadPixels(pixels, tile, tile.top() - margin, tile.left() - margin, panel * panelWidth + half,
+                 out.channels);
       transform2d<Transform>(pixels, values);
       storeAllPoints(values, out.at(0, panel, row) + half, out.stride());
     }
@@ -219,8 +226,8 @@ HD_INLINE void transformPixels(TiledLevels<const float> levels, TileBlock block,
 
 }  // namespace
 
-HD_KERNEL void transformInput(TiledLevels<const float> levels, TileBlock block, int64_t begin, int64_t end, int64_t panel,
-                              const PointMatrices& out) {
+HD_KERNEL void transformInput(TiledLevels<const float> levels, TileBlock block, int64_t begin, int64_t end,
+                              int64_t panel, const PointMatrices& out) {
   const int64_t tilesEnd = end < block.count ? end : block.count;
   transformPixels<InputTransform, 1>(levels, block, begin, tilesEnd, panel, out);
   for (int64_t row = begin < tilesEnd ? tilesEnd : begin; row < end; ++row) {
@@ -235,13 +242,15 @@ HD_KERNEL void transformGradient(TiledLevels<const float> levels, TileBlock bloc
   transformPixels<GradientTransform, 0>(levels, block, begin, end, panel, out);
 }
 
-HD_KERNEL void transformOutput(const PointMatrices& in, TileBlock block, int64_t begin, int64_t end, int64_t panel,
-                               const float* bias, TiledLevels<float> levels) {
+HD_KERNEL void transformOutput(const PointMatrices& in, TileBlock block, int64_t begin, int64_t end,
+                               int64_t panel, const float* bias, TiledLevels<float> levels) {
   if (begin >= end) return;
   TileCursor<float> tile(levels, block.first + begin);
   for (int64_t row = begin; row < end; ++row, tile.next()) {
-    const int64_t bottom = tile.top() + tileSide < tile.level().height ? tile.top() + tileSide : tile.level().height;
-    const int64_t right = tile.left() + tileSide < tile.level().width ? tile.left() + tileSide : tile.level().width;
+    const int64_t bottom =
+        tile.top() + tileSide < tile.level().height ? tile.top() + tileSide : tile.level().height;
+    const int64_t right =
+        tile.left() + tileSide < tile.level().width ? tile.left() + tileSide : tile.level().width;
     for (int64_t half = 0; half < panelWidth; half += lanes) {
       const int64_t channel = panel * panelWidth + half, present = presentLanes(channel, in.channels);
       if (present == 0) break;
@@ -265,8 +274,8 @@ HD_KERNEL void transformOutput(const PointMatrices& in, TileBlock block, int64_t
   }
 }
 
-HD_KERNEL void transformWeight(const WeightView<const float>& weight, int64_t begin, int64_t end, int64_t panel,
-                               const PointMatrices& out) {
+HD_KERNEL void transformWeight(const WeightView<const float>& weight, int64_t begin, int64_t end,
+                               int64_t panel, const PointMatrices& out) {
   for (int64_t in = begin; in < end; ++in) {
     for (int64_t half = 0; half < panelWidth; half += lanes) {
       const int64_t first = panel * panelWidth + half, present = presentLanes(first, out.channels);
@@ -274,7 +283,8 @@ HD_KERNEL void transformWeight(const WeightView<const float>& weight, int64_t be
       for (int64_t lane = 0; lane < present; ++lane) {
         const float* from = weight.data + (first + lane) * weight.outStride + in * weight.inStride;
         for (int64_t y = 0; y < 3; ++y) {
-          for (int64_t x = 0; x < 3; ++x) gathered[y][x][lane] = from[y * weight.rowStride + x * weight.columnStride];
+          for (int64_t x = 0; x < 3; ++x)
+            gathered[y][x][lane] = from[y * weight.rowStride + x * weight.columnStride];
         }
       }
       Lanes window[3][3], values[patchSide][patchSide];
@@ -298,7 +308,8 @@ HD_KERNEL void transformWeightGradient(const PointMatrices& in, int64_t begin, i
       for (int64_t lane = 0; lane < present; ++lane) {
         float* to = weight.data + (first + lane) * weight.outStride + row * weight.inStride;
         for (int64_t y = 0; y < 3; ++y) {
-          for (int64_t x = 0; x < 3; ++x) to[y * weight.rowStride + x * weight.columnStride] = scattered[y][x][lane];
+          for (int64_t x = 0; x < 3; ++x)
+            to[y * weight.rowStride + x * weight.columnStride] = scattered[y][x][lane];
         }
       }
     }

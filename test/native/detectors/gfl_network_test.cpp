@@ -17,7 +17,7 @@ namespace {
 
 Value model(const char* preset = "robust") {
   return hd::parseJson(
-      hd::concat(R"({"detector":"gfl","backbone":"resnet18","classes":2,"norm":"eval","headConvs":1,)",
+      hd::concat(R"({"detector":"gfl","backbone":"resnet18","classes":2,"norm":"eval","zeroInitResidual":false,"headConvs":1,)",
                  R"("preset":")", preset, R"("})"));
 }
 

@@ -30,7 +30,9 @@ struct Problem {
   Tensor weight, bias;
 };
 
-Tensor channelsLast(const Tensor& x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
+Tensor channelsLast(const Tensor& x) {
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
 
 Problem randomProblem(int64_t batch, int64_t in, int64_t out, const std::vector<Side>& sides, bool bias) {
   Problem problem;
@@ -122,8 +124,10 @@ std::string codeOf(const Call& call) {
 
 bool sameBits(const Results& left, const Results& right) {
   bool same = true;
-  for (size_t i = 0; i < left.outputs.size(); ++i) same = same && at::equal(left.outputs[i], right.outputs[i]);
-  for (size_t i = 0; i < left.gradients.size(); ++i) same = same && at::equal(left.gradients[i], right.gradients[i]);
+  for (size_t i = 0; i < left.outputs.size(); ++i)
+    same = same && at::equal(left.outputs[i], right.outputs[i]);
+  for (size_t i = 0; i < left.gradients.size(); ++i)
+    same = same && at::equal(left.gradients[i], right.gradients[i]);
   return same;
 }
 
@@ -201,7 +205,8 @@ TEST_CASE("a level has the same bits alone and among others") {
   Problem problem = randomProblem(2, 20, 24, {{10, 11}, {6, 5}}, true);
   const Tensors together = hd::ops::conv3x3(problem.inputs, problem.weight, problem.bias);
   for (size_t level = 0; level < 2; ++level) {
-    CHECK(at::equal(hd::ops::conv3x3({problem.inputs[level]}, problem.weight, problem.bias)[0], together[level]));
+    CHECK(at::equal(hd::ops::conv3x3({problem.inputs[level]}, problem.weight, problem.bias)[0],
+                    together[level]));
   }
 }
 
@@ -260,7 +265,8 @@ TEST_CASE("only what needs a gradient gets one, and levels without a loss take n
     part.inputs.erase(part.inputs.begin());
     part.gradients.erase(part.gradients.begin());
     const Results expected = winograd(part);
-    const Tensor weight = problem.weight.detach().requires_grad_(), bias = problem.bias.detach().requires_grad_();
+    const Tensor weight = problem.weight.detach().requires_grad_(),
+                 bias = problem.bias.detach().requires_grad_();
     const Tensor unused = problem.inputs[0].detach().requires_grad_();
     const auto y = hd::ops::conv3x3({unused, problem.inputs[1]}, weight, bias);
     (y[1] * problem.gradients[1]).sum().backward();
@@ -280,7 +286,10 @@ TEST_CASE("a result may be changed in place before backward") {
   Tensor y = hd::ops::conv3x3(problem.inputs, weight, problem.bias)[0];
   y.relu_().sum().backward();
   const Tensor plain = problem.weight.to(at::kDouble).requires_grad_();
-  at::conv2d(problem.inputs[0].to(at::kDouble), plain, problem.bias.to(at::kDouble), {1, 1}, {1, 1}).relu().sum().backward();
+  at::conv2d(problem.inputs[0].to(at::kDouble), plain, problem.bias.to(at::kDouble), {1, 1}, {1, 1})
+      .relu()
+      .sum()
+      .backward();
   CHECK(difference(weight.grad(), plain.grad()).largest < 2e-5);
 }
 
@@ -316,7 +325,8 @@ TEST_CASE("a second derivative is refused instead of being lost") {
 }
 
 TEST_CASE("prefersWinograd takes large float32 problems alone") {
-  const auto prefers = [](int64_t in, int64_t out, const std::vector<Side>& sides, at::ScalarType type = at::kFloat) {
+  const auto prefers = [](int64_t in, int64_t out, const std::vector<Side>& sides,
+                          at::ScalarType type = at::kFloat) {
     Tensors inputs;
     for (const Side side : sides) inputs.push_back(at::empty({4, in, side.height, side.width}, type));
     return hd::ops::prefersWinograd(inputs, at::empty({out, in, 3, 3}, type));
@@ -349,7 +359,11 @@ TEST_CASE("the products at a point equal plain matrix products") {
     /// As a rows × channels matrix.
     Tensor matrix(int64_t point) const {
       return memory.slice(0, point * stride(), point * stride() + panels() * rows * panelWidth)
-          .view({panels(), rows, panelWidth}).permute({1, 0, 2}).reshape({rows, -1}).slice(1, 0, channels).to(at::kDouble);
+          .view({panels(), rows, panelWidth})
+          .permute({1, 0, 2})
+          .reshape({rows, -1})
+          .slice(1, 0, channels)
+          .to(at::kDouble);
     }
   };
   const Matrices patches(rows, in), weight(in, out), products(rows, out), sums(roundUp(in, panelWidth), out);
@@ -363,5 +377,6 @@ TEST_CASE("the products at a point equal plain matrix products") {
   multiplyTransposed(patches, products, sums, point, tiles, /*add=*/true, 0, sums.panels());
   CHECK(at::allclose(sums.matrix(point).slice(0, 0, in), before + sum(), 1e-4, 1e-3));
   multiplyTransposed(patches, products, sums, point, tiles, /*add=*/false, 1, 2);
-  CHECK(at::allclose(sums.matrix(point).slice(0, 0, in).slice(1, 16, 32), sum().slice(1, 16, 32), 1e-4, 1e-3));
+  CHECK(
+      at::allclose(sums.matrix(point).slice(0, 0, in).slice(1, 16, 32), sum().slice(1, 16, 32), 1e-4, 1e-3));
 }

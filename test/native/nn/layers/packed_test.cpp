@@ -1,5 +1,7 @@
 #include "nn/layers/packed.h"
 
+#include <ATen/core/dispatch/Dispatcher.h>
+
 #include "native/nn/support.h"
 
 using at::Tensor;
@@ -15,6 +17,10 @@ Tensor reference(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
   Tensor y = convolution(x, weight, bias, g);
   if (residual.defined()) y = y + residual;
   return relu ? y.relu() : y;
+}
+
+bool buildHasOneDnn() {
+  return c10::Dispatcher::singleton().findSchema({"mkldnn::_convolution_pointwise", "binary"}).has_value();
 }
 
 }  // namespace
@@ -42,6 +48,7 @@ TEST_CASE("packed convolutions equal plain ones for every geometry, with and wit
             PackedConvolution packed(2);
             packed.reset(weight, bias);
             const Tensor y = packed.run(x, g, relu, residual);
+            CHECK(packed.packed() == (type == at::kFloat && buildHasOneDnn()));
             CHECK(support::hasType(y, type));
             CHECK(y.is_contiguous(at::MemoryFormat::ChannelsLast));
             CHECK(relativeError(y, reference(x, weight, bias, g, relu, residual)) < 1e-5);
@@ -61,11 +68,11 @@ TEST_CASE("the forms of the least recently used shapes go first, new weights dro
   for (const int64_t side : {8, 12, 8, 16, 12, 8}) {
     const Tensor x = channelsLast(at::randn({1, 8, side, side}));
     CHECK(relativeError(packed.run(x, g, false, {}), convolution(x, weight, {}, g)) < 1e-5);
-    CHECK(packed.packedForms() <= 2);
+    CHECK(packed.forms() <= 2);
   }
   const Tensor other = channelsLast(at::randn({8, 8, 3, 3})), x = channelsLast(at::randn({1, 8, 8, 8}));
   packed.reset(other, {});
-  CHECK(packed.packedForms() == 0);
+  CHECK(packed.forms() == 0);
   CHECK(relativeError(packed.run(x, g, false, {}), convolution(x, other, {}, g)) < 1e-5);
 }
 

@@ -1,0 +1,90 @@
+/**
+ * The harness: ours and the peers stay alive as processes and take turns step by step, so that a machine that changes
+ * its speed changes it for all. A peer times a fixed convolution around each of its steps: rounds whose probes disagree by
+ * more than a quarter are dropped.
+ *
+ *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16]
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { median } from '../lib/bench/step.ts';
+import { table } from '../lib/report/tables.ts';
+
+interface Sample {
+  seconds: number;
+  probe?: [number, number];
+  peakMB: number;
+}
+
+class Worker {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly samples: Sample[] = [];
+
+  constructor(
+    readonly name: string,
+    command: string,
+    args: string[],
+  ) {
+    const env = { ...process.env, OMP_WAIT_POLICY: 'PASSIVE' };
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
+    if (!this.#child.stdout) throw new Error('no output');
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async #line(): Promise<string> {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error(`${this.name} ended`);
+    return value;
+  }
+
+  async ready(): Promise<void> {
+    while ((await this.#line()) !== 'ready');
+  }
+
+  async step(): Promise<Sample> {
+    this.#child.stdin?.write('step\n');
+    return JSON.parse(await this.#line()) as Sample;
+  }
+
+  stop(): void {
+    this.#child.stdin?.end();
+  }
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    python: { type: 'string', default: 'python3' },
+    rounds: { type: 'string', default: '10' },
+    modes: { type: 'string', default: 'default,channels_last' },
+  },
+});
+if (positionals[0] !== 'step') throw new Error('expected: step');
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const ours = new Worker('hdtrain', process.execPath, [here('../dist/cli/main.js'), 'bench', 'step', '--serve']);
+const peers = values.modes.split(',').map((mode) => new Worker(`eager ${mode}`, values.python, [here('peers/step_peer.py'), mode]));
+const workers = [ours, ...peers];
+for (const worker of workers) await worker.ready();
+for (const worker of workers) await worker.step();
+for (let round = 0; round < Number(values.rounds); ++round) {
+  const samples = [];
+  for (const worker of workers) samples.push(await worker.step());
+  const probes = samples.flatMap((sample) => sample.probe ?? []);
+  if (Math.max(...probes) > 1.25 * Math.min(...probes)) continue;
+  for (const [i, sample] of samples.entries()) workers[i]?.samples.push(sample);
+}
+for (const worker of workers) worker.stop();
+const base = median(ours.samples.map((sample) => sample.seconds));
+process.stdout.write(`${ours.samples.length} rounds of ${values.rounds} in one state\n`);
+process.stdout.write(
+  `${table(
+    ['who', 'ms a step', 'times hdtrain', 'peak MB'],
+    workers.map(({ name, samples }) => {
+      const seconds = median(samples.map((sample) => sample.seconds));
+      return [name, (1000 * seconds).toFixed(0), (seconds / base).toFixed(2), Math.max(...samples.map((sample) => sample.peakMB)).toFixed(0)];
+    }),
+  )}\n`,
+);

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { HdError, type IndexedSource, type SourceSample, Trainer, type TrainEvent } from '../../../lib/index.ts';
+import type { RecipeInput } from '../../../lib/recipe/index.ts';
+import { openSource } from '../../../lib/trainer/source.ts';
+import { native } from '../../../lib/native.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'hdtrain-trainer-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const side = 64;
+
+function square(index: number): SourceSample {
+  const [left, top, size] = [(index * 13) % 24, (index * 29) % 24, 24 + (index % 16)];
+  const image = new Uint8Array(side * side * 3).fill(30);
+  for (let y = top; y < top + size; ++y) image.fill(220, (y * side + left) * 3, (y * side + left + size) * 3);
+  return { image, width: side, height: side, boxes: [[left, top, left + size, top + size]], labels: [0] };
+}
+
+function recipe(steps: number, more: Partial<RecipeInput['train']> = {}): RecipeInput {
+  return {
+    model: { neckChannels: 32, headChannels: 32, headConvs: 1 },
+    data: { format: 'source', train: {}, val: {}, size: side, augment: [] },
+    train: { steps, batch: 4, lr: 0.01, lrBatch: 0, threads: 1, ...more },
+    eval: { pictures: 1 },
+    log: { every: 1 },
+  };
+}
+
+function source(length: number, more: Partial<IndexedSource> = {}): IndexedSource {
+  return { length, classes: ['square'], get: square, ...more };
+}
+
+describe('Trainer', () => {
+  test('trains from a source; events come in order; the result says where the weights are', async () => {
+    const returned: number[] = [];
+    const trainer = new Trainer(recipe(3), {
+      run: join(folder, 'source'),
+      sources: { train: source(8, { onReturn: (index, buffer) => returned.push(buffer.byteLength === side * side * 3 ? index : -1) }), val: source(2) },
+    });
+    const seen: TrainEvent['type'][] = [];
+    const run = trainer.run();
+    for await (const event of run) if (event.type !== 'progress') seen.push(event.type);
+    const result = await run;
+    assert.equal(result.status, 'done');
+    assert.equal(result.step, 3);
+    assert.equal(typeof result.metrics?.ap, 'number');
+    assert.equal(seen[0], 'start');
+    assert.equal(seen.at(-1), 'end');
+    assert.deepEqual(seen.filter((type) => type === 'step'), ['step', 'step', 'step']);
+    assert.ok(returned.length > 0 && !returned.includes(-1));
+  });
+
+  test('the event loop stays free during a step', async () => {
+    const trainer = new Trainer(recipe(4), { run: join(folder, 'free'), sources: { train: source(8) } });
+    let worst = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      worst = Math.max(worst, performance.now() - last);
+      last = performance.now();
+    }, 5);
+    await trainer.run();
+    clearInterval(timer);
+    assert.ok(worst < 250, `a 5 ms timer came ${worst.toFixed(0)} ms late`);
+  });
+
+  test('an abort finishes the step, saves and can be resumed', async () => {
+    const abort = new AbortController();
+    const run = join(folder, 'abort');
+    const hooks = [{ name: 'stop', afterStep: ({ step }: { step: number }) => (step === 2 ? abort.abort() : undefined) }];
+    const first = await new Trainer(recipe(5), { run, signal: abort.signal, hooks, sources: { train: source(8) } }).run();
+    assert.deepEqual([first.status, first.step], ['interrupted', 2]);
+    const second = await new Trainer(recipe(5), { run, resume: 'auto', sources: { train: source(8) } }).run();
+    assert.deepEqual([second.status, second.step], ['done', 5]);
+  });
+
+  test('a hook that throws ends the run with its own error; onEnd still runs', async () => {
+    let ended = '';
+    const hooks = [
+      { name: 'thrower', afterStep: () => { throw new TypeError('from the hook'); } },
+      { name: 'last', onEnd: ({ status }: { status: string }) => { ended = status; } },
+    ];
+    await assert.rejects(async () => new Trainer(recipe(3), { run: join(folder, 'hook'), hooks, sources: { train: source(8) } }).run(), (error: Error) => error instanceof TypeError && /trainer\.test/.test(error.stack ?? ''));
+    assert.equal(ended, 'failed');
+  });
+
+  test('a used folder is refused', async () => {
+    await assert.rejects(async () => new Trainer(recipe(3), { run: join(folder, 'source'), sources: { train: source(8) } }).run(), { code: 'HD_RUN_NOT_EMPTY' });
+  });
+
+  test('pictures without any object train without NaN', async () => {
+    const empty = source(8, { get: (index) => ({ ...square(index), boxes: [], labels: [] }) });
+    const losses: number[] = [];
+    const run = new Trainer(recipe(2), { run: join(folder, 'empty'), sources: { train: empty } }).run();
+    for await (const event of run) if (event.type === 'step') losses.push(event.losses.total ?? Number.NaN);
+    assert.ok(losses.length === 2 && losses.every(Number.isFinite), String(losses));
+  });
+
+  test('the same seed gives the same weights, another seed others', async () => {
+    const digests = [];
+    for (const seed of [1, 1, 2]) {
+      const values: number[] = [];
+      const run = new Trainer(recipe(2, { seed }), { run: join(folder, `seed-${digests.length}`), sources: { train: source(8) } }).run();
+      for await (const event of run) if (event.type === 'step') values.push(event.losses.total ?? 0);
+      digests.push(values.join());
+    }
+    assert.equal(digests[0], digests[1]);
+    assert.notEqual(digests[0], digests[2]);
+  });
+});
+
+describe('sources', () => {
+  const loaderOf = (given: IndexedSource, more: Record<string, unknown> = {}) =>
+    new (native().Loader)(openSource(given), { batch: 2, threads: 1, slots: 2, shuffle: false, augment: [{ resize: { sizes: [[side, side]] } }], canvas: { divisor: 32 }, onBadSample: 'stop', ...more });
+
+  test('slots are seen without a copy, and views are detached when the slot goes back', async () => {
+    const loader = loaderOf(source(4));
+    loader.begin(0, 0);
+    const first = await loader.next();
+    assert.ok(first);
+    const pixels = new Uint8Array(first.pixels);
+    assert.equal(pixels.length, 2 * side * side * 3);
+    const image = first.images[0];
+    assert.ok(image);
+    const [x1 = 0, y1 = 0] = image.boxes;
+    assert.equal(pixels[(Math.round(y1) + 4) * side * 3 + (Math.round(x1) + 4) * 3], 220);
+    assert.equal(loader.statistics().copiedBytes, 0);
+    loader.release();
+    assert.equal(first.pixels.byteLength, 0);
+    loader.close();
+    assert.throws(() => loader.stepsPerEpoch, (error) => error instanceof HdError && error.code === 'HD_USAGE');
+  });
+
+  test('an ordinary buffer is moved and comes back; a shared one stays usable', async () => {
+    const given = square(0);
+    const shared = new Uint8Array(new SharedArrayBuffer(side * side * 3));
+    shared.set(given.image);
+    const loader = loaderOf(source(2, { get: (index) => (index === 0 ? given : { ...square(1), image: shared }) }));
+    loader.begin(0, 0);
+    assert.ok(await loader.next());
+    assert.equal(given.image.byteLength, 0, 'the moved buffer is empty for the caller');
+    assert.equal(shared.byteLength, side * side * 3);
+    loader.close();
+  });
+
+  const bad: [string, Partial<SourceSample>, RegExp][] = [
+    ['a wrong length', { width: side + 1 }, /bytes of RGB/],
+    ['no image', { image: undefined as never }, /Uint8Array/],
+    ['a pooled buffer', { image: new Uint8Array(new ArrayBuffer(side * side * 3 + 8), 8) }, /copy: true/],
+    ['a resizable buffer', { image: new Uint8Array(new ArrayBuffer(side * side * 3, { maxByteLength: side * side * 4 })) }, /resizable/],
+    ['NaN boxes', { boxes: [[0, 0, Number.NaN, 5]] }, /finite/],
+    ['a label out of range', { labels: [7] }, /labels below 1/],
+    ['too few labels', { labels: [] }, /four box numbers/],
+  ];
+  for (const [name, change, pattern] of bad) {
+    test(`${name} is refused with the sample and the cure`, async () => {
+      const loader = loaderOf(source(2, { get: (index) => ({ ...square(index), ...change }) }));
+      loader.begin(0, 0);
+      await assert.rejects(loader.next(), (error: Error) => error instanceof HdError && pattern.test(error.message));
+      loader.close();
+    });
+  }
+
+  test('an error of get() reaches the caller', async () => {
+    const loader = loaderOf(source(2, { get: () => { throw new RangeError('no such picture'); } }));
+    loader.begin(0, 0);
+    await assert.rejects(loader.next(), /no such picture/);
+    loader.close();
+  });
+});
