@@ -64,8 +64,15 @@ const { values, positionals } = parseArgs({
 });
 if (positionals[0] !== 'step') throw new Error('expected: step');
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const ours = new Worker('hdtrain', process.execPath, [here('../dist/cli/main.js'), 'bench', 'step', '--serve']);
-const peers = values.modes.split(',').map((mode) => new Worker(`eager ${mode}`, values.python, [here('peers/step_peer.py'), mode]));
+const ours = new Worker('hdtrain', process.execPath, [
+  here('../dist/cli/main.js'),
+  'bench',
+  'step',
+  '--serve',
+]);
+const peers = values.modes
+  .split(',')
+  .map((mode) => new Worker(`eager ${mode}`, values.python, [here('peers/step_peer.py'), mode]));
 const workers = [ours, ...peers];
 for (const worker of workers) await worker.ready();
 for (const worker of workers) await worker.step();
@@ -84,7 +91,12 @@ process.stdout.write(
     ['who', 'ms a step', 'times hdtrain', 'peak MB'],
     workers.map(({ name, samples }) => {
       const seconds = median(samples.map((sample) => sample.seconds));
-      return [name, (1000 * seconds).toFixed(0), (seconds / base).toFixed(2), Math.max(...samples.map((sample) => sample.peakMB)).toFixed(0)];
+      return [
+        name,
+        (1000 * seconds).toFixed(0),
+        (seconds / base).toFixed(2),
+        Math.max(...samples.map((sample) => sample.peakMB)).toFixed(0),
+      ];
     }),
   )}\n`,
 );

@@ -1,6 +1,12 @@
 /** A trained detector ready to use: what `predict`, `eval` and programs load. */
 import { HdError } from './error.ts';
-import { type MatchReport, type NativeDataset, type NativeEvaluator, type NativeSession, native } from './native.ts';
+import {
+  type MatchReport,
+  type NativeDataset,
+  type NativeEvaluator,
+  type NativeSession,
+  native,
+} from './native.ts';
 import { type Recipe, type RecipeInput, resolveRecipe } from './recipe/index.ts';
 import { type EvaluationResult, evaluatePass } from './trainer/evaluate.ts';
 import { openLoader, sessionOptions } from './trainer/setup.ts';
@@ -80,14 +86,21 @@ function namesOf(recipe: Recipe): string[] {
   const { classes } = recipe.model;
   if (Array.isArray(classes)) return classes;
   if (typeof classes === 'number') return Array.from({ length: classes }, (_, i) => String(i));
-  throw new HdError('HD_USAGE', "expected the classes of the weights: name them in model.classes of the recipe ('auto' needs a data set)");
+  throw new HdError(
+    'HD_USAGE',
+    "expected the classes of the weights: name them in model.classes of the recipe ('auto' needs a data set)",
+  );
 }
 
 /** The recipe that student weights carry in their metadata. */
 async function describe(weights: string): Promise<{ recipe: Recipe; classes: string[] }> {
   const { metadata } = await native().weightsInfo(weights);
   if (metadata.format !== 'hdtrain-student-1' || !metadata.model || !metadata.size || !metadata.eval) {
-    throw new HdError('HD_WEIGHTS_UNDESCRIBED', `expected weights that describe their model (student.safetensors of a run) but ${weights} do not: give their recipe with --config`, weights);
+    throw new HdError(
+      'HD_WEIGHTS_UNDESCRIBED',
+      `expected weights that describe their model (student.safetensors of a run) but ${weights} do not: give their recipe with --config`,
+      weights,
+    );
   }
   const { classes, ...model } = JSON.parse(metadata.model) as RecipeInput['model'] & { classes: string[] };
   const input = {

@@ -15,4 +15,4 @@ export type { TrainContext } from './trainer/context.ts';
 export type { TrainEvent } from './trainer/events.ts';
 export type { Hook } from './trainer/hooks/hook.ts';
 export type { IndexedSource, SourceSample } from './trainer/source.ts';
-export { type TrainRun, Trainer, type TrainerOptions, type TrainResult } from './trainer/trainer.ts';
+export { Trainer, type TrainerOptions, type TrainResult, type TrainRun } from './trainer/trainer.ts';

@@ -71,7 +71,10 @@ export interface NativeDataset {
   findings(): { counts: Record<string, number>; first: Finding[] };
   report(options: { decode: boolean; threads: number }): Promise<DatasetReport>;
   /** Pairs of files of this and the other set with equal or nearly equal pixels. */
-  leakage(other: NativeDataset, threads: number): Promise<{ file: string; other: string; distance: number }[]>;
+  leakage(
+    other: NativeDataset,
+    threads: number,
+  ): Promise<{ file: string; other: string; distance: number }[]>;
 }
 
 export interface LoaderStatistics {
@@ -255,11 +258,7 @@ export interface NativeAddon {
   benchNms(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   /** Draws labelled boxes on a picture and writes a JPEG or PNG by the extension of `out`. */
   draw(options: { dataset: NativeDataset; image: number; out: string; sets: DrawSet[] }): Promise<void>;
-  importWeights(
-    from: string,
-    to: string,
-    metadata: Record<string, string>,
-  ): Promise<WeightsInfo>;
+  importWeights(from: string, to: string, metadata: Record<string, string>): Promise<WeightsInfo>;
   /** Names, shapes and metadata of a weight file (safetensors or .pth). */
   weightsInfo(path: string): Promise<WeightsInfo>;
   /** flock on `path`; false when another process holds it. */
@@ -274,7 +273,9 @@ let loaded: NativeAddon | undefined;
 /** Where a built addon may lie, best first. */
 export function addonCandidates(): string[] {
   const root = fileURLToPath(new URL('..', import.meta.url));
-  return [process.env.HDTRAIN_ADDON ?? '', `${root}native/.build/addon/Release/hdtrain.node`].filter((path) => path !== '');
+  return [process.env.HDTRAIN_ADDON ?? '', `${root}native/.build/addon/Release/hdtrain.node`].filter(
+    (path) => path !== '',
+  );
 }
 
 /** The addon. Throws HD_NATIVE_MISSING or HD_NATIVE_LOAD with the cures for this platform. */
@@ -282,13 +283,19 @@ export function native(): NativeAddon {
   if (loaded) return loaded;
   const path = addonCandidates().find((candidate) => existsSync(candidate));
   if (!path) {
-    throw new HdError('HD_NATIVE_MISSING', `the native addon is not built: run 'npm run setup' in ${fileURLToPath(new URL('..', import.meta.url))} (npm may have skipped install scripts; 'npm rebuild hdtrain' runs them)`);
+    throw new HdError(
+      'HD_NATIVE_MISSING',
+      `the native addon is not built: run 'npm run setup' in ${fileURLToPath(new URL('..', import.meta.url))} (npm may have skipped install scripts; 'npm rebuild hdtrain' runs them)`,
+    );
   }
   try {
     loaded = createRequire(import.meta.url)(path) as NativeAddon;
     loaded.setErrorClass(HdError);
     return loaded;
   } catch (error) {
-    throw new HdError('HD_NATIVE_LOAD', `cannot load ${path}: ${(error as Error).message}; run 'npm run setup' to rebuild it against this Node and libtorch, and 'npx hdtrain doctor' to see what is found`);
+    throw new HdError(
+      'HD_NATIVE_LOAD',
+      `cannot load ${path}: ${(error as Error).message}; run 'npm run setup' to rebuild it against this Node and libtorch, and 'npx hdtrain doctor' to see what is found`,
+    );
   }
 }

@@ -6,7 +6,9 @@ import { missingPackages } from './setup/system.mjs';
 
 const missing = missingPackages();
 if (missing.length > 0) {
-  process.stderr.write(`hdtrain: not built, because system packages are missing. Type: sudo apt-get install -y ${missing.join(' ')} && npm rebuild hdtrain\n`);
+  process.stderr.write(
+    `hdtrain: not built, because system packages are missing. Type: sudo apt-get install -y ${missing.join(' ')} && npm rebuild hdtrain\n`,
+  );
 } else {
   buildNative(await ensureLibtorch());
 }

@@ -11,7 +11,17 @@ const run = join(root, 'runs/quickstart');
 if (existsSync(join(run, 'student.safetensors'))) rmSync(run, { recursive: true });
 const result = spawnSync(
   process.execPath,
-  [join(root, 'dist/cli/main.js'), 'train', '--config', join(root, 'configs/quickstart.yaml'), '--run', run, '--resume', 'auto', ...process.argv.slice(2)],
+  [
+    join(root, 'dist/cli/main.js'),
+    'train',
+    '--config',
+    join(root, 'configs/quickstart.yaml'),
+    '--run',
+    run,
+    '--resume',
+    'auto',
+    ...process.argv.slice(2),
+  ],
   { stdio: 'inherit' },
 );
 process.exitCode = result.status ?? 1;

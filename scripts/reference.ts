@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { recipeJsonSchema } from '../lib/recipe/index.ts';
 import { alternatives, inputSchema, type JsonSchema } from '../lib/recipe/introspect.ts';
 import { phrase } from '../lib/recipe/phrase.ts';
+import { errorReference } from './error-reference.ts';
 
 interface Row {
   field: string;
@@ -121,5 +122,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     writeFileSync(file, text);
   };
   write('docs/reference/recipe.md', recipeReference());
+  write('docs/reference/errors.md', errorReference());
   write('dist/recipe.schema.json', `${JSON.stringify(recipeJsonSchema(), null, 2)}\n`);
 }

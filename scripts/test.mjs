@@ -17,7 +17,11 @@ const { buildSanitized } = await import('./test/sanitize.mjs');
 
 /** tsc over product and tests; expect-type assertions in test/types are checked by it. */
 function types() {
-  const run = spawnSync(process.execPath, [join(root, 'node_modules/typescript/lib/tsc.js'), '-p', join(root, 'test')], { encoding: 'utf8' });
+  const run = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules/typescript/lib/tsc.js'), '-p', join(root, 'test')],
+    { encoding: 'utf8' },
+  );
   if (run.status !== 0) process.stdout.write(run.stdout);
   return { passed: run.status === 0 ? 1 : 0, failed: run.status === 0 ? 0 : 1, skipped: 0, notes: [] };
 }
@@ -28,7 +32,11 @@ const kinds = {
   golden: () => goldens(),
   unit: () => nodeTests(['test/unit']),
   faults: () => nodeTests(['test/faults']),
-  sanitize: () => doctests(buildSanitized(), { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' }),
+  sanitize: () =>
+    doctests(buildSanitized(), {
+      ASAN_OPTIONS: 'detect_leaks=1',
+      UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+    }),
   long: () => nodeTests(['test/long']),
 };
 
@@ -37,8 +45,12 @@ for (const part of parts) {
   const start = performance.now();
   const result = kinds[part]?.() ?? { passed: 0, failed: 1, skipped: 0, notes: [`unknown part '${part}'`] };
   add(total, result);
-  process.stdout.write(`${part}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped in ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
+  process.stdout.write(
+    `${part}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped in ${((performance.now() - start) / 1000).toFixed(1)} s\n`,
+  );
 }
 for (const note of total.notes) process.stdout.write(`skipped ${note}\n`);
-process.stdout.write(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}\n`);
+process.stdout.write(
+  `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}\n`,
+);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;

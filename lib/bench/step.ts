@@ -1,6 +1,6 @@
 /** Times training steps of one recipe in one process: the product's side of every step benchmark. */
 import { createInterface } from 'node:readline';
-import { native, type NativeLoader, type NativeSession } from '../native.ts';
+import { type NativeLoader, type NativeSession, native } from '../native.ts';
 import { type Recipe, resolveRecipe } from '../recipe/index.ts';
 import { baseLearningRate } from '../trainer/schedule.ts';
 import { classCount, openData, openLoader, sessionOptions } from '../trainer/setup.ts';
@@ -23,7 +23,9 @@ export interface StepBench {
 
 export async function openStepBench(recipe: Recipe): Promise<StepBench> {
   const { trainSet } = await openData(recipe);
-  const session: NativeSession = await native().createSession(sessionOptions(recipe, classCount(recipe, trainSet), true));
+  const session: NativeSession = await native().createSession(
+    sessionOptions(recipe, classCount(recipe, trainSet), true),
+  );
   if (recipe.model.weights) await session.loadWeights(recipe.model.weights, recipe.model.init);
   const loader: NativeLoader = openLoader(recipe, trainSet, true, session.divisor);
   loader.begin(0, 0);
@@ -34,7 +36,12 @@ export async function openStepBench(recipe: Recipe): Promise<StepBench> {
     async run() {
       const start = performance.now();
       const output = await session.step(loader, {
-        step: step++, learningRates, emaDecay: 0, lossWeights: {}, clipNorm: recipe.train.clip, readLosses: false,
+        step: step++,
+        learningRates,
+        emaDecay: 0,
+        lossWeights: {},
+        clipNorm: recipe.train.clip,
+        readLosses: false,
       });
       const wall = (performance.now() - start) / 1000;
       return { seconds: wall, waitSeconds: output.waitSeconds, outsideSeconds: wall - output.seconds };
@@ -59,5 +66,7 @@ export async function serveSteps(bench: StepBench): Promise<void> {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 ? (sorted[middle] ?? Number.NaN) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+  return sorted.length % 2
+    ? (sorted[middle] ?? Number.NaN)
+    : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }

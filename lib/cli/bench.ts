@@ -1,8 +1,8 @@
 import type { Argv } from 'yargs';
 import { median, openStepBench, serveSteps, standardStepRecipe } from '../bench/step.ts';
 import { native } from '../native.ts';
-import { table } from '../report/tables.ts';
 import { loadRecipe } from '../recipe/index.ts';
+import { table } from '../report/tables.ts';
 import { type CommonOptions, print, type Verb } from './verb.ts';
 
 interface BenchOptions extends CommonOptions {
@@ -23,31 +23,71 @@ export const bench: Verb<BenchOptions> = {
   describe: 'Time the training step, the evaluator or suppression on this machine',
   builder: (argv) =>
     (argv as Argv<CommonOptions>)
-      .positional('what', { type: 'string', choices: ['step', 'eval', 'nms'], demandOption: true, describe: 'What to time' })
-      .option('config', { type: 'string', describe: 'step: recipe (default: GFL-R18, 320², batch 4, 80 classes)' })
-      .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'step: override one field of the recipe' })
+      .positional('what', {
+        type: 'string',
+        choices: ['step', 'eval', 'nms'],
+        demandOption: true,
+        describe: 'What to time',
+      })
+      .option('config', {
+        type: 'string',
+        describe: 'step: recipe (default: GFL-R18, 320², batch 4, 80 classes)',
+      })
+      .option('set', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: [] as string[],
+        describe: 'step: override one field of the recipe',
+      })
       .option('steps', { type: 'number', default: 10, describe: 'step: timed steps, after two that warm up' })
-      .option('serve', { type: 'boolean', default: false, hidden: true, describe: 'step: one step per line of stdin' })
-      .option('candidates', { type: 'number', array: true, default: [1000, 5000, 10000], describe: 'nms: boxes' })
+      .option('serve', {
+        type: 'boolean',
+        default: false,
+        hidden: true,
+        describe: 'step: one step per line of stdin',
+      })
+      .option('candidates', {
+        type: 'number',
+        array: true,
+        default: [1000, 5000, 10000],
+        describe: 'nms: boxes',
+      })
       .option('images', { type: 'number', default: 5000, describe: 'eval: pictures' })
       .option('truths', { type: 'number', default: 36000, describe: 'eval: true boxes' })
       .option('detections', { type: 'number', default: 500000, describe: 'eval: detections' })
-      .option('out', { type: 'string', describe: 'eval: folder for the generated set as COCO files, for other tools' }),
+      .option('out', {
+        type: 'string',
+        describe: 'eval: folder for the generated set as COCO files, for other tools',
+      }),
   handler: async (options) => {
     if (options.what === 'step') return benchStep(options);
     if (options.what === 'eval') {
       const { images, truths, detections, out } = options;
       const result = await native().benchEval({ images, truths, detections, ...(out ? { out } : {}) });
-      return print(options.json, result, () => `bbox evaluation of ${detections} detections on ${truths} truths in ${images} pictures: ${Number(result.seconds).toFixed(3)} s`);
+      return print(
+        options.json,
+        result,
+        () =>
+          `bbox evaluation of ${detections} detections on ${truths} truths in ${images} pictures: ${Number(result.seconds).toFixed(3)} s`,
+      );
     }
     const results: Record<string, unknown>[] = [];
-    for (const candidates of options.candidates) results.push(await native().benchNms({ candidates, classes: 80 }));
-    print(options.json, results, () => table(Object.keys(results[0] ?? {}), results.map((row) => Object.values(row) as (string | number)[])));
+    for (const candidates of options.candidates)
+      results.push(await native().benchNms({ candidates, classes: 80 }));
+    print(options.json, results, () =>
+      table(
+        Object.keys(results[0] ?? {}),
+        results.map((row) => Object.values(row) as (string | number)[]),
+      ),
+    );
   },
 };
 
 async function benchStep(options: BenchOptions): Promise<void> {
-  const recipe = options.config ? loadRecipe(options.config, { set: options.set }).recipe : standardStepRecipe();
+  const recipe = options.config
+    ? loadRecipe(options.config, { set: options.set }).recipe
+    : standardStepRecipe();
   const start = performance.now();
   const steps = await openStepBench(recipe);
   if (options.serve) {
@@ -62,20 +102,29 @@ async function benchStep(options: BenchOptions): Promise<void> {
   for (let i = 0; i < options.steps; ++i) samples.push(await steps.run());
   const after = await steps.profile();
   const seconds = median(samples.map((sample) => sample.seconds));
-  const sum = (pick: (sample: (typeof samples)[number]) => number) => samples.reduce((total, sample) => total + pick(sample), 0);
+  const sum = (pick: (sample: (typeof samples)[number]) => number) =>
+    samples.reduce((total, sample) => total + pick(sample), 0);
   const total = sum((sample) => sample.seconds);
   const result = {
-    seconds, imagesPerSecond: recipe.train.batch / seconds, coldStart,
-    dataWait: sum((sample) => sample.waitSeconds) / total, outside: sum((sample) => sample.outsideSeconds) / total,
+    seconds,
+    imagesPerSecond: recipe.train.batch / seconds,
+    coldStart,
+    dataWait: sum((sample) => sample.waitSeconds) / total,
+    outside: sum((sample) => sample.outsideSeconds) / total,
     peakMB: process.resourceUsage().maxRSS / 1024,
-    profile: Object.fromEntries(Object.entries(after).map(([part, value]) => [part, (value - (before[part] ?? 0)) / samples.length])),
+    profile: Object.fromEntries(
+      Object.entries(after).map(([part, value]) => [part, (value - (before[part] ?? 0)) / samples.length]),
+    ),
   };
   steps.close();
   print(options.json, result, () =>
     [
       `step ${(1000 * seconds).toFixed(0)} ms (median of ${samples.length}), ${result.imagesPerSecond.toFixed(2)} img/s; first step after ${coldStart.toFixed(2)} s`,
       `waiting for data ${(100 * result.dataWait).toFixed(1)} %, outside native code ${(100 * result.outside).toFixed(2)} %, peak memory ${result.peakMB.toFixed(0)} MB`,
-      table(['part', 'ms a step'], Object.entries(result.profile).map(([part, value]) => [part, `${(1000 * value).toFixed(1)}`])),
+      table(
+        ['part', 'ms a step'],
+        Object.entries(result.profile).map(([part, value]) => [part, `${(1000 * value).toFixed(1)}`]),
+      ),
     ].join('\n'),
   );
 }

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { addonCandidates, native, type NativeInfo } from '../native.ts';
-import { table } from '../report/tables.ts';
 import { ExitCode } from '../error.ts';
+import { addonCandidates, type NativeInfo, native } from '../native.ts';
+import { table } from '../report/tables.ts';
 import { type CommonOptions, print, type Verb } from './verb.ts';
 
 export const doctor: Verb<CommonOptions> = {
@@ -23,13 +23,16 @@ export const doctor: Verb<CommonOptions> = {
     let libtorch: { folder: string; source: string } | null = null;
     try {
       libtorch = findLibtorch();
-      if (!libtorch) fixes.push(`libtorch ${libtorchVersion} is not there: npm run setup fetches it, or set LIBTORCH`);
+      if (!libtorch)
+        fixes.push(`libtorch ${libtorchVersion} is not there: npm run setup fetches it, or set LIBTORCH`);
     } catch (error) {
       fixes.push((error as Error).message);
     }
     const missing = missingPackages();
-    if (missing.length > 0) fixes.push(`system packages are missing: sudo apt-get install -y ${missing.join(' ')}`);
-    if (info && !info.avx2) fixes.push('this processor has no AVX2: training works but is several times slower');
+    if (missing.length > 0)
+      fixes.push(`system packages are missing: sudo apt-get install -y ${missing.join(' ')}`);
+    if (info && !info.avx2)
+      fixes.push('this processor has no AVX2: training works but is several times slower');
     const result = {
       node: process.version,
       platform: `${process.platform}-${process.arch}`,
@@ -46,15 +49,44 @@ export const doctor: Verb<CommonOptions> = {
       const rows: [string, string][] = [
         ['node', `${result.node} on ${result.platform}`],
         ['addon', info ? `${result.addon} (build ${info.build})` : 'not usable'],
-        ['libtorch', libtorch ? `${info?.torch ?? libtorchVersion} from ${libtorch.source}: ${libtorch.folder}` : 'not found'],
+        [
+          'libtorch',
+          libtorch
+            ? `${info?.torch ?? libtorchVersion} from ${libtorch.source}: ${libtorch.folder}`
+            : 'not found',
+        ],
         ['processor', `${result.cpu.model}, ${result.cpu.cores} cores`],
-        ['abilities', info ? `AVX2 ${yes(info.avx2)}, AVX-512 ${yes(info.avx512)}, bf16 ${yes(info.bf16)}, AMX ${yes(info.amx)}` : 'unknown without the addon'],
-        ['precision', info ? (info.amx ? 'auto means bf16' : 'auto means fp32 (bf16 without AMX is slower)') : 'unknown'],
+        [
+          'abilities',
+          info
+            ? `AVX2 ${yes(info.avx2)}, AVX-512 ${yes(info.avx512)}, bf16 ${yes(info.bf16)}, AMX ${yes(info.amx)}`
+            : 'unknown without the addon',
+        ],
+        [
+          'precision',
+          info ? (info.amx ? 'auto means bf16' : 'auto means fp32 (bf16 without AMX is slower)') : 'unknown',
+        ],
         ['CUDA', result.cuda],
-        ['decoders', info ? Object.entries(info.decoders).map(([name, text]) => `${name} ${text}`).join(', ') : 'unknown'],
-        ['memory', `${(result.memory.free / 1e9).toFixed(1)} of ${(result.memory.total / 1e9).toFixed(1)} GB free`],
+        [
+          'decoders',
+          info
+            ? Object.entries(info.decoders)
+                .map(([name, text]) => `${name} ${text}`)
+                .join(', ')
+            : 'unknown',
+        ],
+        [
+          'memory',
+          `${(result.memory.free / 1e9).toFixed(1)} of ${(result.memory.total / 1e9).toFixed(1)} GB free`,
+        ],
       ];
-      return [table(['what', 'found'], rows), '', ...(fixes.length > 0 ? ['to fix:', ...fixes.map((fix) => `  ${fix}`)] : ['all is well; next: npm run quickstart'])].join('\n');
+      return [
+        table(['what', 'found'], rows),
+        '',
+        ...(fixes.length > 0
+          ? ['to fix:', ...fixes.map((fix) => `  ${fix}`)]
+          : ['all is well; next: npm run quickstart']),
+      ].join('\n');
     });
     if (fixes.length > 0 && !info) process.exitCode = ExitCode.usage;
   },
@@ -70,7 +102,9 @@ async function setupModule(name: string): Promise<{
 }
 
 function cudaState(): string {
-  const probe = spawnSync('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader'], { encoding: 'utf8' });
+  const probe = spawnSync('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader'], {
+    encoding: 'utf8',
+  });
   if (probe.status !== 0) return 'no: no NVIDIA driver answers; training runs on the processor';
   return `${probe.stdout.trim()}: found, but this version computes on the processor only`;
 }

@@ -1,10 +1,18 @@
-import { ExitCode } from '../error.ts';
 import { Detector } from '../detector.ts';
+import { ExitCode } from '../error.ts';
 import { clock } from '../report/format.ts';
 import { classTable } from '../report/tables.ts';
 import { drawPictures } from '../trainer/pictures.ts';
 import { classCount, openData } from '../trainer/setup.ts';
-import { machineOverrides, print, type RecipeOptions, readRecipe, type Verb, withMachine, withRecipe } from './verb.ts';
+import {
+  machineOverrides,
+  print,
+  type RecipeOptions,
+  readRecipe,
+  type Verb,
+  withMachine,
+  withRecipe,
+} from './verb.ts';
 
 interface EvalOptions extends RecipeOptions {
   weights: string;
@@ -19,8 +27,17 @@ export const evaluate: Verb<EvalOptions> = {
   describe: 'Measure weights on the data of a recipe',
   builder: (argv) =>
     withMachine(withRecipe(argv))
-      .option('weights', { type: 'string', demandOption: true, describe: 'student.safetensors, or foreign weights of the same model' })
-      .option('split', { type: 'string', choices: ['val', 'train'], default: 'val', describe: 'Which pictures' })
+      .option('weights', {
+        type: 'string',
+        demandOption: true,
+        describe: 'student.safetensors, or foreign weights of the same model',
+      })
+      .option('split', {
+        type: 'string',
+        choices: ['val', 'train'],
+        default: 'val',
+        describe: 'Which pictures',
+      })
       .option('out', { type: 'string', describe: 'Write the detections as a COCO result file' })
       .option('pictures', { type: 'string', describe: 'Draw truth and predictions into this folder' }),
   handler: async (options) => {
@@ -35,11 +52,27 @@ export const evaluate: Verb<EvalOptions> = {
     });
     if (live) process.stderr.write('\r\x1b[K');
     if (options.out) await evaluator.writeResults(options.out);
-    const pictures = options.pictures ? await drawPictures(dataset, evaluator, options.pictures, recipe.eval.pictures) : [];
+    const pictures = options.pictures
+      ? await drawPictures(dataset, evaluator, options.pictures, recipe.eval.pictures)
+      : [];
     print(options.json, { eval: metrics, images: dataset.length, seconds, pictures }, () => {
       const { perClass, ...numbers } = metrics;
-      const lines = Object.entries(numbers).flatMap(([name, value]) => (typeof value === 'number' ? [`${name.padEnd(12)} ${Number.isInteger(value) && value !== -1 ? value : value === -1 ? '–' : value.toFixed(4)}`] : []));
-      return [classTable((perClass ?? []) as Record<string, unknown>[]), '', ...lines, `${dataset.length} pictures in ${clock(seconds)}`, ...(options.out ? [`next: npx hdtrain score --gt TRUTH.json --dt ${options.out}`] : ['next: add --pictures DIR to see them, --out FILE to keep the detections'])].join('\n');
+      const lines = Object.entries(numbers).flatMap(([name, value]) =>
+        typeof value === 'number'
+          ? [
+              `${name.padEnd(12)} ${Number.isInteger(value) && value !== -1 ? value : value === -1 ? '–' : value.toFixed(4)}`,
+            ]
+          : [],
+      );
+      return [
+        classTable((perClass ?? []) as Record<string, unknown>[]),
+        '',
+        ...lines,
+        `${dataset.length} pictures in ${clock(seconds)}`,
+        ...(options.out
+          ? [`next: npx hdtrain score --gt TRUTH.json --dt ${options.out}`]
+          : ['next: add --pictures DIR to see them, --out FILE to keep the detections']),
+      ].join('\n');
     });
     detector.close();
     process.exitCode = ExitCode.done;

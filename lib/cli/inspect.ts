@@ -14,12 +14,21 @@ export const inspect: Verb<InspectOptions> = {
   describe: 'Show a model: parameters, multiply-adds, taps',
   builder: (argv) =>
     withRecipe(argv)
-      .option('size', { type: 'number', array: true, describe: 'Canvas height and width (default: data.size)' })
+      .option('size', {
+        type: 'number',
+        array: true,
+        describe: 'Canvas height and width (default: data.size)',
+      })
       .option('parameters', { type: 'boolean', default: false, describe: 'List every tensor' }),
   handler: async (options) => {
     const { recipe } = readRecipe(options);
     const { classes } = recipe.model;
-    const number = typeof classes === 'number' ? classes : Array.isArray(classes) ? classes.length : await classesOfData(recipe);
+    const number =
+      typeof classes === 'number'
+        ? classes
+        : Array.isArray(classes)
+          ? classes.length
+          : await classesOfData(recipe);
     const session = await native().createSession(sessionOptions(recipe, number, true));
     const [height, width] = canvas(options.size, recipe.data.size, session.divisor);
     const parameters = session.parameterInfo;
@@ -29,16 +38,37 @@ export const inspect: Verb<InspectOptions> = {
     const sum = (list: typeof parameters) => list.reduce((total, { shape }) => total + elements(shape), 0);
     const learned = parameters.filter(({ buffer }) => !buffer);
     const result = {
-      classes: number, canvas: [height, width], parameters: sum(learned), trainable: sum(learned.filter(({ trainable }) => trainable)),
-      multiplyAdds, taps, tensors: parameters.map((p) => ({ ...p, count: elements(p.shape) })),
+      classes: number,
+      canvas: [height, width],
+      parameters: sum(learned),
+      trainable: sum(learned.filter(({ trainable }) => trainable)),
+      multiplyAdds,
+      taps,
+      tensors: parameters.map((p) => ({ ...p, count: elements(p.shape) })),
     };
     print(options.json, result, () =>
       [
         `${recipe.model.detector} on ${recipe.model.backbone}, ${number} classes, canvas ${width}×${height}`,
         `${count(result.parameters)} parameters (${count(result.trainable)} learn), ${(multiplyAdds / 1e9).toFixed(2)} G multiply-adds a picture`,
         '',
-        table(['tap', 'shape', 'stride', 'what it is'], taps.map((tap) => [tap.name, tap.shape.join('×'), tap.stride, tap.describes])),
-        ...(options.parameters ? ['', table(['tensor', 'shape', 'count', 'learns'], result.tensors.map((t) => [t.name, t.shape.join('×'), t.count, t.buffer ? 'buffer' : t.trainable ? 'yes' : 'no']))] : ['', 'next: add --parameters for every tensor']),
+        table(
+          ['tap', 'shape', 'stride', 'what it is'],
+          taps.map((tap) => [tap.name, tap.shape.join('×'), tap.stride, tap.describes]),
+        ),
+        ...(options.parameters
+          ? [
+              '',
+              table(
+                ['tensor', 'shape', 'count', 'learns'],
+                result.tensors.map((t) => [
+                  t.name,
+                  t.shape.join('×'),
+                  t.count,
+                  t.buffer ? 'buffer' : t.trainable ? 'yes' : 'no',
+                ]),
+              ),
+            ]
+          : ['', 'next: add --parameters for every tensor']),
       ].join('\n'),
     );
   },
@@ -49,7 +79,11 @@ async function classesOfData(recipe: Parameters<typeof openSplit>[0]): Promise<n
   return dataset ? classCount(recipe, dataset) : 1;
 }
 
-function canvas(given: number[] | undefined, size: number | [number, number] | number[], divisor: number): [number, number] {
+function canvas(
+  given: number[] | undefined,
+  size: number | [number, number] | number[],
+  divisor: number,
+): [number, number] {
   const up = (side: number) => Math.ceil(side / divisor) * divisor;
   const long = Array.isArray(size) ? (size[0] ?? 320) : size;
   const short = Array.isArray(size) ? (size[1] ?? long) : size;

@@ -30,11 +30,14 @@ function fail(error: unknown, json: boolean): void {
   const message = error instanceof Error ? error.message : String(error);
   if (json) {
     const problems = error instanceof RecipeError ? { problems: error.problems } : {};
-    process.stderr.write(`${JSON.stringify({ type: 'error', code: known?.code ?? 'HD_INTERNAL', message, where: known?.where ?? '', ...problems })}\n`);
+    process.stderr.write(
+      `${JSON.stringify({ type: 'error', code: known?.code ?? 'HD_INTERNAL', message, where: known?.where ?? '', ...problems })}\n`,
+    );
   } else {
     process.stderr.write(`hdtrain: ${message}${known ? ` [${known.code}]` : ''}\n`);
     if (known?.where && !message.includes(known.where)) process.stderr.write(`  at ${known.where}\n`);
-    if (!known || process.env.HDTRAIN_DEBUG) process.stderr.write(`${error instanceof Error ? error.stack : ''}\n`);
+    if (!known || process.env.HDTRAIN_DEBUG)
+      process.stderr.write(`${error instanceof Error ? error.stack : ''}\n`);
   }
   process.exitCode = known?.exitCode ?? ExitCode.internal;
 }
@@ -42,7 +45,9 @@ function fail(error: unknown, json: boolean): void {
 const args = hideBin(process.argv);
 const json = args.includes('--json');
 if (process.platform !== 'linux' || process.arch !== 'x64') {
-  process.stderr.write(`hdtrain: expected Linux on x64 but this is ${process.platform} on ${process.arch}; use a Linux machine, a container or WSL 2\n`);
+  process.stderr.write(
+    `hdtrain: expected Linux on x64 but this is ${process.platform} on ${process.arch}; use a Linux machine, a container or WSL 2\n`,
+  );
   process.exit(ExitCode.usage);
 }
 let parser = yargs(args)

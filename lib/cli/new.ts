@@ -17,14 +17,25 @@ export const newRecipe: Verb<NewOptions> = {
   describe: 'Look at a data set and write a commented recipe for it',
   builder: (argv) =>
     argv
-      .positional('data', { type: 'string', demandOption: true, describe: 'Folder of a COCO, Pascal VOC or YOLO data set' })
+      .positional('data', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Folder of a COCO, Pascal VOC or YOLO data set',
+      })
       .option('out', { type: 'string', describe: 'Recipe to write (default: <folder name>.yaml)' })
       .option('force', { type: 'boolean', default: false, describe: 'Overwrite the recipe' }),
   handler: async (options) => {
     const folder = resolve(options.data);
     const out = resolve(options.out ?? `${basename(folder)}.yaml`);
-    if (existsSync(out) && !options.force) throw new HdError('HD_USAGE_EXISTS', `expected a new file for --out but ${out} exists: choose another name or add --force`, out);
-    const detected = (await native().detectDataset({ folder })) as unknown as DetectedData & { warnings?: string[] };
+    if (existsSync(out) && !options.force)
+      throw new HdError(
+        'HD_USAGE_EXISTS',
+        `expected a new file for --out but ${out} exists: choose another name or add --force`,
+        out,
+      );
+    const detected = (await native().detectDataset({ folder })) as unknown as DetectedData & {
+      warnings?: string[];
+    };
     writeFileAtomic(out, writeRecipeFor(detected, { folder: dirname(out) }));
     print(options.json, { recipe: out, ...detected }, () =>
       [

@@ -24,20 +24,38 @@ export const predict: Verb<PredictOptions> = {
   describe: 'Detect objects in pictures: JSON, and pictures with boxes',
   builder: (argv) =>
     withMachine(argv)
-      .positional('paths', { type: 'string', array: true, demandOption: true, describe: 'Picture files or folders of pictures' })
+      .positional('paths', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'Picture files or folders of pictures',
+      })
       .option('weights', { type: 'string', demandOption: true, describe: 'student.safetensors of a run' })
       .option('config', { type: 'string', describe: 'Recipe, for weights that do not describe themselves' })
-      .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'Override one field of the recipe' })
+      .option('set', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: [] as string[],
+        describe: 'Override one field of the recipe',
+      })
       .option('out', { type: 'string', describe: 'Folder for predictions.json and the drawn pictures' })
       .option('score', { type: 'number', default: 0.3, describe: 'Smallest score, 0–1' })
       .option('pictures', { type: 'boolean', default: true, describe: 'Draw pictures (with --out)' }),
   handler: async (options) => {
     const files = options.paths.flatMap(picturesIn);
-    if (files.length === 0) throw new HdError('HD_DATA_EMPTY', `expected pictures (.jpg, .jpeg, .png) in ${options.paths.join(', ')} but found none`);
+    if (files.length === 0)
+      throw new HdError(
+        'HD_DATA_EMPTY',
+        `expected pictures (.jpg, .jpeg, .png) in ${options.paths.join(', ')} but found none`,
+      );
     const recipe = options.config ? loadRecipe(options.config, { set: options.set }).recipe : undefined;
     const detector = await Detector.load(options.weights, { recipe, threads: options.threads });
     const { dataset, evaluator, detections } = await detector.detectFiles(files);
-    const results = files.map((file, i) => ({ file, detections: (detections[i] ?? []).filter(({ score }) => score >= options.score) }));
+    const results = files.map((file, i) => ({
+      file,
+      detections: (detections[i] ?? []).filter(({ score }) => score >= options.score),
+    }));
     const problems = dataset.findings();
     if (options.out) {
       mkdirSync(options.out, { recursive: true });
@@ -47,22 +65,33 @@ export const predict: Verb<PredictOptions> = {
         for (const [image, file] of files.entries()) {
           if (unreadable.has(file)) continue;
           const found = visible(evaluator.detections(image), options.score);
-          const out = join(options.out, `${String(image).padStart(4, '0')}-${basename(file, extname(file))}.jpg`);
+          const out = join(
+            options.out,
+            `${String(image).padStart(4, '0')}-${basename(file, extname(file))}.jpg`,
+          );
           await native().draw({ dataset, image, out, sets: [{ ...found, colour: '', title: 'predicted' }] });
         }
       }
     }
     for (const { where, message } of problems.first) process.stderr.write(`skipped ${where}: ${message}\n`);
     print(options.json, results, () => {
-      const lines = results.map(({ file, detections: found }) => `${file}: ${found.length === 0 ? 'nothing' : summary(found)}`);
-      return [...lines, options.out ? `written to ${resolve(options.out)}` : 'next: add --out DIR for JSON and drawn pictures'].join('\n');
+      const lines = results.map(
+        ({ file, detections: found }) => `${file}: ${found.length === 0 ? 'nothing' : summary(found)}`,
+      );
+      return [
+        ...lines,
+        options.out
+          ? `written to ${resolve(options.out)}`
+          : 'next: add --out DIR for JSON and drawn pictures',
+      ].join('\n');
     });
     detector.close();
   },
 };
 
 function picturesIn(path: string): string[] {
-  if (!existsSync(path)) throw new HdError('HD_DATA_MISSING', `expected a picture or folder but ${path} does not exist`, path);
+  if (!existsSync(path))
+    throw new HdError('HD_DATA_MISSING', `expected a picture or folder but ${path} does not exist`, path);
   if (!statSync(path).isDirectory()) return [resolve(path)];
   return readdirSync(path, { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(jpe?g|png)$/i.test(name))
@@ -74,5 +103,8 @@ function picturesIn(path: string): string[] {
 function summary(found: { class: string }[]): string {
   const counts = new Map<string, number>();
   for (const { class: name } of found) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1]).map(([name, number]) => `${number} ${name}`).join(', ');
+  return [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .map(([name, number]) => `${number} ${name}`)
+    .join(', ');
 }

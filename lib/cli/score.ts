@@ -10,8 +10,32 @@ interface ScoreOptions extends CommonOptions {
   interpolation: string;
 }
 
-const bboxNames = ['AP', 'AP50', 'AP75', 'AP small', 'AP medium', 'AP large', 'AR 1', 'AR 10', 'AR 100', 'AR small', 'AR medium', 'AR large'];
-const keypointNames = ['AP', 'AP50', 'AP75', 'AP medium', 'AP large', 'AR', 'AR50', 'AR75', 'AR medium', 'AR large'];
+const bboxNames = [
+  'AP',
+  'AP50',
+  'AP75',
+  'AP small',
+  'AP medium',
+  'AP large',
+  'AR 1',
+  'AR 10',
+  'AR 100',
+  'AR small',
+  'AR medium',
+  'AR large',
+];
+const keypointNames = [
+  'AP',
+  'AP50',
+  'AP75',
+  'AP medium',
+  'AP large',
+  'AR',
+  'AR50',
+  'AR75',
+  'AR medium',
+  'AR large',
+];
 
 export const score: Verb<ScoreOptions> = {
   command: 'score',
@@ -20,15 +44,37 @@ export const score: Verb<ScoreOptions> = {
     argv
       .option('gt', { type: 'string', demandOption: true, describe: 'Truth: COCO annotation file' })
       .option('dt', { type: 'string', demandOption: true, describe: 'Detections: COCO result file' })
-      .option('type', { type: 'string', choices: ['bbox', 'segm', 'keypoints'], default: 'bbox', describe: 'What is compared' })
-      .option('format', { type: 'string', choices: ['coco', 'voc'], default: 'coco', describe: 'Which metric' })
-      .option('interpolation', { type: 'string', choices: ['area', '11point'], default: 'area', describe: 'voc only' }),
+      .option('type', {
+        type: 'string',
+        choices: ['bbox', 'segm', 'keypoints'],
+        default: 'bbox',
+        describe: 'What is compared',
+      })
+      .option('format', {
+        type: 'string',
+        choices: ['coco', 'voc'],
+        default: 'coco',
+        describe: 'Which metric',
+      })
+      .option('interpolation', {
+        type: 'string',
+        choices: ['area', '11point'],
+        default: 'area',
+        describe: 'voc only',
+      }),
   handler: async ({ gt, dt, type, format, interpolation, json }) => {
     const result = await native().score({ gt, dt, type, format, interpolation });
     print(json, result, () => {
       const stats = (result.stats ?? []) as number[];
-      const names = format === 'voc' ? ['AP (mean of ten)', 'AP50', 'AP75'] : type === 'keypoints' ? keypointNames : bboxNames;
-      const lines = stats.map((value, i) => `${(names[i] ?? `stat ${i}`).padEnd(18)} ${value === -1 ? '–' : value.toFixed(4)}`);
+      const names =
+        format === 'voc'
+          ? ['AP (mean of ten)', 'AP50', 'AP75']
+          : type === 'keypoints'
+            ? keypointNames
+            : bboxNames;
+      const lines = stats.map(
+        (value, i) => `${(names[i] ?? `stat ${i}`).padEnd(18)} ${value === -1 ? '–' : value.toFixed(4)}`,
+      );
       return [...lines, '', classTable((result.perClass ?? []) as Record<string, unknown>[])].join('\n');
     });
   },

@@ -1,7 +1,14 @@
 import { ExitCode } from '../error.ts';
 import { consoleReporter, evaluationTable } from '../report/console.ts';
 import { Trainer } from '../trainer/trainer.ts';
-import { machineOverrides, type RecipeOptions, readRecipe, type Verb, withMachine, withRecipe } from './verb.ts';
+import {
+  machineOverrides,
+  type RecipeOptions,
+  readRecipe,
+  type Verb,
+  withMachine,
+  withRecipe,
+} from './verb.ts';
 
 interface TrainOptions extends RecipeOptions {
   run?: string | undefined;
@@ -15,9 +22,16 @@ export const train: Verb<TrainOptions> = {
   builder: (argv) =>
     withMachine(withRecipe(argv))
       .option('run', { type: 'string', describe: 'Run folder (default: runs/<recipe name>-<n>)' })
-      .option('resume', { type: 'string', default: 'never', describe: "'never', 'auto' (start, go on, or return when finished), or a checkpoint folder" })
+      .option('resume', {
+        type: 'string',
+        default: 'never',
+        describe: "'never', 'auto' (start, go on, or return when finished), or a checkpoint folder",
+      })
       .example('$0 --config configs/quickstart.yaml', 'train with what the recipe says')
-      .example('$0 --config r.yaml --run runs/a --resume auto', 'the same command again goes on after a crash')
+      .example(
+        '$0 --config r.yaml --run runs/a --resume auto',
+        'the same command again goes on after a crash',
+      )
       .example('$0 --config r.yaml --set train.lr=0.005 --set train.epochs=24', 'change fields'),
   handler: async (options) => {
     const loaded = readRecipe({ ...options, set: [...options.set, ...machineOverrides(options)] });
@@ -51,8 +65,19 @@ function closing(options: TrainOptions, result: Awaited<ReturnType<Trainer['run'
     return `saved; go on with: npx hdtrain ${recipe} --run ${result.run} --resume auto\n`;
   }
   const lines: string[] = [];
-  if (result.metrics) lines.push('', evaluationTable(result.metrics), '', `AP ${Number(result.metrics.ap).toFixed(3)}  AP50 ${Number(result.metrics.ap50).toFixed(3)}`);
-  if (result.pictures.length > 0) lines.push(`pictures (truth left, predicted right): ${result.run}/pictures`);
-  lines.push('next:', `  npx hdtrain predict --weights ${result.weights} --out predictions PICTURES…`, `  npx hdtrain eval ${recipe} --weights ${result.weights}`);
+  if (result.metrics)
+    lines.push(
+      '',
+      evaluationTable(result.metrics),
+      '',
+      `AP ${Number(result.metrics.ap).toFixed(3)}  AP50 ${Number(result.metrics.ap50).toFixed(3)}`,
+    );
+  if (result.pictures.length > 0)
+    lines.push(`pictures (truth left, predicted right): ${result.run}/pictures`);
+  lines.push(
+    'next:',
+    `  npx hdtrain predict --weights ${result.weights} --out predictions PICTURES…`,
+    `  npx hdtrain eval ${recipe} --weights ${result.weights}`,
+  );
   return `${lines.join('\n')}\n`;
 }

@@ -18,7 +18,13 @@ export interface RecipeOptions extends CommonOptions {
 export function withRecipe<T>(argv: Argv<T>) {
   return argv
     .option('config', { type: 'string', demandOption: true, describe: 'Recipe (YAML)' })
-    .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'Override one field: a.b=c (repeatable)' });
+    .option('set', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      default: [] as string[],
+      describe: 'Override one field: a.b=c (repeatable)',
+    });
 }
 
 export function readRecipe({ config, set }: RecipeOptions): LoadedRecipe {
@@ -28,7 +34,12 @@ export function readRecipe({ config, set }: RecipeOptions): LoadedRecipe {
 /** Machine options of verbs that compute. They are recipe overrides in disguise, so that a recipe stays the whole truth. */
 export function withMachine<T>(argv: Argv<T>) {
   return argv
-    .option('device', { type: 'string', choices: ['auto', 'cpu'], default: 'auto', describe: 'Where to compute' })
+    .option('device', {
+      type: 'string',
+      choices: ['auto', 'cpu'],
+      default: 'auto',
+      describe: 'Where to compute',
+    })
     .option('threads', { type: 'number', describe: 'Threads that compute (default: all cores)' });
 }
 

@@ -16,7 +16,10 @@ export interface ConsoleOptions {
 }
 
 /** @returns a function that shows an event. */
-export function consoleReporter({ json = false, out = process.stdout }: ConsoleOptions = {}): (event: TrainEvent) => void {
+export function consoleReporter({
+  json = false,
+  out = process.stdout,
+}: ConsoleOptions = {}): (event: TrainEvent) => void {
   if (json) return (event) => event.type !== 'progress' && out.write(`${JSON.stringify(event)}\n`);
   const live = out.isTTY === true;
   const bold = (text: string) => (live ? styleText('bold', text) : text);
@@ -61,7 +64,11 @@ export function consoleReporter({ json = false, out = process.stdout }: ConsoleO
         line(`warning: ${event.message}`);
         break;
       case 'end':
-        line(event.status === 'done' ? `done in ${clock(event.seconds)}: ${event.weights}` : `interrupted after step ${event.step}`);
+        line(
+          event.status === 'done'
+            ? `done in ${clock(event.seconds)}: ${event.weights}`
+            : `interrupted after step ${event.step}`,
+        );
         break;
     }
   };
@@ -74,13 +81,18 @@ function startLines(event: StartEvent): string[] {
   ];
   if (event.weights) {
     const { path, matched, missing, unexpected } = event.weights;
-    lines.push(`weights ${path}: ${matched.length} tensors matched, ${missing.length} missing, ${unexpected.length} not used`);
+    lines.push(
+      `weights ${path}: ${matched.length} tensors matched, ${missing.length} missing, ${unexpected.length} not used`,
+    );
   } else if (event.step === 0) {
     lines.push('from scratch: no model.weights; expect many more epochs than a fine-tuned model needs');
   }
-  for (const [code, number] of Object.entries(event.findings)) lines.push(`data: ${number} × ${code} (details: hdtrain check)`);
+  for (const [code, number] of Object.entries(event.findings))
+    lines.push(`data: ${number} × ${code} (details: hdtrain check)`);
   for (const warning of event.warnings) lines.push(`warning: ${warning}`);
-  lines.push(`${event.step > 0 ? `going on from step ${event.step}` : 'starting'}: ${count(event.totalSteps)} steps of ${count(event.stepsPerEpoch)} an epoch, into ${event.run}`);
+  lines.push(
+    `${event.step > 0 ? `going on from step ${event.step}` : 'starting'}: ${count(event.totalSteps)} steps of ${count(event.stepsPerEpoch)} an epoch, into ${event.run}`,
+  );
   return lines;
 }
 
@@ -91,7 +103,8 @@ function stepLine(event: StepEvent, totalSteps: number): string {
 }
 
 function evaluationLine({ epoch, eval: metrics, seconds, best }: EvaluationEvent): string {
-  const show = (key: string) => (typeof metrics[key] === 'number' ? (metrics[key] as number).toFixed(3) : '–');
+  const show = (key: string) =>
+    typeof metrics[key] === 'number' ? (metrics[key] as number).toFixed(3) : '–';
   return `epoch ${epoch + 1}  AP ${show('ap')}  AP50 ${show('ap50')}  AP75 ${show('ap75')}${best ? '  best so far' : ''}  (${clock(seconds)})`;
 }
 

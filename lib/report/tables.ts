@@ -3,11 +3,15 @@
 /** Columns as wide as their content; numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const text = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : cell)));
-  const widths = header.map((title, column) => Math.max(title.length, ...text.map((row) => (row[column] ?? '').length)));
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...text.map((row) => (row[column] ?? '').length)),
+  );
   const numeric = header.map((_, column) => rows.every((row) => typeof row[column] === 'number'));
   const line = (cells: readonly string[]) =>
     cells
-      .map((cell, column) => (numeric[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .map((cell, column) =>
+        numeric[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+      )
       .join('  ')
       .trimEnd();
   return [line(header), ...text.map(line)].join('\n');
@@ -23,6 +27,12 @@ export function classTable(perClass: readonly Record<string, unknown>[]): string
   const number = (value: unknown) => (typeof value === 'number' ? value : -1);
   return table(
     ['class', 'truths', 'AP', 'AP50', 'AP75'],
-    perClass.map((row) => [String(row.name), number(row.truths), number(row.ap), number(row.ap50), number(row.ap75)]),
+    perClass.map((row) => [
+      String(row.name),
+      number(row.truths),
+      number(row.ap),
+      number(row.ap50),
+      number(row.ap75),
+    ]),
   );
 }

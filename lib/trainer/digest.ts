@@ -8,12 +8,20 @@ import type { CheckpointState } from './run-folder.ts';
 /** The parts of a recipe that decide what the weights become; threads and the like do not. */
 function decisive(recipe: Recipe): Record<string, unknown> {
   const { threads: _threads, precision: _precision, ...train } = recipe.train;
-  const { workers: _workers, slots: _slots, val: _val, ...data } = recipe.data as Recipe['data'] & { val?: unknown };
+  const {
+    workers: _workers,
+    slots: _slots,
+    val: _val,
+    ...data
+  } = recipe.data as Recipe['data'] & { val?: unknown };
   return { model: recipe.model, train, data };
 }
 
 export function recipeDigest(recipe: Recipe): string {
-  return createHash('sha256').update(JSON.stringify(decisive(recipe))).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify(decisive(recipe)))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** `auto` is bf16 only where the machine has matrix units for it: elsewhere it is slower than fp32. */

@@ -1,5 +1,11 @@
 /** One pass over a data set: detections into a native evaluator, numbers out. Used by training and by `eval`. */
-import { type NativeDataset, type NativeEvaluator, type NativeLoader, type NativeSession, native } from '../native.ts';
+import {
+  type NativeDataset,
+  type NativeEvaluator,
+  type NativeLoader,
+  type NativeSession,
+  native,
+} from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { detectOptions } from './setup.ts';
 

@@ -48,7 +48,8 @@ export class StepMeter {
     this.#gradientNorm = output.gradientNorm ?? this.#gradientNorm;
     if (output.losses) {
       this.#reads += 1;
-      for (const [name, value] of Object.entries(output.losses)) this.#sums[name] = (this.#sums[name] ?? 0) + value;
+      for (const [name, value] of Object.entries(output.losses))
+        this.#sums[name] = (this.#sums[name] ?? 0) + value;
     }
     if (!this.#isDue(step)) return null;
     const seconds = Math.max(1e-9, (performance.now() - this.#since) / 1000);

@@ -6,7 +6,10 @@ import { type DrawSet, type NativeDataset, type NativeEvaluator, native } from '
 /** Scores below this are not drawn: a detector keeps many weak candidates for the precision curve. */
 const visibleScore = 0.3;
 
-export function visible(found: { boxes: Float32Array; scores: Float32Array; labels: Int32Array }, threshold: number) {
+export function visible(
+  found: { boxes: Float32Array; scores: Float32Array; labels: Int32Array },
+  threshold: number,
+) {
   const kept = [...found.scores.keys()].filter((i) => (found.scores[i] ?? 0) >= threshold);
   return {
     boxes: Float32Array.from(kept.flatMap((i) => [...found.boxes.subarray(4 * i, 4 * i + 4)])),
@@ -30,7 +33,11 @@ export async function drawPictures(
     const image = Math.floor((i * dataset.length) / total);
     const { file, boxes, labels } = dataset.image(image);
     const truth: DrawSet = { boxes, labels, colour: '', title: 'truth' };
-    const predicted: DrawSet = { ...visible(evaluator.detections(image), threshold), colour: '', title: 'predicted' };
+    const predicted: DrawSet = {
+      ...visible(evaluator.detections(image), threshold),
+      colour: '',
+      title: 'predicted',
+    };
     const stem = file ? basename(file, extname(file)) : `picture-${image}`;
     const out = join(folder, `${String(i).padStart(3, '0')}-${stem}.jpg`);
     await native().draw({ dataset, image, out, sets: [truth, predicted] });

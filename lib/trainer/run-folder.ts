@@ -94,12 +94,20 @@ export class RunFolder {
     try {
       mkdirSync(this.file('checkpoints'), { recursive: true });
     } catch (error) {
-      throw new HdError('HD_RUN_FOLDER', `cannot make the run folder ${this.path}: ${(error as Error).message}; choose another with --run`, this.path);
+      throw new HdError(
+        'HD_RUN_FOLDER',
+        `cannot make the run folder ${this.path}: ${(error as Error).message}; choose another with --run`,
+        this.path,
+      );
     }
     const lock = native().lockFile(this.file('lock'));
     if (!lock) {
       const holder = readFileSync(this.file('lock'), 'utf8').trim();
-      throw new HdError('HD_RUN_LOCKED', `expected a free run folder for --run but ${this.path} is in use by process ${holder}: wait for it, stop it, or choose another folder`, this.path);
+      throw new HdError(
+        'HD_RUN_LOCKED',
+        `expected a free run folder for --run but ${this.path} is in use by process ${holder}: wait for it, stop it, or choose another folder`,
+        this.path,
+      );
     }
     this.#lock = lock;
     const checkpoints = this.file('checkpoints');
@@ -140,7 +148,9 @@ export class RunFolder {
     writeFileAtomic(this.file('checkpoints', 'latest'), `${name}\n`);
     if (options.best) writeFileAtomic(this.file('checkpoints', 'best'), `${name}\n`);
     const best = this.bestName();
-    const all = readdirSync(this.file('checkpoints')).filter((entry) => /^step-\d+$/.test(entry)).sort();
+    const all = readdirSync(this.file('checkpoints'))
+      .filter((entry) => /^step-\d+$/.test(entry))
+      .sort();
     for (const old of all.slice(0, -options.keep)) {
       if (old !== best) rmSync(this.file('checkpoints', old), { recursive: true, force: true });
     }
@@ -162,9 +172,15 @@ export function readCheckpoint(path: string): Checkpoint {
   const file = join(path, 'state.json');
   try {
     const state = JSON.parse(readFileSync(file, 'utf8')) as CheckpointState;
-    if (state.format !== 1 || !Number.isInteger(state.step)) throw new Error('not a checkpoint state of this version');
+    if (state.format !== 1 || !Number.isInteger(state.step))
+      throw new Error('not a checkpoint state of this version');
     return { path, state };
   } catch (error) {
-    throw new HdError('HD_CKPT_CORRUPT', `expected a readable checkpoint state but ${file} is none (${(error as Error).message}): name another checkpoint with --resume DIR`, file, { cause: error });
+    throw new HdError(
+      'HD_CKPT_CORRUPT',
+      `expected a readable checkpoint state but ${file} is none (${(error as Error).message}): name another checkpoint with --resume DIR`,
+      file,
+      { cause: error },
+    );
   }
 }

@@ -31,7 +31,9 @@ export function scheduleFactor(step: number, schedule: Schedule, timeline: Timel
     case 'steps': {
       const unit = schedule.unit ?? 'epochs';
       const position = unit === 'epochs' ? Math.floor(step / timeline.stepsPerEpoch) : step;
-      const drops = (schedule.at ?? []).filter((at) => position >= (unit === 'run' ? inSteps(at, unit, timeline) : at));
+      const drops = (schedule.at ?? []).filter(
+        (at) => position >= (unit === 'run' ? inSteps(at, unit, timeline) : at),
+      );
       return (schedule.gamma ?? 0.1) ** drops.length;
     }
     case 'cosine':
@@ -56,7 +58,13 @@ export function warmupFactor(step: number, warmup: Warmup, timeline: Timeline): 
 }
 
 /** The learning rate of a step. */
-export function learningRate(step: number, base: number, schedule: Schedule, warmup: Warmup, timeline: Timeline): number {
+export function learningRate(
+  step: number,
+  base: number,
+  schedule: Schedule,
+  warmup: Warmup,
+  timeline: Timeline,
+): number {
   return base * scheduleFactor(step, schedule, timeline) * warmupFactor(step, warmup, timeline);
 }
 

@@ -13,7 +13,10 @@ export async function openSplit(recipe: Recipe, split: Split): Promise<NativeDat
   const part = data[split];
   if (!part) return null;
   if (data.format === 'source') {
-    throw new HdError('HD_USAGE_SOURCE', "expected a source for data.format 'source': hand one to new Trainer(recipe, { sources: { train } })");
+    throw new HdError(
+      'HD_USAGE_SOURCE',
+      "expected a source for data.format 'source': hand one to new Trainer(recipe, { sources: { train } })",
+    );
   }
   const shared = { format: data.format, keepEmpty: data.keepEmpty, minSide: data.minSide };
   if (data.format === 'synthetic') {
@@ -21,13 +24,16 @@ export async function openSplit(recipe: Recipe, split: Split): Promise<NativeDat
     return native().openDataset({ ...shared, ...part, split, seed: data.seed, size: side[0] });
   }
   // Validation speaks of the same classes in the same order as training.
-  const classes = (part as { classes?: unknown }).classes ?? (data.train as { classes?: unknown }).classes ?? null;
+  const classes =
+    (part as { classes?: unknown }).classes ?? (data.train as { classes?: unknown }).classes ?? null;
   const named = Array.isArray(recipe.model.classes) ? recipe.model.classes : classes;
   return native().openDataset({ ...shared, ...part, classes: named });
 }
 
 /** Both splits, checked against each other and against `model.classes`. */
-export async function openData(recipe: Recipe): Promise<{ trainSet: NativeDataset; valSet: NativeDataset | null }> {
+export async function openData(
+  recipe: Recipe,
+): Promise<{ trainSet: NativeDataset; valSet: NativeDataset | null }> {
   const trainSet = await openSplit(recipe, 'train');
   if (!trainSet) throw new HdError('HD_DATA_MISSING', 'expected data.train in the recipe', 'data.train');
   const valSet = await openSplit(recipe, 'val');
@@ -38,10 +44,18 @@ export async function openData(recipe: Recipe): Promise<{ trainSet: NativeDatase
 export function checkClasses(recipe: Recipe, trainSet: NativeDataset, valSet: NativeDataset | null): void {
   const wanted = recipe.model.classes;
   if (typeof wanted === 'number' && wanted < trainSet.classes.length) {
-    throw new HdError('HD_DATA_CLASSES', `expected at least ${trainSet.classes.length} for model.classes (the data set has ${trainSet.classes.join(', ')}) but received ${wanted}: use 'auto'`, 'model.classes');
+    throw new HdError(
+      'HD_DATA_CLASSES',
+      `expected at least ${trainSet.classes.length} for model.classes (the data set has ${trainSet.classes.join(', ')}) but received ${wanted}: use 'auto'`,
+      'model.classes',
+    );
   }
   if (valSet && valSet.classes.join('\n') !== trainSet.classes.join('\n')) {
-    throw new HdError('HD_DATA_CLASSES', `expected the same classes in data.train and data.val but train has ${trainSet.classes.join(', ')} and val has ${valSet.classes.join(', ')}: list them under 'classes'`, 'data.val');
+    throw new HdError(
+      'HD_DATA_CLASSES',
+      `expected the same classes in data.train and data.val but train has ${trainSet.classes.join(', ')} and val has ${valSet.classes.join(', ')}: list them under 'classes'`,
+      'data.val',
+    );
   }
 }
 
@@ -66,7 +80,12 @@ function pipeline(recipe: Recipe, training: boolean): Record<string, unknown>[] 
   return [...steps.filter((step) => step.crop), resize, ...steps.filter((step) => !step.crop)];
 }
 
-export function openLoader(recipe: Recipe, dataset: NativeDataset, training: boolean, divisor: number): NativeLoader {
+export function openLoader(
+  recipe: Recipe,
+  dataset: NativeDataset,
+  training: boolean,
+  divisor: number,
+): NativeLoader {
   const { data, train } = recipe;
   const workers = data.workers === 'auto' ? availableParallelism() : data.workers;
   return new (native().Loader)(dataset, {

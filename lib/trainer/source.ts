@@ -35,7 +35,11 @@ export interface IndexedSource {
 }
 
 function invalid(index: number, what: string, received: unknown): HdError {
-  return new HdError('HD_DATA_SOURCE', `expected ${what} for sample ${index} but received ${String(received)}`, `sample ${index}`);
+  return new HdError(
+    'HD_DATA_SOURCE',
+    `expected ${what} for sample ${index} but received ${String(received)}`,
+    `sample ${index}`,
+  );
 }
 
 /** Pixels in memory that nobody else can touch, and the buffer to give back. */
@@ -43,45 +47,74 @@ function own(index: number, sample: SourceSample): { image: Uint8Array; moved: A
   const { image } = sample;
   if (sample.copy) return { image: Uint8Array.from(image), moved: null };
   if (image.buffer instanceof SharedArrayBuffer) {
-    if (image.buffer.growable) throw invalid(index, 'a fixed-length SharedArrayBuffer (or copy: true)', 'a growable one');
+    if (image.buffer.growable)
+      throw invalid(index, 'a fixed-length SharedArrayBuffer (or copy: true)', 'a growable one');
     return { image, moved: null };
   }
   const buffer = image.buffer as ArrayBuffer;
   if (buffer.resizable) throw invalid(index, 'a fixed-length ArrayBuffer (or copy: true)', 'a resizable one');
   if (buffer.byteLength !== image.byteLength) {
-    throw invalid(index, 'an image that is alone in its ArrayBuffer (or copy: true; Buffer.from pools small buffers)', `a view of ${image.byteLength} of ${buffer.byteLength} bytes`);
+    throw invalid(
+      index,
+      'an image that is alone in its ArrayBuffer (or copy: true; Buffer.from pools small buffers)',
+      `a view of ${image.byteLength} of ${buffer.byteLength} bytes`,
+    );
   }
   const moved = structuredClone(buffer, { transfer: [buffer] });
   return { image: new Uint8Array(moved), moved };
 }
 
 function answer(source: IndexedSource, index: number, sample: SourceSample): SourceAnswer {
-  if (!(sample?.image instanceof Uint8Array)) throw invalid(index, 'image as a Uint8Array', typeof sample?.image);
+  if (!(sample?.image instanceof Uint8Array))
+    throw invalid(index, 'image as a Uint8Array', typeof sample?.image);
   const { width, height } = sample;
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
     throw invalid(index, 'positive integers as width and height', `${width} × ${height}`);
   }
   if (sample.image.byteLength !== width * height * 3) {
-    throw invalid(index, `width × height × 3 = ${width * height * 3} bytes of RGB`, `${sample.image.byteLength} bytes`);
+    throw invalid(
+      index,
+      `width × height × 3 = ${width * height * 3} bytes of RGB`,
+      `${sample.image.byteLength} bytes`,
+    );
   }
   const boxes = sample.boxes instanceof Float32Array ? sample.boxes : Float32Array.from(sample.boxes.flat());
   const labels = Int32Array.from(sample.labels);
   const ignore = Uint8Array.from(sample.ignore ?? new Uint8Array(labels.length), Number);
   if (boxes.length !== 4 * labels.length || ignore.length !== labels.length) {
-    throw invalid(index, 'four box numbers and one ignore flag for each label', `${boxes.length} numbers and ${ignore.length} flags for ${labels.length} labels`);
+    throw invalid(
+      index,
+      'four box numbers and one ignore flag for each label',
+      `${boxes.length} numbers and ${ignore.length} flags for ${labels.length} labels`,
+    );
   }
   if (!boxes.every(Number.isFinite)) throw invalid(index, 'finite box coordinates', 'NaN or infinity');
   const bad = labels.find((label) => label < 0 || label >= source.classes.length);
   if (bad !== undefined) throw invalid(index, `labels below ${source.classes.length}`, bad);
   const { image, moved } = own(index, sample);
-  return { image, width, height, boxes, labels, ignore, done: () => moved && source.onReturn?.(index, moved) };
+  return {
+    image,
+    width,
+    height,
+    boxes,
+    labels,
+    ignore,
+    done: () => moved && source.onReturn?.(index, moved),
+  };
 }
 
 /** Opens a source as a native data set. Failures of `get` follow `data.onBadSample`, like unreadable files. */
 export function openSource(source: IndexedSource): NativeDataset {
   if (!Number.isInteger(source.length) || source.length < 0) {
-    throw new HdError('HD_DATA_SOURCE', `expected a non-negative integer for the length of the source but received ${source.length}`);
+    throw new HdError(
+      'HD_DATA_SOURCE',
+      `expected a non-negative integer for the length of the source but received ${source.length}`,
+    );
   }
-  const options = { length: source.length, classes: [...source.classes], sizes: source.sizes?.map(([w, h]): [number, number] => [w, h]) };
+  const options = {
+    length: source.length,
+    classes: [...source.classes],
+    sizes: source.sizes?.map(([w, h]): [number, number] => [w, h]),
+  };
   return native().openSource(options, async (index) => answer(source, index, await source.get(index)));
 }

@@ -25,7 +25,10 @@ export function nextRunFolder(name: string): string {
 }
 
 /** Loads `model.weights` when the recipe names some. */
-export async function initialWeights({ recipe, session }: TrainContext): Promise<(MatchReport & { path: string }) | undefined> {
+export async function initialWeights({
+  recipe,
+  session,
+}: TrainContext): Promise<(MatchReport & { path: string }) | undefined> {
   const { weights, init } = recipe.model;
   if (!weights) return undefined;
   return { ...(await session.loadWeights(weights, init)), path: weights };
@@ -35,19 +38,35 @@ export async function initialWeights({ recipe, session }: TrainContext): Promise
  * Puts a checkpoint back into the session and the hooks. Refuses another model, training or data section; what only
  * touches bit-equality (build, CPU, precision, threads) becomes a warning.
  */
-export async function restore(context: TrainContext, checkpoint: Checkpoint, hooks: Hook[], warnings: string[]): Promise<void> {
+export async function restore(
+  context: TrainContext,
+  checkpoint: Checkpoint,
+  hooks: Hook[],
+  warnings: string[],
+): Promise<void> {
   const { state, path } = checkpoint;
   const { recipe, session, trainSet } = context;
   if (state.digests.recipe !== recipeDigest(recipe)) {
-    throw new HdError('HD_RUN_RECIPE_CHANGED', `expected the recipe that ${path} was made with but its model, data or train section has changed: compare with recipe.yaml in the run folder, or start a new run`, path);
+    throw new HdError(
+      'HD_RUN_RECIPE_CHANGED',
+      `expected the recipe that ${path} was made with but its model, data or train section has changed: compare with recipe.yaml in the run folder, or start a new run`,
+      path,
+    );
   }
   if (state.digests.data !== trainSet.digest) {
-    throw new HdError('HD_RUN_DATA_CHANGED', `expected the data set that ${path} was made with but files, sizes or annotations have changed: start a new run from its weights with model.weights`, path);
+    throw new HdError(
+      'HD_RUN_DATA_CHANGED',
+      `expected the data set that ${path} was made with but files, sizes or annotations have changed: start a new run from its weights with model.weights`,
+      path,
+    );
   }
   const now = environmentOf(recipe);
   for (const [key, value] of Object.entries(state.environment)) {
     const current = now[key as keyof typeof now];
-    if (current !== value) warnings.push(`resumed with another ${key} (${current}, was ${value}): the run goes on, but not bit-equal to an uninterrupted one`);
+    if (current !== value)
+      warnings.push(
+        `resumed with another ${key} (${current}, was ${value}): the run goes on, but not bit-equal to an uninterrupted one`,
+      );
   }
   await session.restore(path);
   for (const hook of hooks) {
@@ -70,5 +89,6 @@ export function exportMetadata(recipe: Recipe, classes: string[]): Record<string
 /** Emits samples that could not be read since the last call. */
 export function tellBadSamples(context: TrainContext): void {
   const { newBadSamples, badSamples } = context.loader.statistics();
-  if (newBadSamples.length > 0) context.emit({ type: 'bad-samples', samples: newBadSamples, total: badSamples });
+  if (newBadSamples.length > 0)
+    context.emit({ type: 'bad-samples', samples: newBadSamples, total: badSamples });
 }

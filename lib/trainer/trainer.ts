@@ -17,14 +17,21 @@ import type { TrainEvent } from './events.ts';
 import { checkpointHook } from './hooks/checkpoint.ts';
 import { evaluateHook } from './hooks/evaluate.ts';
 import type { Hook } from './hooks/hook.ts';
-import { cutMetrics, metricsHook } from './metrics-file.ts';
 import { StepMeter } from './meter.ts';
+import { cutMetrics, metricsHook } from './metrics-file.ts';
 import { drawPictures } from './pictures.ts';
 import { type ResumeMode, RunFolder, readCheckpoint, writeFileAtomic } from './run-folder.ts';
 import { baseLearningRate, emaDecay, learningRate } from './schedule.ts';
 import { checkClasses, classCount, openData, openLoader, sessionOptions } from './setup.ts';
 import { type IndexedSource, openSource } from './source.ts';
-import { exportMetadata, initialWeights, nextRunFolder, restore, tellBadSamples, timelineOf } from './start.ts';
+import {
+  exportMetadata,
+  initialWeights,
+  nextRunFolder,
+  restore,
+  tellBadSamples,
+  timelineOf,
+} from './start.ts';
 
 export interface TrainerOptions {
   /** The run folder. Default: runs/<recipe name>-<n> under the current directory. */
@@ -77,6 +84,7 @@ export class Trainer {
       () => events.end(),
       (error: unknown) => events.fail(error),
     );
+    // biome-ignore lint/suspicious/noThenProperty: a run is awaited for its result and iterated for its events
     return { then: result.then.bind(result), [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
   }
 
@@ -85,12 +93,17 @@ export class Trainer {
     const { resume = 'never', signal } = this.#options;
     const folder = new RunFolder(this.#options.run ?? nextRunFolder(this.#name));
     if (resume === 'never' && folder.used) {
-      throw new HdError('HD_RUN_NOT_EMPTY', `expected an empty run folder for --run but ${folder.path} holds a run: add --resume auto to go on with it, or choose another folder`, folder.path);
+      throw new HdError(
+        'HD_RUN_NOT_EMPTY',
+        `expected an empty run folder for --run but ${folder.path} holds a run: add --resume auto to go on with it, or choose another folder`,
+        folder.path,
+      );
     }
     folder.open();
     const closers: (() => void)[] = [() => folder.close()];
     try {
-      const checkpoint = resume === 'never' ? null : resume === 'auto' ? folder.latest() : readCheckpoint(resume);
+      const checkpoint =
+        resume === 'never' ? null : resume === 'auto' ? folder.latest() : readCheckpoint(resume);
       const { trainSet, valSet } = await this.#openData();
       const classes = classCount(this.recipe, trainSet);
       const session = await native().createSession(sessionOptions(this.recipe, classes, true));
@@ -106,7 +119,13 @@ export class Trainer {
         ...(this.#options.hooks ?? []),
       ];
       const context: TrainContext = {
-        recipe: this.recipe, folder, session, trainSet, valSet, loader, timeline,
+        recipe: this.recipe,
+        folder,
+        session,
+        trainSet,
+        valSet,
+        loader,
+        timeline,
         step: checkpoint?.state.step ?? 0,
         epoch: checkpoint?.state.epoch ?? 0,
         status: 'running',
@@ -114,9 +133,11 @@ export class Trainer {
           for (const hook of hooks) hook.onEvent?.(event);
           tell(event);
         },
-        hookStates: () => Object.fromEntries(hooks.flatMap((hook) => (hook.state ? [[hook.name, hook.state()]] : []))),
+        hookStates: () =>
+          Object.fromEntries(hooks.flatMap((hook) => (hook.state ? [[hook.name, hook.state()]] : []))),
       };
-      if (checkpoint && context.step >= timeline.totalSteps && existsSync(folder.weights)) return this.#finished(context);
+      if (checkpoint && context.step >= timeline.totalSteps && existsSync(folder.weights))
+        return this.#finished(context);
       const warnings = [...this.#warnings];
       let weights: Awaited<ReturnType<typeof initialWeights>>;
       if (checkpoint) await restore(context, checkpoint, hooks, warnings);
@@ -127,24 +148,54 @@ export class Trainer {
       }
       cutMetrics(folder.file('metrics.jsonl'), context.step);
       const info = session.parameterInfo.filter((parameter) => !parameter.buffer);
-      const count = (list: typeof info) => list.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+      const count = (list: typeof info) =>
+        list.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
       const report = trainSet.findings();
       context.emit({
-        type: 'start', run: folder.path, recipe: this.#name, classes: trainSet.classes, trainImages: trainSet.length,
-        valImages: valSet?.length ?? 0, parameters: count(info), trainableParameters: count(info.filter((p) => p.trainable)),
-        precision: precisionOf(this.recipe), threads: threadsOf(this.recipe), ...timeline, step: context.step,
-        canvases: loader.canvases, findings: report.counts, firstFindings: report.first, weights, warnings,
+        type: 'start',
+        run: folder.path,
+        recipe: this.#name,
+        classes: trainSet.classes,
+        trainImages: trainSet.length,
+        valImages: valSet?.length ?? 0,
+        parameters: count(info),
+        trainableParameters: count(info.filter((p) => p.trainable)),
+        precision: precisionOf(this.recipe),
+        threads: threadsOf(this.recipe),
+        ...timeline,
+        step: context.step,
+        canvases: loader.canvases,
+        findings: report.counts,
+        firstFindings: report.first,
+        weights,
+        warnings,
         seconds: (performance.now() - startedAt) / 1000,
       });
       await this.#train(context, hooks, signal);
-      if (context.status === 'done') await session.exportWeights(folder.weights, exportMetadata(this.recipe, trainSet.classes));
+      if (context.status === 'done')
+        await session.exportWeights(folder.weights, exportMetadata(this.recipe, trainSet.classes));
       const evaluator = evaluate.lastEvaluator();
-      const pictures = context.status === 'done' && evaluator && valSet
-        ? await drawPictures(valSet, evaluator, folder.file('pictures'), this.recipe.eval.pictures)
-        : [];
+      const pictures =
+        context.status === 'done' && evaluator && valSet
+          ? await drawPictures(valSet, evaluator, folder.file('pictures'), this.recipe.eval.pictures)
+          : [];
       const status = context.status === 'done' ? 'done' : 'interrupted';
-      context.emit({ type: 'end', status, step: context.step, seconds: (performance.now() - startedAt) / 1000, weights: folder.weights, pictures });
-      return { status, run: folder.path, step: context.step, weights: folder.weights, metrics: evaluate.lastMetrics(), pictures };
+      context.emit({
+        type: 'end',
+        status,
+        step: context.step,
+        seconds: (performance.now() - startedAt) / 1000,
+        weights: folder.weights,
+        pictures,
+      });
+      return {
+        status,
+        run: folder.path,
+        step: context.step,
+        weights: folder.weights,
+        metrics: evaluate.lastMetrics(),
+        pictures,
+      };
     } finally {
       for (const close of closers.reverse()) close();
     }

@@ -8,18 +8,20 @@
 namespace hd::addon {
 
 JsThread::JsThread(Napi::Env env)
-    : function_(Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "hdtrain", 0, 1)) {
+    : function_(Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
+                                              "hdtrain", 0, 1)) {
   function_.Unref(env);
 }
 
 bool JsThread::post(std::function<void(Napi::Env)> task) {
   auto* boxed = new std::function<void(Napi::Env)>(std::move(task));
-  const napi_status status = function_.NonBlockingCall(boxed, [](Napi::Env env, Napi::Function, std::function<void(Napi::Env)>* call) {
-    std::unique_ptr<std::function<void(Napi::Env)>> owned(call);
-    if (static_cast<napi_env>(env) == nullptr) return;  // shutting down
-    Napi::HandleScope scope(env);
-    (*owned)(env);
-  });
+  const napi_status status = function_.NonBlockingCall(
+      boxed, [](Napi::Env env, Napi::Function, std::function<void(Napi::Env)>* call) {
+        std::unique_ptr<std::function<void(Napi::Env)>> owned(call);
+        if (static_cast<napi_env>(env) == nullptr) return;  // shutting down
+        Napi::HandleScope scope(env);
+        (*owned)(env);
+      });
   if (status == napi_ok) return true;
   delete boxed;
   return false;
@@ -103,27 +105,32 @@ Napi::Object blankError(Napi::Env env) {
 }
 
 Napi::Value fill(Napi::Env env, Napi::Object error, const Failure& failure) {
-  const std::string stack = error.Get("stack").IsString() ? error.Get("stack").As<Napi::String>().Utf8Value() : "";
+  const std::string stack =
+      error.Get("stack").IsString() ? error.Get("stack").As<Napi::String>().Utf8Value() : "";
   const size_t frames = stack.find("\n    at ");
   error.Set("code", failure.code);
   error.Set("where", failure.where);
-  error.DefineProperty(Napi::PropertyDescriptor::Value("message", Napi::String::New(env, failure.message),
-                                                       static_cast<napi_property_attributes>(napi_writable | napi_configurable)));
   error.DefineProperty(Napi::PropertyDescriptor::Value(
-      "stack", Napi::String::New(env, "HdError: " + failure.message + (frames == std::string::npos ? "" : stack.substr(frames))),
+      "message", Napi::String::New(env, failure.message),
+      static_cast<napi_property_attributes>(napi_writable | napi_configurable)));
+  error.DefineProperty(Napi::PropertyDescriptor::Value(
+      "stack",
+      Napi::String::New(
+          env, "HdError: " + failure.message + (frames == std::string::npos ? "" : stack.substr(frames))),
       static_cast<napi_property_attributes>(napi_writable | napi_configurable)));
   return error;
 }
 
 }  // namespace
 
-Napi::Promise runAsync(Napi::Env env, const std::shared_ptr<Executor>& executor, std::function<Conversion()> work,
-                       Napi::Object keep) {
+Napi::Promise runAsync(Napi::Env env, const std::shared_ptr<Executor>& executor,
+                       std::function<Conversion()> work, Napi::Object keep) {
   struct Call {
     Napi::Promise::Deferred deferred;
     Napi::ObjectReference error, keep;
   };
-  auto call = std::make_shared<Call>(Call{Napi::Promise::Deferred::New(env), Napi::Persistent(blankError(env)), {}});
+  auto call =
+      std::make_shared<Call>(Call{Napi::Promise::Deferred::New(env), Napi::Persistent(blankError(env)), {}});
   if (!keep.IsEmpty()) call->keep = Napi::Persistent(keep);
   const Napi::Promise promise = call->deferred.Promise();
   auto js = Environment::of(env).js;

@@ -16,7 +16,8 @@
 namespace hd::addon {
 
 /// One native thread that runs its tasks in order. The engine has one of its own: libuv's pool is left alone.
-/// Destruction runs what is queued and joins, except from one of its own tasks, when the thread ends by itself.
+/// Destruction runs what is queued and joins, except from one of its own tasks, when the thread ends by
+/// itself.
 class Executor {
  public:
   /// `start` runs first on the new thread (thread count, denormals).
@@ -38,11 +39,12 @@ class Executor {
 /// Turns the result of work into a JavaScript value, on the JavaScript thread.
 using Conversion = std::function<Napi::Value(Napi::Env)>;
 
-/// Runs `work` on `executor`; resolves with what the returned conversion makes, or rejects with an HdError that carries
-/// the JavaScript stack of this call. `executor` may be null: a thread of its own for this one call. `keep` is not
-/// collected before the promise settles. `work` must hold no JavaScript reference: it dies on the executor's thread.
-Napi::Promise runAsync(Napi::Env env, const std::shared_ptr<Executor>& executor, std::function<Conversion()> work,
-                       Napi::Object keep = {});
+/// Runs `work` on `executor`; resolves with what the returned conversion makes, or rejects with an HdError
+/// that carries the JavaScript stack of this call. `executor` may be null: a thread of its own for this one
+/// call. `keep` is not collected before the promise settles. `work` must hold no JavaScript reference: it
+/// dies on the executor's thread.
+Napi::Promise runAsync(Napi::Env env, const std::shared_ptr<Executor>& executor,
+                       std::function<Conversion()> work, Napi::Object keep = {});
 
 /// Calls `body`; C++ exceptions become thrown HdErrors.
 Napi::Value guarded(Napi::Env env, const std::function<Napi::Value()>& body);

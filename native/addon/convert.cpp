@@ -9,12 +9,18 @@ Value convert(const Napi::Value& value, int depth) {
   if (depth > kMaxDepth) throw Error("HD_USAGE", "expected options nested at most 32 deep");
   switch (value.Type()) {
     case napi_undefined:
-    case napi_null: return nullptr;
-    case napi_boolean: return value.As<Napi::Boolean>().Value();
-    case napi_number: return value.As<Napi::Number>().DoubleValue();
-    case napi_string: return value.As<Napi::String>().Utf8Value();
-    case napi_object: break;
-    default: throw Error("HD_USAGE", "expected plain data in options (no functions, symbols or bigints)");
+    case napi_null:
+      return nullptr;
+    case napi_boolean:
+      return value.As<Napi::Boolean>().Value();
+    case napi_number:
+      return value.As<Napi::Number>().DoubleValue();
+    case napi_string:
+      return value.As<Napi::String>().Utf8Value();
+    case napi_object:
+      break;
+    default:
+      throw Error("HD_USAGE", "expected plain data in options (no functions, symbols or bigints)");
   }
   if (value.IsArray()) {
     const auto array = value.As<Napi::Array>();
@@ -36,7 +42,9 @@ Value convert(const Napi::Value& value, int depth) {
 
 }  // namespace
 
-Value toValue(const Napi::Value& value) { return convert(value, 0); }
+Value toValue(const Napi::Value& value) {
+  return convert(value, 0);
+}
 
 Napi::Value toNapi(Napi::Env env, const Value& value) {
   if (value.isNull()) return env.Null();

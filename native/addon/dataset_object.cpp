@@ -5,10 +5,10 @@
 namespace hd::addon {
 
 Napi::Function DatasetObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeDataset",
-                     {InstanceMethod<&DatasetObject::image>("image"), InstanceMethod<&DatasetObject::findings>("findings"),
-                      InstanceMethod<&DatasetObject::report>("report"),
-                      InstanceMethod<&DatasetObject::leakage>("leakage")});
+  return DefineClass(
+      env, "NativeDataset",
+      {InstanceMethod<&DatasetObject::image>("image"), InstanceMethod<&DatasetObject::findings>("findings"),
+       InstanceMethod<&DatasetObject::report>("report"), InstanceMethod<&DatasetObject::leakage>("leakage")});
 }
 
 Napi::Object DatasetObject::wrap(Napi::Env env, std::shared_ptr<const data::Dataset> dataset) {
@@ -28,7 +28,8 @@ Napi::Value DatasetObject::image(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     const int64_t index = info[0].As<Napi::Number>().Int64Value();
     if (index < 0 || index >= dataset->size()) {
-      throw Error("HD_USAGE", concat("expected an image index below ", dataset->size(), " but received ", index));
+      throw Error("HD_USAGE",
+                  concat("expected an image index below ", dataset->size(), " but received ", index));
     }
     const auto annotations = dataset->annotations(index);
     auto boxes = Napi::Float32Array::New(env, annotations.size() * 4);
@@ -58,7 +59,8 @@ Napi::Value DatasetObject::findings(const Napi::CallbackInfo& info) {
   for (const auto& [code, count] : dataset->findingCounts()) counts.set(code, count);
   for (const data::Finding& finding : dataset->findings()) {
     if (first.asArray().size() == 20) break;
-    first.push(hd::Value::Object{{"code", finding.code}, {"where", finding.where}, {"message", finding.message}});
+    first.push(
+        hd::Value::Object{{"code", finding.code}, {"where", finding.where}, {"message", finding.message}});
   }
   return toNapi(info.Env(), hd::Value::Object{{"counts", std::move(counts)}, {"first", std::move(first)}});
 }

@@ -1,5 +1,5 @@
-// What the addon keeps per Node environment (main thread or worker): nothing here is process-global, so that several
-// trainers and worker_threads can live side by side.
+// What the addon keeps per Node environment (main thread or worker): nothing here is process-global, so that
+// several trainers and worker_threads can live side by side.
 #pragma once
 
 #include <napi.h>
@@ -9,7 +9,8 @@
 
 namespace hd::addon {
 
-/// Runs `task` on the JavaScript thread. Stays valid after the environment is gone, when posting does nothing.
+/// Runs `task` on the JavaScript thread. Stays valid after the environment is gone, when posting does
+/// nothing.
 class JsThread {
  public:
   explicit JsThread(Napi::Env env);

@@ -16,7 +16,8 @@ eval::CocoSet truthOf(const data::Dataset& dataset) {
       instance.id = static_cast<int64_t>(truth.instances.size()) + 1;
       instance.image = dataset.imageId(image);
       instance.category = truth.categories[static_cast<size_t>(annotation.label)];
-      instance.box = {annotation.x1, annotation.y1, double{annotation.x2} - annotation.x1, double{annotation.y2} - annotation.y1};
+      instance.box = {annotation.x1, annotation.y1, double{annotation.x2} - annotation.x1,
+                      double{annotation.y2} - annotation.y1};
       instance.area = annotation.area;
       instance.crowd = annotation.crowd;
       instance.ignore = annotation.crowd || annotation.difficult;
@@ -38,7 +39,8 @@ Napi::Function EvaluatorObject::define(Napi::Env env) {
 
 EvaluatorObject::EvaluatorObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&]() -> Napi::Value {
-    const auto dataset = unwrap<DatasetObject>(info[0], Environment::of(info.Env()).dataset, "a data set").dataset;
+    const auto dataset =
+        unwrap<DatasetObject>(info[0], Environment::of(info.Env()).dataset, "a data set").dataset;
     evaluator = std::make_shared<eval::Evaluator>(truthOf(*dataset));
     return info.Env().Undefined();
   });

@@ -20,10 +20,12 @@ Napi::Object toNapi(Napi::Env env, const ImageTargets& targets) {
 Napi::Function LoaderObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeLoader",
-      {InstanceAccessor<&LoaderObject::stepsPerEpoch>("stepsPerEpoch"), InstanceAccessor<&LoaderObject::slots>("slots"),
-       InstanceAccessor<&LoaderObject::canvases>("canvases"), InstanceMethod<&LoaderObject::begin>("begin"),
-       InstanceMethod<&LoaderObject::next>("next"), InstanceMethod<&LoaderObject::release>("release"),
-       InstanceMethod<&LoaderObject::statistics>("statistics"), InstanceMethod<&LoaderObject::close>("close")});
+      {InstanceAccessor<&LoaderObject::stepsPerEpoch>("stepsPerEpoch"),
+       InstanceAccessor<&LoaderObject::slots>("slots"), InstanceAccessor<&LoaderObject::canvases>("canvases"),
+       InstanceMethod<&LoaderObject::begin>("begin"), InstanceMethod<&LoaderObject::next>("next"),
+       InstanceMethod<&LoaderObject::release>("release"),
+       InstanceMethod<&LoaderObject::statistics>("statistics"),
+       InstanceMethod<&LoaderObject::close>("close")});
 }
 
 LoaderObject::LoaderObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -42,7 +44,8 @@ LoaderObject::~LoaderObject() {
 }
 
 void LoaderObject::retire() {
-  // Joining decode threads may have to wait for a JavaScript source to answer: never on the JavaScript thread.
+  // Joining decode threads may have to wait for a JavaScript source to answer: never on the JavaScript
+  // thread.
   if (loader_) std::thread([dying = std::move(loader_)]() mutable { dying.reset(); }).detach();
   loader_.reset();
 }
@@ -59,7 +62,8 @@ Napi::Value LoaderObject::stepsPerEpoch(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value LoaderObject::slots(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), loader()->slots()); });
+  return guarded(info.Env(),
+                 [&]() -> Napi::Value { return Napi::Number::New(info.Env(), loader()->slots()); });
 }
 
 Napi::Value LoaderObject::canvases(const Napi::CallbackInfo& info) {
@@ -89,10 +93,12 @@ Napi::Value LoaderObject::next(const Napi::CallbackInfo& info) {
         held_ = std::move(*slot);
         const Batch& batch = held_.batch();
         const size_t bytes = static_cast<size_t>(batch.count * batch.height * batch.width * 3);
-        auto view = Napi::ArrayBuffer::New(env, const_cast<uint8_t*>(batch.pixels), bytes, [loader](Napi::Env, void*) {});
+        auto view = Napi::ArrayBuffer::New(env, const_cast<uint8_t*>(batch.pixels), bytes,
+                                           [loader](Napi::Env, void*) {});
         view_ = Napi::Reference<Napi::ArrayBuffer>::New(view, 1);
         auto images = Napi::Array::New(env, batch.images.size());
-        for (size_t i = 0; i < batch.images.size(); ++i) images.Set(static_cast<uint32_t>(i), toNapi(env, batch.images[i]));
+        for (size_t i = 0; i < batch.images.size(); ++i)
+          images.Set(static_cast<uint32_t>(i), toNapi(env, batch.images[i]));
         auto out = Napi::Object::New(env);
         out.Set("slot", held_.index());
         out.Set("epoch", static_cast<double>(held_.epoch()));
@@ -129,8 +135,10 @@ Napi::Value LoaderObject::statistics(const Napi::CallbackInfo& info) {
     const data::LoaderStatistics statistics = loader()->statistics();
     hd::Value bad{hd::Value::Array{}};
     for (const data::BadSample& sample : statistics.newBadSamples) {
-      bad.push(hd::Value::Object{
-          {"image", sample.image}, {"file", sample.file}, {"code", sample.code}, {"message", sample.message}});
+      bad.push(hd::Value::Object{{"image", sample.image},
+                                 {"file", sample.file},
+                                 {"code", sample.code},
+                                 {"message", sample.message}});
     }
     return addon::toNapi(info.Env(), hd::Value::Object{{"waitSeconds", statistics.waitSeconds},
                                                        {"images", statistics.images},

@@ -35,25 +35,27 @@ std::string text(const Napi::Value& value, const char* what) {
 /// A promise of what `work` makes of plain options, on a thread of its own.
 Napi::Value plain(Info info, std::function<Value(const Value&)> work) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    return runAsync(info.Env(), nullptr, [work = std::move(work), options = toValue(info[0])]() -> Conversion {
-      const Value result = work(options);
-      return [result](Napi::Env env) { return toNapi(env, result); };
-    });
+    return runAsync(info.Env(), nullptr,
+                    [work = std::move(work), options = toValue(info[0])]() -> Conversion {
+                      const Value result = work(options);
+                      return [result](Napi::Env env) { return toNapi(env, result); };
+                    });
   });
 }
 
 Napi::Value info(Info call) {
   return guarded(call.Env(), [&]() -> Napi::Value {
-    return toNapi(call.Env(), Value::Object{{"torch", TORCH_VERSION},
-                                            {"capability", at::get_cpu_capability()},
-                                            {"avx2", __builtin_cpu_supports("avx2") != 0},
-                                            {"avx512", __builtin_cpu_supports("avx512f") != 0},
-                                            {"amx", __builtin_cpu_supports("amx-bf16") != 0},
-                                            {"bf16", __builtin_cpu_supports("avx512bf16") != 0},
-                                            {"cuda", nullptr},
-                                            {"decoders", data::decoderVersions()},
-                                            {"threads", static_cast<int>(std::thread::hardware_concurrency())},
-                                            {"build", HD_BUILD_DIGEST}});
+    return toNapi(call.Env(),
+                  Value::Object{{"torch", TORCH_VERSION},
+                                {"capability", at::get_cpu_capability()},
+                                {"avx2", __builtin_cpu_supports("avx2") != 0},
+                                {"avx512", __builtin_cpu_supports("avx512f") != 0},
+                                {"amx", __builtin_cpu_supports("amx-bf16") != 0},
+                                {"bf16", __builtin_cpu_supports("avx512bf16") != 0},
+                                {"cuda", nullptr},
+                                {"decoders", data::decoderVersions()},
+                                {"threads", static_cast<int>(std::thread::hardware_concurrency())},
+                                {"build", HD_BUILD_DIGEST}});
   });
 }
 
@@ -67,13 +69,16 @@ Napi::Value openDataset(Info info) {
 }
 
 Napi::Value openSourceDataset(Info info) {
-  return guarded(info.Env(), [&]() -> Napi::Value { return DatasetObject::wrap(info.Env(), openSource(info)); });
+  return guarded(info.Env(),
+                 [&]() -> Napi::Value { return DatasetObject::wrap(info.Env(), openSource(info)); });
 }
 
 Napi::Value draw(Info info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto options = info[0].As<Napi::Object>();
-    auto dataset = unwrap<DatasetObject>(options.Get("dataset"), Environment::of(info.Env()).dataset, "a data set").dataset;
+    auto dataset =
+        unwrap<DatasetObject>(options.Get("dataset"), Environment::of(info.Env()).dataset, "a data set")
+            .dataset;
     const int64_t image = options.Get("image").As<Napi::Number>().Int64Value();
     const std::string out = text(options.Get("out"), "the path of the picture");
     std::vector<data::DrawSet> sets;
@@ -105,7 +110,8 @@ Value describeWeights(const io::TensorFile& file) {
   for (const io::TensorView& tensor : file.tensors) {
     Value shape{Value::Array{}};
     for (const int64_t side : tensor.shape) shape.push(side);
-    tensors.push(Value::Object{{"name", tensor.name}, {"shape", std::move(shape)}, {"dtype", io::nameOf(tensor.dtype)}});
+    tensors.push(Value::Object{
+        {"name", tensor.name}, {"shape", std::move(shape)}, {"dtype", io::nameOf(tensor.dtype)}});
   }
   for (const auto& [key, value] : file.metadata) metadata.set(key, value);
   return Value::Object{{"metadata", std::move(metadata)}, {"tensors", std::move(tensors)}};
@@ -198,7 +204,9 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("benchEval", Napi::Function::New(env, [](Info call) { return plain(call, eval::benchEval); }));
   exports.Set("benchNms", Napi::Function::New(env, [](Info call) { return plain(call, ops::benchNms); }));
   exports.Set("detectDataset", Napi::Function::New(env, [](Info call) {
-                return plain(call, [](const Value& options) { return data::detectDataset(options.at("folder").asString()); });
+                return plain(call, [](const Value& options) {
+                  return data::detectDataset(options.at("folder").asString());
+                });
               }));
   return exports;
 }
@@ -206,5 +214,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace hd::addon
 
-static Napi::Object startAddon(Napi::Env env, Napi::Object exports) { return hd::addon::start(env, exports); }
+static Napi::Object startAddon(Napi::Env env, Napi::Object exports) {
+  return hd::addon::start(env, exports);
+}
 NODE_API_MODULE(hdtrain, startAddon)

@@ -1,4 +1,5 @@
-// The objects that JavaScript holds. Each wraps one shared native object; methods that take long return promises.
+// The objects that JavaScript holds. Each wraps one shared native object; methods that take long return
+// promises.
 #pragma once
 
 #include <napi.h>

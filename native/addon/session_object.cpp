@@ -23,7 +23,8 @@ hd::Value namesValue(const std::vector<std::string>& names) {
 hd::Value reportValue(const nn::MatchReport& report) {
   hd::Value wrong{hd::Value::Array{}};
   for (const auto& entry : report.wrongShape) {
-    wrong.push(hd::Value::Object{{"name", entry.name}, {"file", shapeValue(entry.file)}, {"model", shapeValue(entry.model)}});
+    wrong.push(hd::Value::Object{
+        {"name", entry.name}, {"file", shapeValue(entry.file)}, {"model", shapeValue(entry.model)}});
   }
   return hd::Value::Object{{"matched", namesValue(report.matched)},
                            {"missing", namesValue(report.missing)},
@@ -40,27 +41,30 @@ double now() {
 Napi::Function SessionObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeSession",
-      {InstanceAccessor<&SessionObject::parameterInfo>("parameterInfo"), InstanceAccessor<&SessionObject::divisor>("divisor"),
-       InstanceMethod<&SessionObject::describe>("describe"), InstanceMethod<&SessionObject::loadWeights>("loadWeights"),
+      {InstanceAccessor<&SessionObject::parameterInfo>("parameterInfo"),
+       InstanceAccessor<&SessionObject::divisor>("divisor"),
+       InstanceMethod<&SessionObject::describe>("describe"),
+       InstanceMethod<&SessionObject::loadWeights>("loadWeights"),
        InstanceMethod<&SessionObject::step>("step"), InstanceMethod<&SessionObject::detect>("detect"),
        InstanceMethod<&SessionObject::save>("save"), InstanceMethod<&SessionObject::restore>("restore"),
-       InstanceMethod<&SessionObject::exportWeights>("exportWeights"), InstanceMethod<&SessionObject::profile>("profile"),
-       InstanceMethod<&SessionObject::close>("close")});
+       InstanceMethod<&SessionObject::exportWeights>("exportWeights"),
+       InstanceMethod<&SessionObject::profile>("profile"), InstanceMethod<&SessionObject::close>("close")});
 }
 
 Napi::Value SessionObject::create(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto options = engine::SessionOptions::from(toValue(info[0]));
-    // Denormals are flushed before the thread's first parallel region: its OpenMP workers inherit the setting.
+    // Denormals are flushed before the thread's first parallel region: its OpenMP workers inherit the
+    // setting.
     auto executor = std::make_shared<Executor>([threads = options.threads] {
       at::globalContext().setFlushDenormal(true);
       if (threads > 0) at::set_num_threads(threads);
     });
     return runAsync(info.Env(), executor, [options, executor]() -> Conversion {
       // The session must die on its own thread as well as be born there.
-      std::shared_ptr<engine::Session> session(new engine::Session(options), [executor](engine::Session* dying) {
-        executor->submit([dying] { delete dying; });
-      });
+      std::shared_ptr<engine::Session> session(
+          new engine::Session(options),
+          [executor](engine::Session* dying) { executor->submit([dying] { delete dying; }); });
       return [session, executor](Napi::Env env) {
         Napi::Object object = Environment::of(env).session.New({});
         SessionObject* wrapper = Unwrap(object);
@@ -98,13 +102,16 @@ Napi::Value SessionObject::divisor(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::describe(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const int64_t height = info[0].As<Napi::Number>().Int64Value(), width = info[1].As<Napi::Number>().Int64Value();
+    const int64_t height = info[0].As<Napi::Number>().Int64Value(),
+                  width = info[1].As<Napi::Number>().Int64Value();
     return runAsync(info.Env(), executor_, [session = session(), height, width]() -> Conversion {
       int64_t multiplyAdds = 0;
       hd::Value taps{hd::Value::Array{}};
       for (const nn::TapInfo& tap : session->graph().describe(height, width, &multiplyAdds)) {
-        taps.push(hd::Value::Object{
-            {"name", tap.name}, {"shape", shapeValue(tap.shape)}, {"stride", tap.stride}, {"describes", tap.describes}});
+        taps.push(hd::Value::Object{{"name", tap.name},
+                                    {"shape", shapeValue(tap.shape)},
+                                    {"stride", tap.stride},
+                                    {"describes", tap.describes}});
       }
       const hd::Value out = hd::Value::Object{{"taps", std::move(taps)}, {"multiplyAdds", multiplyAdds}};
       return [out](Napi::Env env) { return toNapi(env, out); };
@@ -117,7 +124,8 @@ Napi::Value SessionObject::loadWeights(const Napi::CallbackInfo& info) {
     const std::string path = info[0].As<Napi::String>().Utf8Value();
     const bool strict = info[1].As<Napi::String>().Utf8Value() != "backbone";
     return runAsync(info.Env(), executor_, [session = session(), path, strict]() -> Conversion {
-      const hd::Value out = reportValue(session->loadWeights(path, strict ? nn::MatchMode::strict : nn::MatchMode::backbone));
+      const hd::Value out =
+          reportValue(session->loadWeights(path, strict ? nn::MatchMode::strict : nn::MatchMode::backbone));
       return [out](Napi::Env env) { return toNapi(env, out); };
     });
   });
@@ -167,7 +175,8 @@ Napi::Value SessionObject::detect(const Napi::CallbackInfo& info) {
       if (slot) {
         const Batch& batch = slot.batch();
         auto found = session->detect(batch, options);
-        for (; count < batch.count; ++count) evaluator->add(batch.images[count].image, std::move(found[count]));
+        for (; count < batch.count; ++count)
+          evaluator->add(batch.images[count].image, std::move(found[count]));
       }
       return [count](Napi::Env env) { return Napi::Number::New(env, static_cast<double>(count)); };
     });
@@ -176,19 +185,21 @@ Napi::Value SessionObject::detect(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::save(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    return runAsync(info.Env(), executor_, [session = session(), folder = info[0].As<Napi::String>().Utf8Value()]() -> Conversion {
-      session->save(folder);
-      return {};
-    });
+    return runAsync(info.Env(), executor_,
+                    [session = session(), folder = info[0].As<Napi::String>().Utf8Value()]() -> Conversion {
+                      session->save(folder);
+                      return {};
+                    });
   });
 }
 
 Napi::Value SessionObject::restore(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    return runAsync(info.Env(), executor_, [session = session(), folder = info[0].As<Napi::String>().Utf8Value()]() -> Conversion {
-      session->restore(folder);
-      return {};
-    });
+    return runAsync(info.Env(), executor_,
+                    [session = session(), folder = info[0].As<Napi::String>().Utf8Value()]() -> Conversion {
+                      session->restore(folder);
+                      return {};
+                    });
   });
 }
 
@@ -196,11 +207,12 @@ Napi::Value SessionObject::exportWeights(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     std::map<std::string, std::string> metadata;
     for (const auto& [key, value] : toValue(info[1]).asObject()) metadata[key] = value.asString();
-    return runAsync(info.Env(), executor_,
-                    [session = session(), path = info[0].As<Napi::String>().Utf8Value(), metadata]() -> Conversion {
-                      session->exportWeights(path, metadata);
-                      return {};
-                    });
+    return runAsync(
+        info.Env(), executor_,
+        [session = session(), path = info[0].As<Napi::String>().Utf8Value(), metadata]() -> Conversion {
+          session->exportWeights(path, metadata);
+          return {};
+        });
   });
 }
 

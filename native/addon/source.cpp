@@ -1,7 +1,9 @@
-// A user's JavaScript source as a data set. Decode threads ask, the JavaScript thread answers, pixels are read where
-// they lie: lib/trainer/source.ts hands over memory that nobody else can touch until `done` is called.
+// A user's JavaScript source as a data set. Decode threads ask, the JavaScript thread answers, pixels are
+// read where they lie: lib/trainer/source.ts hands over memory that nobody else can touch until `done` is
+// called.
 //
-// Invariant: an asking thread never waits longer than the environment lives: a cleanup hook fails whatever is open.
+// Invariant: an asking thread never waits longer than the environment lives: a cleanup hook fails whatever is
+// open.
 #include <condition_variable>
 #include <mutex>
 #include <unordered_set>
@@ -36,7 +38,9 @@ using Info = const Napi::CallbackInfo&;
 
 class Bridge : public std::enable_shared_from_this<Bridge> {
  public:
-  Bridge(Napi::Env env, Napi::Function get) : js_(Environment::of(env).js), get_(std::make_shared<Napi::FunctionReference>(Napi::Persistent(get))) {}
+  Bridge(Napi::Env env, Napi::Function get)
+      : js_(Environment::of(env).js),
+        get_(std::make_shared<Napi::FunctionReference>(Napi::Persistent(get))) {}
 
   data::ExternalSample ask(int64_t image) {
     auto request = std::make_shared<Request>();
@@ -67,13 +71,16 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
       open.swap(open_);
     }
     for (const auto& request : open) {
-      request->answer([](Request& it) { it.failure = "the JavaScript environment of the data source is gone"; });
+      request->answer(
+          [](Request& it) { it.failure = "the JavaScript environment of the data source is gone"; });
     }
   }
 
  private:
   void call(Napi::Env env, const std::shared_ptr<Request>& request, int64_t image) {
-    auto fail = [request](const std::string& message) { request->answer([&](Request& it) { it.failure = message; }); };
+    auto fail = [request](const std::string& message) {
+      request->answer([&](Request& it) { it.failure = message; });
+    };
     try {
       Napi::Value result = get_->Call({Napi::Number::New(env, static_cast<double>(image))});
       auto self = shared_from_this();
@@ -93,19 +100,22 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
     }
   }
 
-  /// { image: Uint8Array, width, height, boxes: Float32Array, labels: Int32Array, ignore: Uint8Array, done() }, validated in
-  /// lib/trainer/source.ts.
+  /// { image: Uint8Array, width, height, boxes: Float32Array, labels: Int32Array, ignore: Uint8Array, done()
+  /// }, validated in lib/trainer/source.ts.
   data::ExternalSample read(Napi::Object given) {
     data::ExternalSample out;
     const auto pixels = given.Get("image").As<Napi::Uint8Array>();
     out.picture.width = given.Get("width").As<Napi::Number>().Int32Value();
     out.picture.height = given.Get("height").As<Napi::Number>().Int32Value();
-    const uint64_t needed = uint64_t{3} * static_cast<uint64_t>(out.picture.width) * static_cast<uint64_t>(out.picture.height);
+    const uint64_t needed =
+        uint64_t{3} * static_cast<uint64_t>(out.picture.width) * static_cast<uint64_t>(out.picture.height);
     if (out.picture.width < 1 || out.picture.height < 1 || pixels.ElementLength() != needed) {
-      throw Error("HD_DATA_SOURCE", concat("expected ", needed, " bytes of RGB but received ", pixels.ElementLength()));
+      throw Error("HD_DATA_SOURCE",
+                  concat("expected ", needed, " bytes of RGB but received ", pixels.ElementLength()));
     }
     out.picture.pixels = pixels.Data();
-    // The reference keeps the memory alive; it must die on the JavaScript thread, which then tells the source.
+    // The reference keeps the memory alive; it must die on the JavaScript thread, which then tells the
+    // source.
     auto* reference = new Napi::ObjectReference(Napi::Persistent(given));
     out.picture.owner = std::shared_ptr<const void>(reference, [js = js_](Napi::ObjectReference* held) {
       const bool posted = js->post([held](Napi::Env env) {
@@ -120,8 +130,8 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
     for (size_t i = 0; i < labels.ElementLength(); ++i) {
       const float* box = boxes.Data() + 4 * i;
       const double area = (double{box[2]} - box[0]) * (double{box[3]} - box[1]);
-      out.table.annotations.push_back(
-          {box[0], box[1], box[2], box[3], area, labels[i], ignore[i] != 0, false, static_cast<int64_t>(i), -1, -1, -1});
+      out.table.annotations.push_back({box[0], box[1], box[2], box[3], area, labels[i], ignore[i] != 0, false,
+                                       static_cast<int64_t>(i), -1, -1, -1});
     }
     return out;
   }
@@ -137,22 +147,24 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
 
 std::shared_ptr<const data::Dataset> openSource(const Napi::CallbackInfo& info) {
   const Value options = toValue(info[0]);
-  // The function reference must be destroyed on the JavaScript thread; decode threads may hold the bridge last.
+  // The function reference must be destroyed on the JavaScript thread; decode threads may hold the bridge
+  // last.
   auto js = Environment::of(info.Env()).js;
-  std::shared_ptr<Bridge> bridge(new Bridge(info.Env(), info[1].As<Napi::Function>()), [js](Bridge* dying) {
-    js->post([dying](Napi::Env) { delete dying; });
-  });
+  std::shared_ptr<Bridge> bridge(new Bridge(info.Env(), info[1].As<Napi::Function>()),
+                                 [js](Bridge* dying) { js->post([dying](Napi::Env) { delete dying; }); });
   info.Env().AddCleanupHook([weak = std::weak_ptr<Bridge>(bridge)] {
     if (auto alive = weak.lock()) alive->close();
   });
   std::vector<std::pair<int, int>> sizes;
   if (const Value* given = options.find("sizes"); given != nullptr && !given->isNull()) {
     for (const Value& size : given->asArray()) {
-      sizes.emplace_back(static_cast<int>(size.asArray()[0].asInt()), static_cast<int>(size.asArray()[1].asInt()));
+      sizes.emplace_back(static_cast<int>(size.asArray()[0].asInt()),
+                         static_cast<int>(size.asArray()[1].asInt()));
     }
   }
   return std::make_shared<data::ExternalDataset>(
-      options.at("length").asInt(), options.strings("classes"), [bridge](int64_t image) { return bridge->ask(image); }, sizes);
+      options.at("length").asInt(), options.strings("classes"),
+      [bridge](int64_t image) { return bridge->ask(image); }, sizes);
 }
 
 }  // namespace hd::addon

@@ -1,6 +1,7 @@
-// HD_KERNEL marks a plain loop function that the compiler builds for several instruction sets; the loader picks one
-// at start-up (never -march=native). Everything such a function calls must be inlined, or it stays baseline code.
-// HD_INLINE is for those callees. Sanitizer builds use the baseline alone: ifunc resolvers run before their runtime.
+// HD_KERNEL marks a plain loop function that the compiler builds for several instruction sets; the loader
+// picks one at start-up (never -march=native). Everything such a function calls must be inlined, or it stays
+// baseline code. HD_INLINE is for those callees. Sanitizer builds use the baseline alone: ifunc resolvers run
+// before their runtime.
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(HD_SANITIZE)

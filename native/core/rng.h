@@ -1,6 +1,7 @@
 // Counter-based random numbers (Philox4x32-10, Salmon et al. 2011). A value is a pure function of
-// (seed, stream, epoch, position, draw): no state to save, nothing shared between threads, the same on any rank.
-// Known-answer vectors stand in test/native/core/rng_test.cpp; they may never change, or runs stop being repeatable.
+// (seed, stream, epoch, position, draw): no state to save, nothing shared between threads, the same on any
+// rank. Known-answer vectors stand in test/native/core/rng_test.cpp; they may never change, or runs stop
+// being repeatable.
 #pragma once
 
 #include <array>
@@ -29,7 +30,8 @@ inline std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::arra
   return counter;
 }
 
-/// Draws for one (stream, epoch, position). Streams in use: order, augment, init, dropout, sampler, synthetic.
+/// Draws for one (stream, epoch, position). Streams in use: order, augment, init, dropout, sampler,
+/// synthetic.
 class Random {
  public:
   Random(uint64_t seed, std::string_view stream, uint64_t epoch, uint64_t position)
@@ -40,7 +42,8 @@ class Random {
 
   uint32_t bits() {
     if (used_ == 4) {
-      block_ = philox({draw_++, epoch_, static_cast<uint32_t>(position_), static_cast<uint32_t>(position_ >> 32)}, key_);
+      block_ = philox(
+          {draw_++, epoch_, static_cast<uint32_t>(position_), static_cast<uint32_t>(position_ >> 32)}, key_);
       used_ = 0;
     }
     return block_[used_++];

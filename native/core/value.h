@@ -55,7 +55,7 @@ class Value {
   int64_t get(std::string_view key, int64_t fallback) const;
   int get(std::string_view key, int fallback) const;  ///< also throws when the number does not fit an int
   std::string get(std::string_view key, const char* fallback) const;
-  std::vector<double> numbers(std::string_view key) const;      ///< empty when missing
+  std::vector<double> numbers(std::string_view key) const;       ///< empty when missing
   std::vector<std::string> strings(std::string_view key) const;  ///< empty when missing
 
   /// Appends or replaces a member; turns null into an empty object first.
@@ -67,12 +67,12 @@ class Value {
   std::variant<std::monostate, bool, double, std::string, Array, Object> data_;
 };
 
-/// Strict JSON (RFC 8259, UTF-8, no duplicate keys, depth ≤ 64, at most `maxValues` values, which bounds the memory
-/// that a hostile text can take to about 150 bytes a value). Throws `HD_JSON` with the byte offset.
+/// Strict JSON (RFC 8259, UTF-8, no duplicate keys, depth ≤ 64, at most `maxValues` values, which bounds the
+/// memory that a hostile text can take to about 150 bytes a value). Throws `HD_JSON` with the byte offset.
 /// For small documents (file headers, states); annotation files go through simdjson in data/.
 Value parseJson(std::string_view text, size_t maxValues = size_t{1} << 24);
-/// Compact JSON; whole numbers up to 2^53 print without an exponent, other doubles with the shortest digits that read
-/// back equal; NaN and infinities print as null.
+/// Compact JSON; whole numbers up to 2^53 print without an exponent, other doubles with the shortest digits
+/// that read back equal; NaN and infinities print as null.
 std::string printJson(const Value& value);
 
 }  // namespace hd

@@ -1,7 +1,6 @@
+#include <jpeglib.h>
 #include <png.h>
 #include <stdio.h>
-
-#include <jpeglib.h>
 
 #include "core/error.h"
 #include "data/decode.h"
@@ -12,7 +11,8 @@
 namespace hd::data {
 
 Value decoderVersions() {
-  return Value::Object{{"jpeg", concat("libjpeg-turbo ", HD_VERSION_TEXT(LIBJPEG_TURBO_VERSION))}, {"png", concat("libpng ", PNG_LIBPNG_VER_STRING)}};
+  return Value::Object{{"jpeg", concat("libjpeg-turbo ", HD_VERSION_TEXT(LIBJPEG_TURBO_VERSION))},
+                       {"png", concat("libpng ", PNG_LIBPNG_VER_STRING)}};
 }
 
 }  // namespace hd::data

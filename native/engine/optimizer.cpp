@@ -8,7 +8,8 @@ namespace hd::engine {
 OptimizerOptions OptimizerOptions::from(const Value& optimizer, const Value* groups) {
   OptimizerOptions out;
   const std::string kind = optimizer.get("kind", "sgd");
-  if (kind != "sgd" && kind != "adamw") throw Error("HD_INTERNAL", concat("expected sgd or adamw but received '", kind, "'"));
+  if (kind != "sgd" && kind != "adamw")
+    throw Error("HD_INTERNAL", concat("expected sgd or adamw but received '", kind, "'"));
   out.kind = kind == "sgd" ? Kind::sgd : Kind::adamw;
   out.momentum = optimizer.get("momentum", out.momentum);
   out.nesterov = optimizer.get("nesterov", out.nesterov);
@@ -51,19 +52,22 @@ bool matchesGlob(const std::string& pattern, const std::string& name) {
   return p == pattern.size();
 }
 
-Optimizer::Optimizer(const OptimizerOptions& options, const std::vector<nn::Parameter*>& reached) : options_(options) {
+Optimizer::Optimizer(const OptimizerOptions& options, const std::vector<nn::Parameter*>& reached)
+    : options_(options) {
   for (nn::Parameter* parameter : reached) {
     if (!parameter->trainable || parameter->buffer) continue;
     size_t group = 0;
     while (!matchesGlob(options_.groups[group].match, parameter->name)) ++group;
-    const bool exempt = (parameter->isNorm && !options_.decayNorms) || (parameter->isBias && !options_.decayBiases);
+    const bool exempt =
+        (parameter->isNorm && !options_.decayNorms) || (parameter->isBias && !options_.decayBiases);
     parameters_.push_back(parameter);
     group_.push_back(group);
     decay_.push_back(exempt ? 0.0 : options_.weightDecay * options_.groups[group].decay);
     if (options_.kind == OptimizerOptions::Kind::adamw || options_.momentum != 0) {
       momentum_.push_back(torch::zeros_like(parameter->master));
     }
-    if (options_.kind == OptimizerOptions::Kind::adamw) square_.push_back(torch::zeros_like(parameter->master));
+    if (options_.kind == OptimizerOptions::Kind::adamw)
+      square_.push_back(torch::zeros_like(parameter->master));
   }
 }
 
@@ -81,8 +85,8 @@ void Optimizer::clearGradients() {
   for (nn::Parameter* parameter : parameters_) parameter->working.mutable_grad() = torch::Tensor();
 }
 
-void Optimizer::update(const std::vector<torch::Tensor>& gradients, const std::vector<double>& learningRates, int64_t step,
-                       double scale, const std::vector<torch::Tensor>& ema, double emaDecay) {
+void Optimizer::update(const std::vector<torch::Tensor>& gradients, const std::vector<double>& learningRates,
+                       int64_t step, double scale, const std::vector<torch::Tensor>& ema, double emaDecay) {
   require(learningRates.size() == options_.groups.size(), "expected ", options_.groups.size(),
           " learning rates, one a parameter group, but received ", learningRates.size());
   ops::StepTensors tensors;
@@ -109,7 +113,8 @@ void Optimizer::update(const std::vector<torch::Tensor>& gradients, const std::v
 
 std::vector<std::pair<std::string, torch::Tensor>> Optimizer::state() const {
   std::vector<std::pair<std::string, torch::Tensor>> out;
-  for (size_t i = 0; i < momentum_.size(); ++i) out.emplace_back("momentum/" + parameters_[i]->name, momentum_[i]);
+  for (size_t i = 0; i < momentum_.size(); ++i)
+    out.emplace_back("momentum/" + parameters_[i]->name, momentum_[i]);
   for (size_t i = 0; i < square_.size(); ++i) out.emplace_back("square/" + parameters_[i]->name, square_[i]);
   return out;
 }

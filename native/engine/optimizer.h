@@ -40,8 +40,8 @@ class Optimizer {
 
   /// master, state, EMA and working copy in one pass. `scale` multiplies gradients (clipping).
   /// `ema` is by position in parameters(), or empty.
-  void update(const std::vector<torch::Tensor>& gradients, const std::vector<double>& learningRates, int64_t step, double scale,
-              const std::vector<torch::Tensor>& ema, double emaDecay);
+  void update(const std::vector<torch::Tensor>& gradients, const std::vector<double>& learningRates,
+              int64_t step, double scale, const std::vector<torch::Tensor>& ema, double emaDecay);
 
   /// Names and tensors of the state, for checkpoints: "momentum/<parameter>", "square/<parameter>".
   std::vector<std::pair<std::string, torch::Tensor>> state() const;

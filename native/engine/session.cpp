@@ -27,8 +27,8 @@ class Timed {
 
 /// A rank's batch as `parts` equal micro-batches over the same pixels.
 std::vector<Batch> cut(const Batch& batch, int64_t parts) {
-  require(parts >= 1 && batch.count % parts == 0, "expected a batch that divides into ", parts, " micro-batches but received ",
-          batch.count, " images");
+  require(parts >= 1 && batch.count % parts == 0, "expected a batch that divides into ", parts,
+          " micro-batches but received ", batch.count, " images");
   const int64_t size = batch.count / parts;
   std::vector<Batch> out;
   for (int64_t part = 0; part < parts; ++part) {
@@ -45,7 +45,8 @@ std::vector<Batch> cut(const Batch& batch, int64_t parts) {
 
 std::string imageList(const Batch& batch) {
   std::string out;
-  for (const ImageTargets& image : batch.images) out += (out.empty() ? "" : ", ") + std::to_string(image.image);
+  for (const ImageTargets& image : batch.images)
+    out += (out.empty() ? "" : ", ") + std::to_string(image.image);
   return out;
 }
 
@@ -54,7 +55,9 @@ void addTo(std::vector<double>& sums, const std::vector<double>& values) {
   for (size_t i = 0; i < values.size(); ++i) sums[i] += values[i];
 }
 
-bool isAverageable(const nn::Parameter& parameter) { return parameter.master.is_floating_point(); }
+bool isAverageable(const nn::Parameter& parameter) {
+  return parameter.master.is_floating_point();
+}
 
 }  // namespace
 
@@ -104,7 +107,8 @@ Session::Session(const SessionOptions& options) : options_(options) {
 }
 
 nn::Tensors Session::forward(const Batch& micro, const std::vector<std::string>& taps, nn::Mode mode) {
-  const auto image = at::from_blob(const_cast<uint8_t*>(micro.pixels), {micro.count, micro.height, micro.width, 3}, torch::kUInt8);
+  const auto image = at::from_blob(const_cast<uint8_t*>(micro.pixels),
+                                   {micro.count, micro.height, micro.width, 3}, torch::kUInt8);
   auto valid = torch::empty({micro.count, 2}, torch::kInt64);
   int64_t* sizes = valid.data_ptr<int64_t>();
   for (const ImageTargets& targets : micro.images) {
@@ -114,9 +118,11 @@ nn::Tensors Session::forward(const Batch& micro, const std::vector<std::string>&
   return graph().run(image, taps, mode, valid);
 }
 
-std::vector<double> Session::globalPredictionNormalisers(const std::vector<Batch>& micros,
-                                                         const std::vector<std::unique_ptr<detectors::Assignment>>& assignments) {
-  // A forward in train mode moves running statistics; the real forward of the step follows and must be the only one.
+std::vector<double> Session::globalPredictionNormalisers(
+    const std::vector<Batch>& micros,
+    const std::vector<std::unique_ptr<detectors::Assignment>>& assignments) {
+  // A forward in train mode moves running statistics; the real forward of the step follows and must be the
+  // only one.
   torch::NoGradGuard guard;
   std::vector<std::pair<torch::Tensor, torch::Tensor>> statistics;
   for (nn::Parameter& parameter : graph().parameters().all()) {
@@ -168,10 +174,12 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
         const double value = term.value.item<double>();
         if (!std::isfinite(value)) {
           optimizer_->clearGradients();
-          throw Error("HD_DIVERGED",
-                      concat("the loss term '", term.name, "' is ", value, " at step ", input.step,
-                             ": lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed"),
-                      concat("images ", imageList(micros[i])));
+          throw Error(
+              "HD_DIVERGED",
+              concat(
+                  "the loss term '", term.name, "' is ", value, " at step ", input.step,
+                  ": lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed"),
+              concat("images ", imageList(micros[i])));
         }
         result.losses[term.name] += value;
         result.losses["total"] += weight * value;
@@ -187,14 +195,18 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
   result.gradientNorm = ops::gradientNorm(gradients);
   if (!std::isfinite(result.gradientNorm)) {
     const int64_t bad = ops::firstNonfinite(gradients);
-    const std::string name = bad < 0 ? "the norm of all" : optimizer_->parameters()[static_cast<size_t>(bad)]->name;
+    const std::string name =
+        bad < 0 ? "the norm of all" : optimizer_->parameters()[static_cast<size_t>(bad)]->name;
     optimizer_->clearGradients();
-    throw Error("HD_DIVERGED",
-                concat("the gradient of '", name, "' is not finite at step ", input.step,
-                       ": lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed"),
-                concat("images ", imageList(batch)));
+    throw Error(
+        "HD_DIVERGED",
+        concat("the gradient of '", name, "' is not finite at step ", input.step,
+               ": lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed"),
+        concat("images ", imageList(batch)));
   }
-  const double scale = input.clipNorm > 0 && result.gradientNorm > input.clipNorm ? input.clipNorm / (result.gradientNorm + 1e-6) : 1;
+  const double scale = input.clipNorm > 0 && result.gradientNorm > input.clipNorm
+                           ? input.clipNorm / (result.gradientNorm + 1e-6)
+                           : 1;
   std::vector<torch::Tensor> ema;
   if (!ema_.empty()) {
     torch::NoGradGuard guard;
@@ -202,11 +214,13 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
     size_t index = 0;
     for (nn::Parameter& parameter : graph().parameters().all()) {
       position[&parameter] = index;
-      if (parameter.buffer && isAverageable(parameter)) ema_[index].lerp_(parameter.master, 1 - input.emaDecay);
+      if (parameter.buffer && isAverageable(parameter))
+        ema_[index].lerp_(parameter.master, 1 - input.emaDecay);
       if (parameter.buffer && !isAverageable(parameter)) ema_[index].copy_(parameter.master);
       ++index;
     }
-    for (const nn::Parameter* parameter : optimizer_->parameters()) ema.push_back(ema_[position.at(parameter)]);
+    for (const nn::Parameter* parameter : optimizer_->parameters())
+      ema.push_back(ema_[position.at(parameter)]);
   }
   optimizer_->update(gradients, input.learningRates, input.step, scale, ema, input.emaDecay);
   optimizer_->clearGradients();

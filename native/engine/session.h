@@ -1,10 +1,10 @@
-// One training or inference session: a detector, its optimiser, its EMA. Not thread-safe: every call comes from the one
-// engine thread that made it (thread count and denormal flushing are properties of that thread).
+// One training or inference session: a detector, its optimiser, its EMA. Not thread-safe: every call comes
+// from the one engine thread that made it (thread count and denormal flushing are properties of that thread).
 //
-// Invariants: a step either happens wholly or changes nothing (non-finite values are found before the optimiser runs).
-// What a step does is a function of the weights, the batch and its StepInput alone: schedules live outside. Gradients
-// are sums over the global batch divided by global normalisers, so the cut into micro-batches does not matter
-// (except for norms that use batch statistics).
+// Invariants: a step either happens wholly or changes nothing (non-finite values are found before the
+// optimiser runs). What a step does is a function of the weights, the batch and its StepInput alone:
+// schedules live outside. Gradients are sums over the global batch divided by global normalisers, so the cut
+// into micro-batches does not matter (except for norms that use batch statistics).
 #pragma once
 
 #include <torch/types.h>
@@ -23,30 +23,30 @@
 namespace hd::engine {
 
 struct SessionOptions {
-  Value model;              ///< resolved `model` section, classes as a number
+  Value model;  ///< resolved `model` section, classes as a number
   uint64_t seed = 0;
-  int threads = 0;          ///< 0: leave torch's default
+  int threads = 0;  ///< 0: leave torch's default
   bool bf16 = false;
-  int64_t accumulate = 1;   ///< micro-batches per optimiser step
+  int64_t accumulate = 1;  ///< micro-batches per optimiser step
   OptimizerOptions optimizer;
   std::vector<std::string> freeze;  ///< globs of parameter names
   bool ema = false;
-  bool training = true;     ///< false: no optimiser state, for eval and predict
+  bool training = true;  ///< false: no optimiser state, for eval and predict
   static SessionOptions from(const Value& options);
 };
 
 struct StepInput {
-  int64_t step = 0;         ///< 0-based optimiser step, for AdamW's bias correction
+  int64_t step = 0;                   ///< 0-based optimiser step, for AdamW's bias correction
   std::vector<double> learningRates;  ///< one per group
   double emaDecay = 0;
   std::map<std::string, double> lossWeights;
-  double clipNorm = 0;      ///< 0: off
+  double clipNorm = 0;  ///< 0: off
   static StepInput from(const Value& input);
 };
 
 struct StepResult {
   std::map<std::string, double> losses;  ///< unweighted terms, and "total" (weighted)
-  double gradientNorm = 0;  ///< before clipping
+  double gradientNorm = 0;               ///< before clipping
   int64_t positives = 0;
 };
 
@@ -57,8 +57,8 @@ class Session {
   detectors::Detector& detector() { return *detector_; }
   nn::Graph& graph() { return detector_->graph(); }
 
-  /// One optimiser step on this rank's part of the global batch. Throws HD_DIVERGED naming the term or tensor and the
-  /// images when a loss or gradient is not finite; the weights are then unchanged.
+  /// One optimiser step on this rank's part of the global batch. Throws HD_DIVERGED naming the term or tensor
+  /// and the images when a loss or gradient is not finite; the weights are then unchanged.
   StepResult step(const Batch& batch, const StepInput& input);
 
   /// Detections of a batch with the EMA weights if EMA is on. Weights are prepared once after each change.
@@ -77,8 +77,9 @@ class Session {
 
  private:
   nn::Tensors forward(const Batch& micro, const std::vector<std::string>& taps, nn::Mode mode);
-  std::vector<double> globalPredictionNormalisers(const std::vector<Batch>& micros,
-                                                  const std::vector<std::unique_ptr<detectors::Assignment>>& assignments);
+  std::vector<double> globalPredictionNormalisers(
+      const std::vector<Batch>& micros,
+      const std::vector<std::unique_ptr<detectors::Assignment>>& assignments);
   void useEma(bool use);
 
   SessionOptions options_;

@@ -11,15 +11,20 @@ namespace {
 
 io::DType typeOf(const torch::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case torch::kFloat32: return io::DType::f32;
-    case torch::kFloat64: return io::DType::f64;
-    case torch::kInt64: return io::DType::i64;
-    default: throw Error("HD_INTERNAL", concat("no file type for ", tensor.scalar_type()));
+    case torch::kFloat32:
+      return io::DType::f32;
+    case torch::kFloat64:
+      return io::DType::f64;
+    case torch::kInt64:
+      return io::DType::i64;
+    default:
+      throw Error("HD_INTERNAL", concat("no file type for ", tensor.scalar_type()));
   }
 }
 
 /// `holder` keeps row-major copies of tensors that are stored in another order (channels_last weights) alive.
-io::TensorView viewOf(const std::string& name, const torch::Tensor& tensor, std::vector<torch::Tensor>& holder) {
+io::TensorView viewOf(const std::string& name, const torch::Tensor& tensor,
+                      std::vector<torch::Tensor>& holder) {
   holder.push_back(tensor.detach().contiguous());
   const torch::Tensor& rows = holder.back();
   io::TensorView view;
@@ -31,14 +36,19 @@ io::TensorView viewOf(const std::string& name, const torch::Tensor& tensor, std:
   return view;
 }
 
-void copyFrom(const io::TensorFile& file, const std::string& name, torch::Tensor tensor, const std::string& path) {
+void copyFrom(const io::TensorFile& file, const std::string& name, torch::Tensor tensor,
+              const std::string& path) {
   const io::TensorView* view = file.find(name);
   if (view == nullptr) {
-    throw Error("HD_CKPT_MISMATCH", concat("expected a tensor '", name, "' in the checkpoint but found none: it was made by another recipe"),
+    throw Error("HD_CKPT_MISMATCH",
+                concat("expected a tensor '", name,
+                       "' in the checkpoint but found none: it was made by another recipe"),
                 path);
   }
   if (view->shape != tensor.sizes().vec() || view->dtype != typeOf(tensor)) {
-    throw Error("HD_CKPT_MISMATCH", concat("expected '", name, "' of shape ", tensor.sizes(), " but the checkpoint's differs"), path);
+    throw Error("HD_CKPT_MISMATCH",
+                concat("expected '", name, "' of shape ", tensor.sizes(), " but the checkpoint's differs"),
+                path);
   }
   torch::NoGradGuard guard;
   tensor.copy_(torch::from_blob(const_cast<uint8_t*>(view->data), tensor.sizes(), tensor.scalar_type()));
@@ -67,7 +77,8 @@ void Session::save(const std::string& folder) {
     if (!ema_.empty()) views.push_back(viewOf("ema/" + parameter.name, ema_[index++], holder));
   }
   for (const auto& [name, tensor] : optimizer_->state()) views.push_back(viewOf(name, tensor, holder));
-  io::writeSafetensors((std::filesystem::path(folder) / "weights.safetensors").string(), views, {{"format", "hdtrain-checkpoint-1"}});
+  io::writeSafetensors((std::filesystem::path(folder) / "weights.safetensors").string(), views,
+                       {{"format", "hdtrain-checkpoint-1"}});
 }
 
 void Session::restore(const std::string& folder) {

@@ -16,7 +16,8 @@ void fsyncPath(const std::string& path) {
   const int code = errno;
   if (descriptor >= 0) close(descriptor);
   if (good) return;
-  throw Error(code == ENOSPC || code == EDQUOT ? "HD_DISK_FULL" : "HD_IO", concat("cannot fsync ", path, ": ", std::strerror(code)), path);
+  throw Error(code == ENOSPC || code == EDQUOT ? "HD_DISK_FULL" : "HD_IO",
+              concat("cannot fsync ", path, ": ", std::strerror(code)), path);
 }
 
 }  // namespace hd::io

@@ -36,8 +36,8 @@ template <class Outputs>
     if (const size_t edits = distance(tap, name); edits < best) best = edits, nearest = name;
   }
   throw Error("HD_UNKNOWN_TAP",
-              concat("expected the name of a tap of this network but received '", tap, "'; the nearest is '", nearest,
-                     "' ('hdtrain inspect' lists all)"),
+              concat("expected the name of a tap of this network but received '", tap, "'; the nearest is '",
+                     nearest, "' ('hdtrain inspect' lists all)"),
               tap);
 }
 
@@ -48,11 +48,13 @@ std::pair<int, int> resolve(const std::string& tap, const Outputs& outputs) {
   return found->second;
 }
 
-/// Canvas pixels per cell of a map that strided convolutions made (each rounds up); 0 when no power of two fits.
+/// Canvas pixels per cell of a map that strided convolutions made (each rounds up); 0 when no power of two
+/// fits.
 int strideOf(at::IntArrayRef map, int64_t height, int64_t width) {
   if (map.size() != 4) return 0;
   for (int64_t stride = 1; stride <= std::max(height, width); stride *= 2) {
-    if ((height + stride - 1) / stride == map[2] && (width + stride - 1) / stride == map[3]) return static_cast<int>(stride);
+    if ((height + stride - 1) / stride == map[2] && (width + stride - 1) / stride == map[3])
+      return static_cast<int>(stride);
   }
   return 0;
 }
@@ -70,10 +72,11 @@ Graph::Graph(uint64_t seed) : store_(seed) {
   outputs_["valid"] = {graphInput, 1};
 }
 
-void Graph::add(std::vector<std::string> outputs, std::unique_ptr<Layer> layer, std::vector<std::string> inputs,
-                std::vector<std::string> describes) {
+void Graph::add(std::vector<std::string> outputs, std::unique_ptr<Layer> layer,
+                std::vector<std::string> inputs, std::vector<std::string> describes) {
   require(describes.empty() || describes.size() == 1 || describes.size() == outputs.size(), "node '",
-          outputs.empty() ? "" : outputs[0], "' has ", outputs.size(), " outputs and ", describes.size(), " descriptions");
+          outputs.empty() ? "" : outputs[0], "' has ", outputs.size(), " outputs and ", describes.size(),
+          " descriptions");
   auto node = std::make_shared<Node>();
   for (const std::string& input : inputs) node->inputs.push_back(resolve(input, outputs_));
   const int index = static_cast<int>(nodes_.size());
@@ -94,7 +97,9 @@ void Graph::alias(const std::string& name, const std::string& tap) {
   require(fresh, "tap '", name, "' is added twice");
 }
 
-bool Graph::has(const std::string& tap) const { return outputs_.find(tap) != outputs_.end(); }
+bool Graph::has(const std::string& tap) const {
+  return outputs_.find(tap) != outputs_.end();
+}
 
 std::vector<std::string> Graph::taps() const {
   std::vector<std::string> names;
@@ -105,7 +110,8 @@ std::vector<std::string> Graph::taps() const {
 std::vector<char> Graph::ancestors(const std::vector<std::string>& wanted) const {
   std::vector<char> needed(nodes_.size(), 0);
   for (const std::string& tap : wanted) {
-    if (const int node = resolve(tap, outputs_).first; node != graphInput) needed[static_cast<size_t>(node)] = 1;
+    if (const int node = resolve(tap, outputs_).first; node != graphInput)
+      needed[static_cast<size_t>(node)] = 1;
   }
   for (size_t i = nodes_.size(); i-- > 0;) {
     if (!needed[i]) continue;
@@ -116,7 +122,8 @@ std::vector<char> Graph::ancestors(const std::vector<std::string>& wanted) const
   return needed;
 }
 
-Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode, const Tensor& validSizes) {
+Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode,
+                   const Tensor& validSizes) {
   const std::vector<char> needed = ancestors(wanted);
   std::vector<std::pair<int, int>> results;
   for (const std::string& tap : wanted) results.push_back(resolve(tap, outputs_));
@@ -125,7 +132,8 @@ Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, 
   std::vector<std::vector<int>> readers(nodes_.size());
   for (size_t i = 0; i < nodes_.size(); ++i) readers[i].assign(nodes_[i]->outputs.size(), 0);
   const auto count = [&](const std::pair<int, int>& place) {
-    if (place.first != graphInput) ++readers[static_cast<size_t>(place.first)][static_cast<size_t>(place.second)];
+    if (place.first != graphInput)
+      ++readers[static_cast<size_t>(place.first)][static_cast<size_t>(place.second)];
   };
   for (const auto& place : results) count(place);
   for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -150,7 +158,8 @@ Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, 
                                                           : fixed[static_cast<size_t>(place.first)] != 0;
                        }) &&
            [parameters = node.layer->parameters()] {
-             return std::none_of(parameters.begin(), parameters.end(), [](const Parameter* p) { return p->trainable; });
+             return std::none_of(parameters.begin(), parameters.end(),
+                                 [](const Parameter* p) { return p->trainable; });
            }();
   };
 
@@ -171,8 +180,8 @@ Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, 
     } else {
       values[i] = node.layer->forward(inputs, own);
     }
-    require(values[i].size() == node.outputs.size(), "layer of tap '", node.outputs[0], "' made ", values[i].size(),
-            " outputs, expected ", node.outputs.size());
+    require(values[i].size() == node.outputs.size(), "layer of tap '", node.outputs[0], "' made ",
+            values[i].size(), " outputs, expected ", node.outputs.size());
     for (size_t output = 0; output < values[i].size(); ++output) {
       if (readers[i][output] == 0) values[i][output] = Tensor();
     }

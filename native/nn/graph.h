@@ -1,8 +1,8 @@
 // A network is a graph of named nodes. `run` executes exactly the ancestors of the wanted taps.
 //
-// Invariants: nodes are added in execution order (an input must exist already), so the order of addition is a valid
-// schedule. A tap is the name of one output of one node (or an alias of it). Outputs that no later wanted node needs
-// are dropped while running, so a plan run never holds more than its live set.
+// Invariants: nodes are added in execution order (an input must exist already), so the order of addition is a
+// valid schedule. A tap is the name of one output of one node (or an alias of it). Outputs that no later
+// wanted node needs are dropped while running, so a plan run never holds more than its live set.
 #pragma once
 
 #include <torch/types.h>
@@ -30,7 +30,8 @@ class Layer {
   virtual ~Layer() = default;
   /// One tensor per output name of the node. Feature maps are NCHW in channels_last memory.
   virtual Tensors forward(const Tensors& inputs, Mode mode) = 0;
-  /// Every parameter that forward reads (for freezing, pruning of unused ones, and the plan of frozen prefixes).
+  /// Every parameter that forward reads (for freezing, pruning of unused ones, and the plan of frozen
+  /// prefixes).
   virtual std::vector<Parameter*> parameters() const = 0;
   /// True when forward in Mode::train also changes buffers or depends on the batch (BN in train mode).
   virtual bool updatesStatistics() const { return false; }
@@ -53,19 +54,22 @@ class Graph {
   ParameterStore& parameters() { return store_; }
   const ParameterStore& parameters() const { return store_; }
 
-  /// Adds a node with several outputs; inputs are taps, or "image" and "valid", the two inputs of `run`. `describes` is kept for `inspect` (same length as outputs, or one for all).
+  /// Adds a node with several outputs; inputs are taps, or "image" and "valid", the two inputs of `run`.
+  /// `describes` is kept for `inspect` (same length as outputs, or one for all).
   void add(std::vector<std::string> outputs, std::unique_ptr<Layer> layer, std::vector<std::string> inputs,
            std::vector<std::string> describes = {});
   void alias(const std::string& name, const std::string& tap);
   bool has(const std::string& tap) const;
   std::vector<std::string> taps() const;
 
-  /// Runs the ancestors of `wanted` on `input` (tap "image": uint8 N×H×W×3, any strides). `validSizes` (tap "valid"):
-  /// int64 N×2, height and width of the part of each image that is no padding; undefined: everything is valid. The
-  /// first node (normalise) writes exact zeros outside it, as if padding came after normalisation. Result in the order of
-  /// `wanted`. In Mode::train a prefix whose parameters are all frozen, whose layers keep no statistics and whose
-  /// inputs need no gradient runs as a plan. Throws HD_UNKNOWN_TAP with the nearest tap.
-  Tensors run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode, const Tensor& validSizes = {});
+  /// Runs the ancestors of `wanted` on `input` (tap "image": uint8 N×H×W×3, any strides). `validSizes` (tap
+  /// "valid"): int64 N×2, height and width of the part of each image that is no padding; undefined:
+  /// everything is valid. The first node (normalise) writes exact zeros outside it, as if padding came after
+  /// normalisation. Result in the order of `wanted`. In Mode::train a prefix whose parameters are all frozen,
+  /// whose layers keep no statistics and whose inputs need no gradient runs as a plan. Throws HD_UNKNOWN_TAP
+  /// with the nearest tap.
+  Tensors run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode,
+              const Tensor& validSizes = {});
 
   /// The parameters that `wanted` depend on, in the order of the store.
   std::vector<Parameter*> reached(const std::vector<std::string>& wanted) const;

@@ -13,18 +13,22 @@ namespace {
 int64_t atLeast(const Value& model, const char* key, int64_t fallback, int64_t least) {
   const int64_t value = model.get(key, fallback);
   if (value < least) {
-    throw Error("HD_RECIPE_VALUE", concat("expected an integer of at least ", least, " for model.", key, " but received ", value),
-                concat("model.", key));
+    throw Error(
+        "HD_RECIPE_VALUE",
+        concat("expected an integer of at least ", least, " for model.", key, " but received ", value),
+        concat("model.", key));
   }
   return value;
 }
 
-std::array<double, 3> threeNumbers(const Value& model, const char* key, const std::array<double, 3>& fallback) {
+std::array<double, 3> threeNumbers(const Value& model, const char* key,
+                                   const std::array<double, 3>& fallback) {
   const Value* member = model.find(key);
   if (member == nullptr || member->isNull()) return fallback;
   const Value::Array& values = member->asArray();
   if (values.size() != 3) {
-    throw Error("HD_RECIPE_VALUE", concat("expected three numbers for model.", key, " but received ", values.size()),
+    throw Error("HD_RECIPE_VALUE",
+                concat("expected three numbers for model.", key, " but received ", values.size()),
                 concat("model.", key));
   }
   return {values[0].asNumber(), values[1].asNumber(), values[2].asNumber()};
@@ -36,13 +40,15 @@ NormaliseOptions normaliseFrom(const Value& model) {
   options.deviation = threeNumbers(model, "std", options.deviation);
   const std::string order = model.get("channelOrder", "rgb");
   if (order != "rgb" && order != "bgr") {
-    throw Error("HD_RECIPE_VALUE", concat("expected rgb or bgr for model.channelOrder but received '", order, "'"),
+    throw Error("HD_RECIPE_VALUE",
+                concat("expected rgb or bgr for model.channelOrder but received '", order, "'"),
                 "model.channelOrder");
   }
   options.bgr = order == "bgr";
   for (const double deviation : options.deviation) {
     if (!(deviation > 0)) {
-      throw Error("HD_RECIPE_VALUE", concat("expected positive numbers for model.std but received ", deviation), "model.std");
+      throw Error("HD_RECIPE_VALUE",
+                  concat("expected positive numbers for model.std but received ", deviation), "model.std");
     }
   }
   return options;
@@ -64,7 +70,8 @@ GflHeadOptions headFrom(const Value& model, int64_t neckChannels) {
   options.regMax = atLeast(model, "regMax", options.regMax, 1);
   if (options.convs > 0 && options.channels % 32 != 0) {
     throw Error("HD_RECIPE_VALUE",
-                concat("expected a multiple of 32 (group normalisation) for model.headChannels but received ", options.channels),
+                concat("expected a multiple of 32 (group normalisation) for model.headChannels but received ",
+                       options.channels),
                 "model.headChannels");
   }
   return options;
@@ -79,7 +86,8 @@ std::unique_ptr<Graph> buildGfl(const Value& model, uint64_t seed) {
   auto graph = std::make_unique<Graph>(seed);
   graph->add({"normalise"}, std::make_unique<Normalise>(graph->parameters(), pixels), {"image", "valid"},
              {"(pixel - mean) / std, padding 0"});
-  const Features features = backboneRegistry().get(model.at("backbone").asString())(*graph, "normalise", model);
+  const Features features =
+      backboneRegistry().get(model.at("backbone").asString())(*graph, "normalise", model);
   addGflHead(*graph, addFpn(*graph, features, neck), head);
   graph->parameters().setWorking(torch::kFloat);
   return graph;

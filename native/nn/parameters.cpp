@@ -15,9 +15,9 @@ at::MemoryFormat formatFor(at::IntArrayRef shape) {
   return shape.size() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
 }
 
-/// Fills a tensor in row-major order by blocks of fixed size, each from its own random stream, so that blocks run in
-/// parallel and the values depend neither on the thread count nor on the memory format. `fill` gets the stream and
-/// an even number of elements to write.
+/// Fills a tensor in row-major order by blocks of fixed size, each from its own random stream, so that blocks
+/// run in parallel and the values depend neither on the thread count nor on the memory format. `fill` gets
+/// the stream and an even number of elements to write.
 template <class Fill>
 void fillInBlocks(Tensor& tensor, Random& random, const Fill& fill) {
   constexpr int64_t block = 16384;
@@ -34,7 +34,8 @@ void fillInBlocks(Tensor& tensor, Random& random, const Fill& fill) {
   tensor.copy_(values.slice(0, 0, count).view(tensor.sizes()));
 }
 
-/// Box–Muller, both values of each pair: networks have tens of millions of weights to draw before their first step.
+/// Box–Muller, both values of each pair: networks have tens of millions of weights to draw before their first
+/// step.
 void fillNormal(Random& random, float* out, int64_t count, float mean, float deviation) {
   for (int64_t i = 0; i < count; i += 2) {
     const float u = (static_cast<float>(random.bits() >> 8) + 1) * 0x1p-24f;  // in (0, 1]
@@ -56,7 +57,8 @@ Fans fansOf(const Tensor& weight) {
 
 }  // namespace
 
-Parameter& ParameterStore::parameter(const std::string& name, at::IntArrayRef shape, const Initializer& init) {
+Parameter& ParameterStore::parameter(const std::string& name, at::IntArrayRef shape,
+                                     const Initializer& init) {
   require(byName_.find(name) == byName_.end(), "parameter '", name, "' is added twice");
   Parameter& added = parameters_.emplace_back();
   added.name = name;
@@ -111,7 +113,8 @@ Initializer normal(double mean, double deviation) {
 }
 
 Initializer kaimingNormalFanOut() {
-  return [](Tensor& tensor, Random& random) { normal(0, std::sqrt(2.0 / fansOf(tensor).out))(tensor, random); };
+  return
+      [](Tensor& tensor, Random& random) { normal(0, std::sqrt(2.0 / fansOf(tensor).out))(tensor, random); };
 }
 
 Initializer xavierUniform() {

@@ -1,9 +1,11 @@
-// The tensors of a network by name: the names of the originals' state_dict, so that their weights load by name.
+// The tensors of a network by name: the names of the originals' state_dict, so that their weights load by
+// name.
 //
-// Invariants: a Parameter never moves in memory once added (layers keep references). `master` is fp32 (integers for
-// counters) and is what checkpoints hold. `working` is what layers read: `master` itself in fp32, or a low-precision
-// leaf that the optimiser rewrites (design: precision). Buffers are read through `working` as well (the engine puts EMA
-// statistics there for evaluation). Layers never write masters; running statistics in train mode are the exception.
+// Invariants: a Parameter never moves in memory once added (layers keep references). `master` is fp32
+// (integers for counters) and is what checkpoints hold. `working` is what layers read: `master` itself in
+// fp32, or a low-precision leaf that the optimiser rewrites (design: precision). Buffers are read through
+// `working` as well (the engine puts EMA statistics there for evaluation). Layers never write masters;
+// running statistics in train mode are the exception.
 #pragma once
 
 #include <torch/types.h>
@@ -29,9 +31,10 @@ struct Parameter {
   std::string name;
   Tensor master;
   Tensor working;
-  bool buffer = false;     ///< running statistics, counters, constants: saved, never optimised
-  bool trainable = true;   ///< false when frozen by the recipe; always false for buffers
-  bool decay = true;       ///< weight decay applies unless a no-decay group says otherwise (norms and biases: isNorm/isBias)
+  bool buffer = false;    ///< running statistics, counters, constants: saved, never optimised
+  bool trainable = true;  ///< false when frozen by the recipe; always false for buffers
+  bool decay = true;      ///< weight decay applies unless a no-decay group says otherwise (norms and biases:
+                          ///< isNorm/isBias)
   bool isNorm = false, isBias = false;
 };
 
@@ -53,17 +56,18 @@ class ParameterStore {
   /// Bumped by whoever changes tensor contents outside the optimiser (loading, EMA swap) or by the optimiser;
   /// prepared (folded, prepacked) weights carry the version that they were made from.
   uint64_t version() const { return version_; }
-  /// The part of the version that matters to layers without a trainable tensor: they keep what they prepared while
-  /// only the optimiser writes.
+  /// The part of the version that matters to layers without a trainable tensor: they keep what they prepared
+  /// while only the optimiser writes.
   uint64_t frozenVersion() const { return frozenVersion_; }
   /// Any tensor may have changed.
   void touch() { ++version_, ++frozenVersion_; }
   /// Only trainable tensors and running statistics in use have changed: what an optimiser step says.
   void touchTrainable() { ++version_; }
 
-  /// Makes `working` a leaf of `dtype` for every floating parameter (kFloat: the master itself) and sets requires_grad
-  /// of the working tensors from `trainable`. Buffers keep their type: statistics stay fp32. Call it again after
-  /// changing `trainable`, and after loading while `dtype` is not kFloat; it drops gradients.
+  /// Makes `working` a leaf of `dtype` for every floating parameter (kFloat: the master itself) and sets
+  /// requires_grad of the working tensors from `trainable`. Buffers keep their type: statistics stay fp32.
+  /// Call it again after changing `trainable`, and after loading while `dtype` is not kFloat; it drops
+  /// gradients.
   void setWorking(torch::Dtype dtype);
   /// The type that layers compute in.
   torch::Dtype workingType() const { return workingType_; }

@@ -17,7 +17,9 @@ class Registry {
  public:
   explicit Registry(const char* kind) : kind_(kind) {}
 
-  bool add(const std::string& name, Factory factory) { return factories_.emplace(name, std::move(factory)).second; }
+  bool add(const std::string& name, Factory factory) {
+    return factories_.emplace(name, std::move(factory)).second;
+  }
 
   /// Throws HD_UNKNOWN_PART listing what there is.
   const Factory& get(const std::string& name) const {

@@ -14,23 +14,35 @@ namespace {
 
 constexpr size_t listed = 5;  // names in a message
 
-bool startsWith(std::string_view text, std::string_view head) { return text.substr(0, head.size()) == head; }
+bool startsWith(std::string_view text, std::string_view head) {
+  return text.substr(0, head.size()) == head;
+}
 bool endsWith(std::string_view text, std::string_view tail) {
   return text.size() >= tail.size() && text.substr(text.size() - tail.size()) == tail;
 }
 
 torch::Dtype typeOf(io::DType type) {
   switch (type) {
-    case io::DType::f64: return at::kDouble;
-    case io::DType::f32: return at::kFloat;
-    case io::DType::f16: return at::kHalf;
-    case io::DType::bf16: return at::kBFloat16;
-    case io::DType::i64: return at::kLong;
-    case io::DType::i32: return at::kInt;
-    case io::DType::i16: return at::kShort;
-    case io::DType::i8: return at::kChar;
-    case io::DType::u8: return at::kByte;
-    case io::DType::boolean: return at::kBool;
+    case io::DType::f64:
+      return at::kDouble;
+    case io::DType::f32:
+      return at::kFloat;
+    case io::DType::f16:
+      return at::kHalf;
+    case io::DType::bf16:
+      return at::kBFloat16;
+    case io::DType::i64:
+      return at::kLong;
+    case io::DType::i32:
+      return at::kInt;
+    case io::DType::i16:
+      return at::kShort;
+    case io::DType::i8:
+      return at::kChar;
+    case io::DType::u8:
+      return at::kByte;
+    case io::DType::boolean:
+      return at::kBool;
   }
   throw Error("HD_INTERNAL", "unknown tensor type in a weight file");
 }
@@ -57,14 +69,15 @@ void checkValues(const io::TensorView& view, const Parameter& parameter, const s
   // A sum over all values is NaN or infinite when one of them is; finite values cannot overflow a double.
   if (!std::isfinite(values.sum(at::kDouble).item<double>()) && !at::isfinite(values).all().item<bool>()) {
     throw Error("HD_WEIGHTS_NONFINITE",
-                concat("expected finite numbers for tensor '", view.name, "' but received NaN or infinity; the run that made ",
+                concat("expected finite numbers for tensor '", view.name,
+                       "' but received NaN or infinity; the run that made ",
                        "this file diverged: take an earlier checkpoint"),
                 path);
   }
   if (parameter.master.dim() >= 2 && !values.any().item<bool>()) {
     throw Error("HD_WEIGHTS_ZERO",
-                concat("expected trained weights for tensor '", view.name, "' but received only zeros; the file is incomplete: ",
-                       "export or download it again"),
+                concat("expected trained weights for tensor '", view.name,
+                       "' but received only zeros; the file is incomplete: ", "export or download it again"),
                 path);
   }
 }
@@ -73,16 +86,20 @@ void checkValues(const io::TensorView& view, const Parameter& parameter, const s
   std::string wrong;
   std::vector<std::string> shapes;
   for (const auto& entry : report.wrongShape) {
-    shapes.push_back(concat(entry.name, " ", at::IntArrayRef(entry.file), " instead of ", at::IntArrayRef(entry.model)));
+    shapes.push_back(
+        concat(entry.name, " ", at::IntArrayRef(entry.file), " instead of ", at::IntArrayRef(entry.model)));
   }
   append(wrong, "of another shape", shapes);
   append(wrong, "missing", report.missing);
   append(wrong, "unexpected", report.unexpected);
   if (wrong.empty()) wrong = "none of them";
-  throw Error("HD_WEIGHTS_MISMATCH",
-              concat("expected exactly the tensors of this network (of its backbone, for init 'backbone') in the weight file but received ", wrong,
-                     " (set model.backbone and model.classes to those of the file, or model.init to backbone)"),
-              path);
+  throw Error(
+      "HD_WEIGHTS_MISMATCH",
+      concat("expected exactly the tensors of this network (of its backbone, for init 'backbone') in the "
+             "weight file but received ",
+             wrong,
+             " (set model.backbone and model.classes to those of the file, or model.init to backbone)"),
+      path);
 }
 
 }  // namespace
@@ -102,11 +119,13 @@ std::string usualName(const std::string& name) {
   return std::string(rest);
 }
 
-MatchReport loadWeights(ParameterStore& store, const io::TensorFile& file, MatchMode mode, const std::string& path,
-                        const NameMap& nameMap) {
+MatchReport loadWeights(ParameterStore& store, const io::TensorFile& file, MatchMode mode,
+                        const std::string& path, const NameMap& nameMap) {
   MatchReport report;
   const bool onlyBackbone = mode == MatchMode::backbone;
-  const auto concerned = [&](std::string_view name) { return !onlyBackbone || startsWith(name, "backbone."); };
+  const auto concerned = [&](std::string_view name) {
+    return !onlyBackbone || startsWith(name, "backbone.");
+  };
   std::map<std::string, const io::TensorView*> given;
   for (const io::TensorView& view : file.tensors) {
     const std::string name = nameMap(view.name);
@@ -139,7 +158,8 @@ MatchReport loadWeights(ParameterStore& store, const io::TensorFile& file, Match
     report.matched.push_back(parameter.name);
   }
   // A backbone that fits only in part (ResNet-34's blocks in a ResNet-18) would train, badly and silently.
-  if (!report.wrongShape.empty() || !report.missing.empty() || !report.unexpected.empty() || report.matched.empty()) {
+  if (!report.wrongShape.empty() || !report.missing.empty() || !report.unexpected.empty() ||
+      report.matched.empty()) {
     refuse(report, path);
   }
 

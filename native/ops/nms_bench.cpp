@@ -18,7 +18,8 @@ Value benchNms(const Value& options) {
   std::vector<int32_t> labels;
   for (int64_t i = 0; i < count; ++i) {
     // Clusters around a few objects of each class: what a detector gives.
-    const float x = 32.f * static_cast<float>(random.below(20)), y = 32.f * static_cast<float>(random.below(15));
+    const float x = 32.f * static_cast<float>(random.below(20)),
+                y = 32.f * static_cast<float>(random.below(15));
     const float side = random.uniform(24.f, 96.f);
     const float dx = 6.f * random.normal(), dy = 6.f * random.normal();
     for (const float value : {x + dx, y + dy, x + dx + side, y + dy + side}) boxes.push_back(value);
@@ -30,7 +31,8 @@ Value benchNms(const Value& options) {
   for (int repeat = 0; repeat < repeats; ++repeat) {
     const auto start = std::chrono::steady_clock::now();
     kept = batchedNms(boxes.data(), scores.data(), labels.data(), count, threshold).size();
-    milliseconds.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    milliseconds.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   }
   std::sort(milliseconds.begin(), milliseconds.end());
   return Value::Object{{"candidates", count},

@@ -5,8 +5,8 @@
 
 namespace hd::ops {
 
-/// options: { candidates, classes (80), repeats (5), threshold (0.6), seed }. Returns {candidates, classes, milliseconds (median),
-/// kept}.
+/// options: { candidates, classes (80), repeats (5), threshold (0.6), seed }. Returns {candidates, classes,
+/// milliseconds (median), kept}.
 Value benchNms(const Value& options);
 
 }  // namespace hd::ops

@@ -3,7 +3,15 @@
  * What lies in the cache under its final name is complete and of the right version (unpacked aside, then renamed).
  */
 import { spawnSync } from 'node:child_process';
-import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -32,8 +40,14 @@ export function findLibtorch() {
   const chosen = process.env.LIBTORCH;
   if (chosen) {
     const version = versionOf(chosen);
-    if (!version) throw new Error(`LIBTORCH=${chosen} holds no libtorch (include/, lib/): unset it, or name an unpacked libtorch ${libtorchVersion}`);
-    if (version !== libtorchVersion) throw new Error(`LIBTORCH=${chosen} is version ${version} but ${libtorchVersion} is needed: unset it to have that fetched`);
+    if (!version)
+      throw new Error(
+        `LIBTORCH=${chosen} holds no libtorch (include/, lib/): unset it, or name an unpacked libtorch ${libtorchVersion}`,
+      );
+    if (version !== libtorchVersion)
+      throw new Error(
+        `LIBTORCH=${chosen} is version ${version} but ${libtorchVersion} is needed: unset it to have that fetched`,
+      );
     return { folder: chosen, source: 'LIBTORCH' };
   }
   return versionOf(target) === libtorchVersion ? { folder: target, source: 'cache' } : null;
@@ -50,7 +64,10 @@ async function fromZip(scratch) {
   const show = progress('libtorch', Number(answer.headers.get('content-length') ?? 0));
   const file = join(scratch, 'libtorch.zip');
   let bytes = 0;
-  const body = Readable.fromWeb(answer.body).on('data', (chunk) => show((bytes += chunk.length)));
+  const body = Readable.fromWeb(answer.body).on('data', (chunk) => {
+    bytes += chunk.length;
+    show(bytes);
+  });
   await finished(body.pipe(createWriteStream(file)));
   unpack(file, scratch);
   rmSync(file);
@@ -58,10 +75,24 @@ async function fromZip(scratch) {
 }
 
 function fromWheel(scratch) {
-  const args = ['-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:', '--retries', '1', '--disable-pip-version-check'];
+  const args = [
+    '-m',
+    'pip',
+    'download',
+    '--no-deps',
+    '--only-binary',
+    ':all:',
+    '--retries',
+    '1',
+    '--disable-pip-version-check',
+  ];
   args.push('--extra-index-url', officialWheels, '--dest', scratch, `torch==${libtorchVersion}`);
-  const result = spawnSync('python3', args, { stdio: ['ignore', process.stdout.isTTY ? 'inherit' : 'ignore', 'pipe'], encoding: 'utf8' });
-  if (result.status !== 0) throw new Error(result.error?.message ?? result.stderr.trim().split('\n').slice(-3).join('\n'));
+  const result = spawnSync('python3', args, {
+    stdio: ['ignore', process.stdout.isTTY ? 'inherit' : 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
+  if (result.status !== 0)
+    throw new Error(result.error?.message ?? result.stderr.trim().split('\n').slice(-3).join('\n'));
   const wheel = readdirSync(scratch).find((name) => name.endsWith('.whl'));
   unpack(join(scratch, wheel), scratch);
   rmSync(join(scratch, wheel));
@@ -82,11 +113,15 @@ export async function ensureLibtorch() {
   mkdirSync(scratch, { recursive: true });
   const failures = [];
   try {
-    for (const [name, fetchIt] of [['official zip', fromZip], ['pip wheel', fromWheel]]) {
+    for (const [name, fetchIt] of [
+      ['official zip', fromZip],
+      ['pip wheel', fromWheel],
+    ]) {
       step(`fetching libtorch ${libtorchVersion} (about 200 MB): ${name}`);
       try {
         const unpacked = await fetchIt(scratch);
-        if (versionOf(unpacked) !== libtorchVersion) throw new Error(`version ${versionOf(unpacked)} came instead of ${libtorchVersion}`);
+        if (versionOf(unpacked) !== libtorchVersion)
+          throw new Error(`version ${versionOf(unpacked)} came instead of ${libtorchVersion}`);
         rmSync(target, { recursive: true, force: true });
         renameSync(unpacked, target);
         return { folder: target, source: name };
@@ -98,5 +133,7 @@ export async function ensureLibtorch() {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  return stop(`libtorch ${libtorchVersion} could not be fetched:\n  ${failures.join('\n  ')}\nFetch ${officialZip} on another machine, unpack it, and set LIBTORCH=/path/to/libtorch.`);
+  return stop(
+    `libtorch ${libtorchVersion} could not be fetched:\n  ${failures.join('\n  ')}\nFetch ${officialZip} on another machine, unpack it, and set LIBTORCH=/path/to/libtorch.`,
+  );
 }

@@ -20,7 +20,10 @@ export function progress(what, total) {
     if (tenth === shown) return;
     shown = tenth;
     const size = `${(bytes / 1e6).toFixed(0)}${total ? ` of ${(total / 1e6).toFixed(0)}` : ''} MB`;
-    if (process.stdout.isTTY) process.stdout.write(`\r  ${what} [${'#'.repeat(tenth).padEnd(50, '.')}] ${size}${share >= 1 ? '\n' : ''}`);
+    if (process.stdout.isTTY)
+      process.stdout.write(
+        `\r  ${what} [${'#'.repeat(tenth).padEnd(50, '.')}] ${size}${share >= 1 ? '\n' : ''}`,
+      );
     else process.stdout.write(`  ${what}: ${size}\n`);
   };
 }

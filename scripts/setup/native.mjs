@@ -27,7 +27,9 @@ function filesBelow(folder) {
 export function inputDigest(libtorch, tests) {
   const hash = createHash('sha256');
   const folders = tests ? ['native', 'test/native', 'test/golden'] : ['native'];
-  for (const file of folders.flatMap((folder) => (existsSync(join(root, folder)) ? filesBelow(join(root, folder)) : []))) {
+  for (const file of folders.flatMap((folder) =>
+    existsSync(join(root, folder)) ? filesBelow(join(root, folder)) : [],
+  )) {
     hash.update(file.slice(root.length)).update(readFileSync(file));
   }
   return hash.update(`${libtorch} ${process.versions.modules} ${tests}`).digest('hex');
@@ -53,18 +55,35 @@ export function buildNative(libtorch, { tests = false } = {}) {
     HDTRAIN_TESTS: tests ? 'ON' : 'OFF',
     HDTRAIN_DIGEST: own.slice(0, 16),
   };
-  const args = ['configure', '--directory', join(root, 'native'), '--out', buildFolder, '--log-level', 'error'];
+  const args = [
+    'configure',
+    '--directory',
+    join(root, 'native'),
+    '--out',
+    buildFolder,
+    '--log-level',
+    'error',
+  ];
   for (const [name, value] of Object.entries(definitions)) args.push(`--CD${name}=${value}`);
   const env = { CCACHE_BASEDIR: root, ...process.env };
-  const run = (program, list) => spawnSync(program, list, { env, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe'] });
+  const run = (program, list) =>
+    spawnSync(program, list, {
+      env,
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   let result = run(process.execPath, [cmakeJs, ...args]);
   // 'cmake-js compile' would not configure again when only definitions have changed.
-  if (result.status === 0) result = run('cmake', ['--build', buildFolder, '--config', 'Release', '--parallel', String(jobs)]);
+  if (result.status === 0)
+    result = run('cmake', ['--build', buildFolder, '--config', 'Release', '--parallel', String(jobs)]);
   if (result.status !== 0 || !existsSync(addon)) {
     const text = `${result.stdout}\n${result.stderr}`.split('\n');
     const errors = text.filter((line) => /error|undefined reference|No such file/i.test(line)).slice(0, 20);
     writeFileSync(join(buildFolder, 'build.log'), text.join('\n'));
-    stop(`the native build failed:\n${errors.join('\n')}\nAll of it: ${join(buildFolder, 'build.log')}. 'npx hdtrain doctor' shows what this machine has.`);
+    stop(
+      `the native build failed:\n${errors.join('\n')}\nAll of it: ${join(buildFolder, 'build.log')}. 'npx hdtrain doctor' shows what this machine has.`,
+    );
   }
   writeFileSync(stamp, (tests ? [own, all] : [own]).join('\n'));
 }

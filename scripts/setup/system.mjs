@@ -5,7 +5,8 @@ import { step, stop } from './log.mjs';
 
 const ok = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 const program = (name) => () => ok(name, ['--version']);
-const header = (name) => () => ok('sh', ['-c', `echo '#include <${name}>' | c++ -std=c++20 -E -x c++ - -o /dev/null`]);
+const header = (name) => () =>
+  ok('sh', ['-c', `echo '#include <${name}>' | c++ -std=c++20 -E -x c++ - -o /dev/null`]);
 
 /** Debian package → test that what it brings is there. Compilers first: header tests need them. */
 const needs = {
@@ -37,7 +38,11 @@ export function ensureSystem() {
   if (!may) stop(`these system packages are missing; type: ${line}`);
   step(`installing system packages: ${missing.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args) => spawnSync([...prefix, 'apt-get', ...args][0], [...prefix, 'apt-get', ...args].slice(1), { env, encoding: 'utf8' });
+  const apt = (...args) =>
+    spawnSync([...prefix, 'apt-get', ...args][0], [...prefix, 'apt-get', ...args].slice(1), {
+      env,
+      encoding: 'utf8',
+    });
   apt('update', '-qq');
   const result = apt('install', '-y', '-qq', ...missing);
   if (result.status !== 0) stop(`apt-get could not install the packages:\n${result.stderr}\nType: ${line}`);

@@ -10,7 +10,9 @@ import { root } from './native.mjs';
 
 export function buildTypeScript() {
   const dist = join(root, 'dist');
-  const sources = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts')).sort();
+  const sources = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .sort();
   const hash = createHash('sha256').update(readFileSync(join(root, 'tsconfig.json')));
   for (const name of sources) hash.update(name).update(readFileSync(join(root, 'lib', name)));
   const digest = hash.digest('hex');

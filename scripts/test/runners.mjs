@@ -17,7 +17,10 @@ export function add(total, part) {
 function testFiles(folder) {
   const path = join(root, folder);
   if (!existsSync(path)) return [];
-  return readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts')).sort().map((name) => join(path, name));
+  return readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .sort()
+    .map((name) => join(path, name));
 }
 
 /** node:test files below the folders, each in a process of its own. */
@@ -26,14 +29,20 @@ export function nodeTests(folders, env = {}) {
   const result = none();
   if (files.length === 0) return result;
   const args = ['--import', 'tsx', '--test', '--test-reporter=tap', '--test-concurrency=2', ...files];
-  const run = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, ...env } });
+  const run = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, ...env },
+  });
   const number = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(run.stdout)?.[1] ?? 0);
   result.passed = number('pass');
   result.failed = number('fail') + number('cancelled');
   result.skipped = number('skipped') + number('todo');
   if (run.status !== 0 && result.failed === 0) result.failed = 1;
   if (result.failed > 0) process.stdout.write(failures(run.stdout, run.stderr));
-  for (const [, name, why] of run.stdout.matchAll(/^\s*ok \d+ - (.*) # SKIP(.*)$/gm)) result.notes.push(`${name}:${why}`);
+  for (const [, name, why] of run.stdout.matchAll(/^\s*ok \d+ - (.*) # SKIP(.*)$/gm))
+    result.notes.push(`${name}:${why}`);
   return result;
 }
 
@@ -50,15 +59,26 @@ function failures(tap, errors) {
 /** Built doctest binaries (native_*) in a build folder. */
 export function doctests(folder = buildFolder, env = {}) {
   const result = none();
-  for (const name of readdirSync(folder).filter((entry) => /^native_[a-z]+$/.test(entry)).sort()) {
-    const run = spawnSync(join(folder, name), [], { encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, ...env } });
-    const counts = /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*(?:\|\s*(\d+) skipped)?/.exec(run.stdout);
+  for (const name of readdirSync(folder)
+    .filter((entry) => /^native_[a-z]+$/.test(entry))
+    .sort()) {
+    const run = spawnSync(join(folder, name), [], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+      env: { ...process.env, ...env },
+    });
+    const counts =
+      /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*(?:\|\s*(\d+) skipped)?/.exec(
+        run.stdout,
+      );
     result.passed += Number(counts?.[2] ?? 0);
     result.failed += Number(counts?.[3] ?? 0);
     result.skipped += Number(counts?.[4] ?? 0);
     if (run.status !== 0) {
       if (!counts || Number(counts[3]) === 0) result.failed += 1;
-      process.stdout.write(`${name} failed (${run.signal ?? run.status}):\n${run.stdout.slice(-6000)}\n${run.stderr.slice(-6000)}\n`);
+      process.stdout.write(
+        `${name} failed (${run.signal ?? run.status}):\n${run.stdout.slice(-6000)}\n${run.stderr.slice(-6000)}\n`,
+      );
     }
   }
   return result;
@@ -70,7 +90,9 @@ const defaultGoldens = join(root, '../shared/goldens');
 export function goldens(folder = buildFolder) {
   const result = none();
   const chosen = process.env.HDTRAIN_GOLDENS || defaultGoldens;
-  const files = existsSync(chosen) ? readdirSync(chosen, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json')) : [];
+  const files = existsSync(chosen)
+    ? readdirSync(chosen, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
+    : [];
   if (files.length === 0) {
     const strict = process.env.CI === 'true' || process.env.HDTRAIN_GOLDENS;
     result[strict ? 'failed' : 'skipped'] = 1;
@@ -78,7 +100,9 @@ export function goldens(folder = buildFolder) {
     return result;
   }
   const read = new Set(['ld/schedule']);
-  for (const name of readdirSync(folder).filter((entry) => /^golden_[a-z]+$/.test(entry)).sort()) {
+  for (const name of readdirSync(folder)
+    .filter((entry) => /^golden_[a-z]+$/.test(entry))
+    .sort()) {
     const listed = spawnSync(join(folder, name), ['--list'], { encoding: 'utf8' }).stdout.trim().split('\n');
     for (const fixture of listed) read.add(fixture);
     if (!listed.some((fixture) => files.includes(`${fixture}.json`))) continue;
@@ -92,7 +116,9 @@ export function goldens(folder = buildFolder) {
   }
   // COCO files that an expectation refers to are no fixtures of their own.
   const neighbour = /_(gt|dt)_\w+\.json$/;
-  for (const file of files.filter((name) => !neighbour.test(name) && !read.has(name.replace(/\.json$/, '')))) {
+  for (const file of files.filter(
+    (name) => !neighbour.test(name) && !read.has(name.replace(/\.json$/, '')),
+  )) {
     result.skipped += 1;
     result.notes.push(`golden ${file}: no reader yet`);
   }

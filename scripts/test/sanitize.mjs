@@ -14,9 +14,14 @@ export function buildSanitized() {
   step('building the torch-free tests under ASan and UBSan');
   const run = (...args) => {
     const result = spawnSync('cmake', args, { env, encoding: 'utf8', maxBuffer: 1 << 28 });
-    if (result.status !== 0) stop(`the sanitized build failed:\n${result.stdout.slice(-4000)}\n${result.stderr.slice(-2000)}`);
+    if (result.status !== 0)
+      stop(`the sanitized build failed:\n${result.stdout.slice(-4000)}\n${result.stderr.slice(-2000)}`);
   };
-  const options = [`-DLIBTORCH=${findLibtorch().folder}`, '-DHDTRAIN_TESTS=ON', '-DHDTRAIN_SANITIZE=address,undefined'];
+  const options = [
+    `-DLIBTORCH=${findLibtorch().folder}`,
+    '-DHDTRAIN_TESTS=ON',
+    '-DHDTRAIN_SANITIZE=address,undefined',
+  ];
   run('-S', join(root, 'native'), '-B', folder, '-G', 'Ninja', ...options);
   run('--build', folder, '--parallel', '2', '--target', ...folders.map((name) => `native_${name}`));
   return folder;

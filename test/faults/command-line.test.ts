@@ -16,10 +16,19 @@ before(() => {
 
 describe('the run folder', () => {
   test('holds the resolved recipe, metrics, checkpoints, weights and pictures', () => {
-    for (const name of ['recipe.yaml', 'metrics.jsonl', 'student.safetensors', 'checkpoints/latest', 'pictures']) {
+    for (const name of [
+      'recipe.yaml',
+      'metrics.jsonl',
+      'student.safetensors',
+      'checkpoints/latest',
+      'pictures',
+    ]) {
       assert.ok(existsSync(join(trained, name)), name);
     }
-    const lines = readFileSync(join(trained, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+    const lines = readFileSync(join(trained, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     const evaluation = lines.find(({ type }) => type === 'eval');
     assert.ok(['ap', 'ap50', 'ap75'].every((key) => typeof evaluation.eval[key] === 'number'));
   });
@@ -27,7 +36,11 @@ describe('the run folder', () => {
     const again = join(folder, 'again');
     const end = run(['--config', join(trained, 'recipe.yaml'), '--run', again]);
     assert.equal(end.status, 0, end.stderr);
-    assert.ok(readFileSync(join(trained, 'student.safetensors')).equals(readFileSync(join(again, 'student.safetensors'))));
+    assert.ok(
+      readFileSync(join(trained, 'student.safetensors')).equals(
+        readFileSync(join(again, 'student.safetensors')),
+      ),
+    );
   });
   test('a used folder is refused with the cure', () => {
     const end = run(['--config', recipe, '--run', trained]);
@@ -41,7 +54,18 @@ describe('the run folder', () => {
     assert.equal(readFileSync(join(trained, 'metrics.jsonl'), 'utf8'), before);
   });
   test('a changed recipe is refused on resume', () => {
-    const end = run(['--config', recipe, '--run', trained, '--resume', 'auto', '--set', 'train.epochs=2', '--set', 'train.lr=0.5']);
+    const end = run([
+      '--config',
+      recipe,
+      '--run',
+      trained,
+      '--resume',
+      'auto',
+      '--set',
+      'train.epochs=2',
+      '--set',
+      'train.lr=0.5',
+    ]);
     assert.equal(end.status, 2);
     assert.match(end.stderr, /HD_RUN_RECIPE_CHANGED/);
   });
@@ -67,8 +91,33 @@ describe('exit codes', () => {
     ['an unknown key', ['--config', recipe, '--set', 'train.epocs=3'], 2, /epochs/],
     ['an unknown verb option', ['train', '--config', recipe, '--frobnicate'], 2, /frobnicate/],
     ['missing data', ['check', '--config', recipe, '--set', 'data.format=coco'], 2, /data\./],
-    ['missing weights', ['--config', recipe, '--run', join(folder, 'w'), '--set', 'model.weights=/nonexistent/w.pth'], 4, /w\.pth/],
-    ['a diverging run', ['--config', recipe, '--run', join(folder, 'd'), '--set', 'train.lr=100', '--set', 'train.clip=0', '--set', 'train.lrBatch=0', '--set', 'train.warmup.length=0', '--set', 'train.epochs=60'], 5, /HD_DIVERGED/],
+    [
+      'missing weights',
+      ['--config', recipe, '--run', join(folder, 'w'), '--set', 'model.weights=/nonexistent/w.pth'],
+      4,
+      /w\.pth/,
+    ],
+    [
+      'a diverging run',
+      [
+        '--config',
+        recipe,
+        '--run',
+        join(folder, 'd'),
+        '--set',
+        'train.lr=100',
+        '--set',
+        'train.clip=0',
+        '--set',
+        'train.lrBatch=0',
+        '--set',
+        'train.warmup.length=0',
+        '--set',
+        'train.epochs=60',
+      ],
+      5,
+      /HD_DIVERGED/,
+    ],
   ];
   for (const [name, args, code, pattern] of cases) {
     test(`${name}: ${code}`, () => {
@@ -87,7 +136,15 @@ describe('exit codes', () => {
     assert.match(end.stderr, /a\.json/);
   });
   test('weights of another model: 4', () => {
-    const end = run(['eval', '--config', recipe, '--weights', join(trained, 'student.safetensors'), '--set', 'model.neckChannels=64']);
+    const end = run([
+      'eval',
+      '--config',
+      recipe,
+      '--weights',
+      join(trained, 'student.safetensors'),
+      '--set',
+      'model.neckChannels=64',
+    ]);
     assert.equal(end.status, 4, end.stderr);
     assert.match(end.stderr, /HD_WEIGHTS_MISMATCH/);
   });
@@ -97,7 +154,18 @@ describe('verbs', () => {
   const weights = join(trained, 'student.safetensors');
   test('--version and --help', () => {
     assert.match(run(['--version']).stdout, /^\d+\.\d+\.\d+\n$/);
-    for (const verb of ['train', 'eval', 'score', 'predict', 'check', 'new', 'inspect', 'import', 'bench', 'doctor']) {
+    for (const verb of [
+      'train',
+      'eval',
+      'score',
+      'predict',
+      'check',
+      'new',
+      'inspect',
+      'import',
+      'bench',
+      'doctor',
+    ]) {
       const end = run([verb, '--help']);
       assert.equal(end.status, 0, verb);
       assert.match(end.stdout, /--json/);
@@ -123,7 +191,18 @@ describe('verbs', () => {
     const out = join(folder, 'predictions');
     writeFileSync(join(folder, 'not-a-picture.jpg'), 'text');
     const picture = join(trained, 'pictures');
-    const end = run(['predict', '--weights', weights, '--score', '0.01', '--out', out, '--json', picture, join(folder, 'not-a-picture.jpg')]);
+    const end = run([
+      'predict',
+      '--weights',
+      weights,
+      '--score',
+      '0.01',
+      '--out',
+      out,
+      '--json',
+      picture,
+      join(folder, 'not-a-picture.jpg'),
+    ]);
     assert.equal(end.status, 0, end.stderr);
     assert.match(end.stderr, /not-a-picture/);
     assert.equal(JSON.parse(end.stdout).length, 2);

@@ -47,7 +47,11 @@ export interface Finished {
 }
 
 export function run(args: string[], cwd = tmpdir()): Finished {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [command, ...args], { cwd, encoding: 'utf8', timeout: 240_000 });
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
+    cwd,
+    encoding: 'utf8',
+    timeout: 240_000,
+  });
   return { status, signal, stdout, stderr };
 }
 
@@ -60,6 +64,8 @@ export function start(args: string[]): { child: ChildProcess; done: Promise<Fini
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
   });
-  const done = new Promise<Finished>((resolve) => child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr })));
+  const done = new Promise<Finished>((resolve) =>
+    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr })),
+  );
   return { child, done };
 }

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Random } from './random.ts';
 import { run, start, temporaryFolder, tinyRecipe, writeRecipe } from './command.ts';
+import { Random } from './random.ts';
 
 const folder = temporaryFolder();
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -36,7 +36,9 @@ async function trainWithKills(recipe: string, into: string, extra: string[]): Pr
 }
 
 for (const precision of ['fp32', 'bf16']) {
-  test(`a run that is killed again and again ends bit-equal (${precision})`, { timeout: 600_000 }, async () => {
+  test(`a run that is killed again and again ends bit-equal (${precision})`, {
+    timeout: 600_000,
+  }, async () => {
     const recipe = writeRecipe(folder, tinyRecipe, `${precision}.yaml`);
     const extra = ['--set', `train.precision=${precision}`];
     const whole = join(folder, `${precision}-whole`);
@@ -45,11 +47,25 @@ for (const precision of ['fp32', 'bf16']) {
     const broken = join(folder, `${precision}-broken`);
     const killed = await trainWithKills(recipe, broken, extra);
     assert.ok(killed > 0, 'no kill hit the run');
-    assert.ok(readFileSync(join(whole, 'student.safetensors')).equals(readFileSync(join(broken, 'student.safetensors'))));
-    const lines = (path: string) => readFileSync(join(path, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
-    const evaluations = (path: string) => lines(path).filter(({ type }) => type === 'eval').map(({ step, eval: { ap } }) => [step, ap]);
+    assert.ok(
+      readFileSync(join(whole, 'student.safetensors')).equals(
+        readFileSync(join(broken, 'student.safetensors')),
+      ),
+    );
+    const lines = (path: string) =>
+      readFileSync(join(path, 'metrics.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    const evaluations = (path: string) =>
+      lines(path)
+        .filter(({ type }) => type === 'eval')
+        .map(({ step, eval: { ap } }) => [step, ap]);
     assert.deepEqual(evaluations(broken), evaluations(whole));
-    assert.equal(readdirSync(join(broken, 'checkpoints')).filter((name) => name.startsWith('.tmp')).length, 0);
+    assert.equal(
+      readdirSync(join(broken, 'checkpoints')).filter((name) => name.startsWith('.tmp')).length,
+      0,
+    );
   });
 }
 
@@ -58,12 +74,25 @@ test('the cut into micro-batches does not change a step (fixed statistics)', () 
   const losses = [1, 2, 4].map((accumulate) => {
     const recipe = writeRecipe(folder, text, `cut-${accumulate}.yaml`);
     const into = join(folder, `cut-${accumulate}`);
-    const end = run(['--config', recipe, '--run', into, '--set', `train.accumulate=${accumulate}`, '--set', 'train.precision=fp32']);
+    const end = run([
+      '--config',
+      recipe,
+      '--run',
+      into,
+      '--set',
+      `train.accumulate=${accumulate}`,
+      '--set',
+      'train.precision=fp32',
+    ]);
     assert.equal(end.status, 0, end.stderr);
-    const steps = readFileSync(join(into, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+    const steps = readFileSync(join(into, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     return steps.filter(({ type }) => type === 'step').map(({ losses }) => losses.total as number);
   });
   for (const cut of losses.slice(1)) {
-    for (const [i, value] of cut.entries()) assert.ok(Math.abs(value - (losses[0]?.[i] ?? 0)) < 1e-4 * Math.abs(value), `${losses}`);
+    for (const [i, value] of cut.entries())
+      assert.ok(Math.abs(value - (losses[0]?.[i] ?? 0)) < 1e-4 * Math.abs(value), `${losses}`);
   }
 });

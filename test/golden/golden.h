@@ -3,8 +3,9 @@
 //   GOLDEN("ld/nms", file, check) { for (const hd::Value& c : file.at("cases").asArray()) …check.close(…); }
 //
 // registers the reader of one fixture. The shared main (golden/main.cpp) walks HDTRAIN_GOLDENS (default
-// ../shared/goldens beside the checkout), gives each file to its reader, and counts checks; a file without a reader
-// in any binary is reported once by `npm run test:golden`. Readers take every input and tolerance from the file.
+// ../shared/goldens beside the checkout), gives each file to its reader, and counts checks; a file without a
+// reader in any binary is reported once by `npm run test:golden`. Readers take every input and tolerance from
+// the file.
 #pragma once
 
 #include <cmath>
@@ -104,14 +105,16 @@ std::string pathOf(const std::string& relative);
 std::string readText(const std::string& path);
 
 /// {"dtype", "shape", "data"} as numbers, row-major.
-inline std::vector<double> dataOf(const hd::Value& array) { return array.numbers("data"); }
+inline std::vector<double> dataOf(const hd::Value& array) {
+  return array.numbers("data");
+}
 
 }  // namespace golden
 
 #define GOLDEN_CONCAT_(a, b) a##b
 #define GOLDEN_CONCAT(a, b) GOLDEN_CONCAT_(a, b)
-#define GOLDEN(fixture, file, check)                                                               \
-  static void GOLDEN_CONCAT(goldenReader, __LINE__)(const hd::Value&, golden::Checker&);           \
-  static const golden::Registration GOLDEN_CONCAT(goldenRegistration, __LINE__)(                   \
-      fixture, GOLDEN_CONCAT(goldenReader, __LINE__));                                             \
+#define GOLDEN(fixture, file, check)                                                     \
+  static void GOLDEN_CONCAT(goldenReader, __LINE__)(const hd::Value&, golden::Checker&); \
+  static const golden::Registration GOLDEN_CONCAT(goldenRegistration, __LINE__)(         \
+      fixture, GOLDEN_CONCAT(goldenReader, __LINE__));                                   \
   static void GOLDEN_CONCAT(goldenReader, __LINE__)(const hd::Value& file, golden::Checker& check)

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const chosen = process.env.HDTRAIN_GOLDENS;
-export const goldenFolder = chosen ? chosen : fileURLToPath(new URL('../../../shared/goldens', import.meta.url));
+export const goldenFolder = chosen
+  ? chosen
+  : fileURLToPath(new URL('../../../shared/goldens', import.meta.url));
 
 /** The parsed fixture, or null when this set does not have it. */
 export function golden<T>(fixture: string): T | null {

@@ -14,12 +14,15 @@ namespace {
 
 fs::path folder() {
   const char* chosen = std::getenv("HDTRAIN_GOLDENS");
-  return chosen != nullptr && *chosen != '\0' ? fs::path(chosen) : fs::path(HD_SOURCE_DIR) / ".." / "shared" / "goldens";
+  return chosen != nullptr && *chosen != '\0' ? fs::path(chosen)
+                                              : fs::path(HD_SOURCE_DIR) / ".." / "shared" / "goldens";
 }
 
 }  // namespace
 
-std::string pathOf(const std::string& relative) { return (folder() / relative).string(); }
+std::string pathOf(const std::string& relative) {
+  return (folder() / relative).string();
+}
 
 std::string readText(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -49,11 +52,13 @@ int main(int argc, char** argv) {
     }
     ++run;
     failed += check.failures() > 0;
-    std::printf("golden %s %s: %ld checks, %ld failed\n", check.failures() ? "FAIL" : "ok", fixture.c_str(), check.checks(),
-                check.failures());
-    for (const std::string& why : check.skips()) std::printf("golden skip %s: %s\n", fixture.c_str(), why.c_str());
+    std::printf("golden %s %s: %ld checks, %ld failed\n", check.failures() ? "FAIL" : "ok", fixture.c_str(),
+                check.checks(), check.failures());
+    for (const std::string& why : check.skips())
+      std::printf("golden skip %s: %s\n", fixture.c_str(), why.c_str());
     std::fflush(stdout);
   }
-  if (run == 0) std::fprintf(stderr, "golden: no file for any of this binary's %zu readers\n", golden::readers().size());
+  if (run == 0)
+    std::fprintf(stderr, "golden: no file for any of this binary's %zu readers\n", golden::readers().size());
   return failed > 0 || run == 0 ? 1 : 0;
 }

@@ -19,17 +19,21 @@ inline torch::Tensor tensorOf(const hd::Value& value) {
     const uint64_t hash = hd::hashName(formula->at("name").asString());
     const double lo = formula->at("lo").asNumber(), hi = formula->at("hi").asNumber();
     float* data = out.data_ptr<float>();
-    for (int64_t i = 0; i < out.numel(); ++i) data[i] = static_cast<float>(lo + (hi - lo) * formulaUniform(hash, i));
+    for (int64_t i = 0; i < out.numel(); ++i)
+      data[i] = static_cast<float>(lo + (hi - lo) * formulaUniform(hash, i));
     return out;
   }
   const auto data = dataOf(value);
   const std::string dtype = value.get("dtype", "f32");
   auto out = torch::tensor(data, torch::kFloat64).reshape(shape);
-  return out.to(dtype == "f32" ? torch::kFloat32 : dtype == "i64" ? torch::kInt64 : dtype == "bool" ? torch::kBool : torch::kFloat64);
+  return out.to(dtype == "f32"    ? torch::kFloat32
+                : dtype == "i64"  ? torch::kInt64
+                : dtype == "bool" ? torch::kBool
+                                  : torch::kFloat64);
 }
 
-/// Fills one parameter or buffer by the formula of {"namespace", "gains": [{"prefix", "factor"}], "fills": [{"name", "value"}],
-/// "kept_as_constructed"}; of the gains the first whose prefix starts the name counts.
+/// Fills one parameter or buffer by the formula of {"namespace", "gains": [{"prefix", "factor"}], "fills":
+/// [{"name", "value"}], "kept_as_constructed"}; of the gains the first whose prefix starts the name counts.
 inline void fillParameter(torch::Tensor tensor, const std::string& name, const hd::Value& formula) {
   if (const hd::Value* kept = formula.find("kept_as_constructed"); kept != nullptr && !kept->isNull()) {
     for (const hd::Value& tail : kept->asArray()) {
@@ -60,18 +64,19 @@ inline void fillParameter(torch::Tensor tensor, const std::string& name, const h
   auto values = torch::empty(tensor.sizes(), torch::kFloat64);
   double* data = values.data_ptr<double>();
   const std::vector<int64_t> shape = tensor.sizes().vec();
-  for (int64_t i = 0; i < values.numel(); ++i) data[i] = gain * formulaParameter(name, shape, formulaUniform(hash, i));
+  for (int64_t i = 0; i < values.numel(); ++i)
+    data[i] = gain * formulaParameter(name, shape, formulaUniform(hash, i));
   tensor.copy_(values);
 }
 
 /// Compares with a full array, or with statistics {"shape","l2","index","value"}: rtol on l2, rtol and
 /// atol·rms (or atol) on the sampled values.
-inline bool checkTensor(Checker& check, const torch::Tensor& actual, const hd::Value& expected, const hd::Value& tolerance,
-                        const std::string& what) {
+inline bool checkTensor(Checker& check, const torch::Tensor& actual, const hd::Value& expected,
+                        const hd::Value& tolerance, const std::string& what) {
   const auto flat = actual.detach().to(torch::kFloat64).contiguous().flatten();
   const auto shape = shapeOf(expected);
-  if (!check.truth(actual.sizes() == at::IntArrayRef(shape), hd::concat(what, ": shape ", actual.sizes(), " but expected ",
-                                                                        at::IntArrayRef(shape)))) {
+  if (!check.truth(actual.sizes() == at::IntArrayRef(shape),
+                   hd::concat(what, ": shape ", actual.sizes(), " but expected ", at::IntArrayRef(shape)))) {
     return false;
   }
   const double rtol = tolerance.get("rtol", 0.0);

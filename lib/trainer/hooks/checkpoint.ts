@@ -1,8 +1,8 @@
 /** Saves the run every `checkpoint.epochs` and `checkpoint.seconds`, at its end, and when it is interrupted. */
 import { join } from 'node:path';
 import { native } from '../../native.ts';
-import { environmentOf, recipeDigest } from '../digest.ts';
 import type { TrainContext } from '../context.ts';
+import { environmentOf, recipeDigest } from '../digest.ts';
 import { type CheckpointState, checkpointName, writeFileAtomic } from '../run-folder.ts';
 import type { Hook } from './hook.ts';
 

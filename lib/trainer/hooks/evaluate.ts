@@ -32,7 +32,14 @@ export function evaluateHook(): EvaluateHook {
     const best = value > saved.best;
     if (best) Object.assign(saved, { best: value, bestStep: context.step });
     saved.step = context.step;
-    context.emit({ type: 'eval', step: context.step, epoch: context.epoch, eval: metrics, seconds: result.seconds, best });
+    context.emit({
+      type: 'eval',
+      step: context.step,
+      epoch: context.epoch,
+      eval: metrics,
+      seconds: result.seconds,
+      best,
+    });
   }
 
   /** Epoch ends that are measured; the end of the run always is. */

@@ -3,8 +3,8 @@
  * order in which they are given, one after the other, between native calls.
  */
 import type { StepOutput } from '../../native.ts';
-import type { TrainEvent } from '../events.ts';
 import type { TrainContext } from '../context.ts';
+import type { TrainEvent } from '../events.ts';
 
 export interface Hook {
   /** Stands in checkpoints: state is given back to the hook of the same name. */

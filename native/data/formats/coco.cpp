@@ -17,8 +17,8 @@
 #include "core/error.h"
 #include "data/dataset_builder.h"
 #include "data/formats/format.h"
-#include "data/formats/listing.h"
 #include "data/formats/json_file.h"
+#include "data/formats/listing.h"
 #include "data/rle.h"
 
 namespace hd::data {

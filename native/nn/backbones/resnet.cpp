@@ -1,8 +1,8 @@
 // ResNet (He et al. 2015) with the parameter names of torchvision and mmdet.
 //
-// Members of `model`: norm train|eval|frozen [train]; frozenStages [−1]: 0 freezes the stem, n the stem and layer1…n;
-// style pytorch|caffe [pytorch]: which convolution of a bottleneck strides, the 3×3 or the first 1×1;
-// zeroInitResidual [true]: γ of the last norm of a block starts at 0 (Goyal et al. 2017).
+// Members of `model`: norm train|eval|frozen [train]; frozenStages [−1]: 0 freezes the stem, n the stem and
+// layer1…n; style pytorch|caffe [pytorch]: which convolution of a bottleneck strides, the 3×3 or the first
+// 1×1; zeroInitResidual [true]: γ of the last norm of a block starts at 0 (Goyal et al. 2017).
 #include <ATen/ATen.h>
 
 #include <array>
@@ -32,13 +32,16 @@ ResNetOptions optionsFrom(const Value& model) {
   options.norm = batchNormFrom(model.get("norm", "train"));
   options.frozenStages = model.get("frozenStages", int64_t{-1});
   if (options.frozenStages < -1 || options.frozenStages > 4) {
-    throw Error("HD_RECIPE_VALUE",
-                concat("expected -1 (nothing) to 4 for model.frozenStages but received ", options.frozenStages),
-                "model.frozenStages");
+    throw Error(
+        "HD_RECIPE_VALUE",
+        concat("expected -1 (nothing) to 4 for model.frozenStages but received ", options.frozenStages),
+        "model.frozenStages");
   }
   const std::string style = model.get("style", "pytorch");
   if (style != "pytorch" && style != "caffe") {
-    throw Error("HD_RECIPE_VALUE", concat("expected pytorch or caffe for model.style but received '", style, "'"), "model.style");
+    throw Error("HD_RECIPE_VALUE",
+                concat("expected pytorch or caffe for model.style but received '", style, "'"),
+                "model.style");
   }
   options.strideOnFirst = style == "caffe";
   options.zeroInitResidual = model.get("zeroInitResidual", true);
@@ -46,8 +49,8 @@ ResNetOptions optionsFrom(const Value& model) {
 }
 
 /// A convolution without bias and its batch norm, with stage number for freezing (0: stem).
-ConvOptions withNorm(const ResNetOptions& resnet, int64_t stage, std::string conv, std::string norm, int64_t in, int64_t out,
-                     ConvGeometry geometry, bool relu) {
+ConvOptions withNorm(const ResNetOptions& resnet, int64_t stage, std::string conv, std::string norm,
+                     int64_t in, int64_t out, ConvGeometry geometry, bool relu) {
   ConvOptions options;
   options.conv = std::move(conv);
   options.norm = std::move(norm);
@@ -63,14 +66,17 @@ ConvOptions withNorm(const ResNetOptions& resnet, int64_t stage, std::string con
 class Stem final : public Layer {
  public:
   Stem(ParameterStore& store, const ResNetOptions& options)
-      : conv_(store, withNorm(options, 0, "backbone.conv1", "backbone.bn1", 3, 64, {.kernel = 7, .stride = 2, .padding = 3}, true)) {}
+      : conv_(store, withNorm(options, 0, "backbone.conv1", "backbone.bn1", 3, 64,
+                              {.kernel = 7, .stride = 2, .padding = 3}, true)) {}
 
   Tensors forward(const Tensors& inputs, Mode mode) override {
     return {at::max_pool2d(conv_.forward(inputs[0], mode), {3, 3}, {2, 2}, {1, 1})};
   }
   std::vector<Parameter*> parameters() const override { return conv_.parameters(); }
   bool updatesStatistics() const override { return conv_.updatesStatistics(); }
-  int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& shapes) const override { return conv_.multiplyAdds(shapes); }
+  int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& shapes) const override {
+    return conv_.multiplyAdds(shapes);
+  }
 
  private:
   ConvUnit conv_;
@@ -79,12 +85,13 @@ class Stem final : public Layer {
 /// relu(convs(x) + shortcut(x)): two 3×3 convolutions (basic) or 1×1, 3×3, 1×1 (bottleneck).
 class ResidualBlock final : public Layer {
  public:
-  ResidualBlock(ParameterStore& store, const ResNetOptions& options, int64_t stage, const std::string& prefix, int64_t in,
-                int64_t planes, int64_t stride, bool bottleneck) {
+  ResidualBlock(ParameterStore& store, const ResNetOptions& options, int64_t stage, const std::string& prefix,
+                int64_t in, int64_t planes, int64_t stride, bool bottleneck) {
     const int64_t out = bottleneck ? 4 * planes : planes;
     const auto conv = [&](int number, int64_t from, int64_t to, ConvGeometry geometry, bool last) {
       const std::string digit = std::to_string(number);
-      ConvOptions unit = withNorm(options, stage, prefix + ".conv" + digit, prefix + ".bn" + digit, from, to, geometry, true);
+      ConvOptions unit = withNorm(options, stage, prefix + ".conv" + digit, prefix + ".bn" + digit, from, to,
+                                  geometry, true);
       if (last && options.zeroInitResidual) unit.initialNormWeight = 0;
       convs_.push_back(std::make_unique<ConvUnit>(store, unit));
     };
@@ -98,8 +105,9 @@ class ResidualBlock final : public Layer {
       conv(2, planes, out, {.kernel = 3, .padding = 1}, true);
     }
     if (stride != 1 || in != out) {
-      shortcut_ = std::make_unique<ConvUnit>(store, withNorm(options, stage, prefix + ".downsample.0", prefix + ".downsample.1",
-                                                             in, out, {.stride = stride}, false));
+      shortcut_ = std::make_unique<ConvUnit>(
+          store, withNorm(options, stage, prefix + ".downsample.0", prefix + ".downsample.1", in, out,
+                          {.stride = stride}, false));
     }
   }
 
@@ -140,10 +148,12 @@ class ResidualBlock final : public Layer {
   std::unique_ptr<ConvUnit> shortcut_;
 };
 
-Features resnet(Graph& graph, const std::string& input, const Value& model, const std::array<int, 4>& blocks, bool bottleneck) {
+Features resnet(Graph& graph, const std::string& input, const Value& model, const std::array<int, 4>& blocks,
+                bool bottleneck) {
   const ResNetOptions options = optionsFrom(model);
   ParameterStore& store = graph.parameters();
-  graph.add({"backbone.stem"}, std::make_unique<Stem>(store, options), {input}, {"after ReLU and max pooling"});
+  graph.add({"backbone.stem"}, std::make_unique<Stem>(store, options), {input},
+            {"after ReLU and max pooling"});
   Features features;
   std::string tap = "backbone.stem";
   int64_t channels = 64;
@@ -153,8 +163,8 @@ Features resnet(Graph& graph, const std::string& input, const Value& model, cons
     for (int block = 0; block < blocks[static_cast<size_t>(stage - 1)]; ++block) {
       const std::string name = layer + "." + std::to_string(block);
       graph.add({name},
-                std::make_unique<ResidualBlock>(store, options, stage, name, channels, planes, stage > 1 && block == 0 ? 2 : 1,
-                                                bottleneck),
+                std::make_unique<ResidualBlock>(store, options, stage, name, channels, planes,
+                                                stage > 1 && block == 0 ? 2 : 1, bottleneck),
                 {tap}, {"after the residual sum and ReLU"});
       channels = bottleneck ? 4 * planes : planes;
       tap = name;

@@ -1,5 +1,5 @@
-// The head of generalised focal loss v1 (Li et al. 2020): two towers shared by all levels, class logits, and four
-// discrete distributions a cell.
+// The head of generalised focal loss v1 (Li et al. 2020): two towers shared by all levels, class logits, and
+// four discrete distributions a cell.
 #pragma once
 
 #include "nn/backbones/backbone.h"
@@ -9,9 +9,9 @@ namespace hd::nn {
 
 struct GflHeadOptions {
   int64_t classes = 80;
-  int64_t convs = 4;        ///< of each tower
-  int64_t channels = 256;   ///< of the towers; a multiple of 32
-  int64_t regMax = 16;      ///< distributions have regMax + 1 bins
+  int64_t convs = 4;       ///< of each tower
+  int64_t channels = 256;  ///< of the towers; a multiple of 32
+  int64_t regMax = 16;     ///< distributions have regMax + 1 bins
 };
 
 /// Adds the head on the levels of a neck. Parameters: bbox_head.{cls,reg}_convs.{i}.{conv.weight,gn.*},

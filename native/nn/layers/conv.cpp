@@ -24,7 +24,8 @@ bool takesWinograd(const Tensors& levels, const Tensor& weight, const ConvGeomet
 }
 
 /// How a convolution is executed where gradients may be wanted: the one place to change it.
-Tensors convolve(const Tensors& levels, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry) {
+Tensors convolve(const Tensors& levels, const Tensor& weight, const Tensor& bias,
+                 const ConvGeometry& geometry) {
   if (takesWinograd(levels, weight, geometry)) {
     return ops::conv3x3(levels, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
   }
@@ -44,24 +45,28 @@ Norm batchNormFrom(const std::string& name) {
   if (name == "train") return Norm::batchTrain;
   if (name == "eval") return Norm::batchEval;
   if (name == "frozen") return Norm::batchFrozen;
-  throw Error("HD_RECIPE_VALUE", concat("expected train, eval or frozen for model.norm but received '", name, "'"), "model.norm");
+  throw Error("HD_RECIPE_VALUE",
+              concat("expected train, eval or frozen for model.norm but received '", name, "'"),
+              "model.norm");
 }
 
 ConvUnit::ConvUnit(ParameterStore& store, ConvOptions options) : store_(store), options_(std::move(options)) {
   const ConvGeometry& g = options_.geometry;
-  require(options_.in % g.groups == 0 && options_.out % g.groups == 0, "convolution '", options_.conv, "' has ", g.groups,
-          " groups for ", options_.in, " and ", options_.out, " channels");
-  require(!(options_.bias && batchNorm()), "convolution '", options_.conv, "' has a bias before a batch norm");
-  require(options_.normKind != Norm::group || options_.out % normGroups == 0, "expected a multiple of ", normGroups,
-          " channels for group norm '", options_.norm, "' but received ", options_.out);
-  weight_ = &store.parameter(options_.conv + ".weight", {options_.out, options_.in / g.groups, g.kernel, g.kernel},
-                             options_.initial);
+  require(options_.in % g.groups == 0 && options_.out % g.groups == 0, "convolution '", options_.conv,
+          "' has ", g.groups, " groups for ", options_.in, " and ", options_.out, " channels");
+  require(!(options_.bias && batchNorm()), "convolution '", options_.conv,
+          "' has a bias before a batch norm");
+  require(options_.normKind != Norm::group || options_.out % normGroups == 0, "expected a multiple of ",
+          normGroups, " channels for group norm '", options_.norm, "' but received ", options_.out);
+  weight_ = &store.parameter(options_.conv + ".weight",
+                             {options_.out, options_.in / g.groups, g.kernel, g.kernel}, options_.initial);
   if (options_.bias) {
     bias_ = &store.parameter(options_.conv + ".bias", {options_.out}, constant(options_.initialBias));
     bias_->isBias = true;
   }
   if (options_.normKind != Norm::none) {
-    gamma_ = &store.parameter(options_.norm + ".weight", {options_.out}, constant(options_.initialNormWeight));
+    gamma_ =
+        &store.parameter(options_.norm + ".weight", {options_.out}, constant(options_.initialNormWeight));
     beta_ = &store.parameter(options_.norm + ".bias", {options_.out}, constant(0));
     gamma_->isNorm = beta_->isNorm = true;
   }
@@ -114,7 +119,8 @@ Tensors ConvUnit::train(const Tensors& levels, const Tensor& residual) {
   Tensor weight = weight_->working, bias = bias_ != nullptr ? bias_->working : Tensor();
   const bool runningStatistics = batchNorm() && !updatesStatistics();
   if (runningStatistics) {
-    std::tie(weight, bias) = foldBatchNorm(weight, gamma_->working, beta_->working, mean_->working, variance_->working);
+    std::tie(weight, bias) =
+        foldBatchNorm(weight, gamma_->working, beta_->working, mean_->working, variance_->working);
   }
   Tensors out = convolve(levels, weight, bias, options_.geometry);
   for (Tensor& y : out) {
@@ -127,13 +133,15 @@ Tensors ConvUnit::train(const Tensors& levels, const Tensor& residual) {
 Tensor ConvUnit::batchStatistics(const Tensor& y) {
   const Tensor gamma = forStatistics(gamma_->working), beta = forStatistics(beta_->working);
   if (!at::GradMode::is_enabled()) {
-    return at::batch_norm(y, gamma, beta, std::nullopt, std::nullopt, /*training=*/true, batchNormMomentum, batchNormEpsilon,
+    return at::batch_norm(y, gamma, beta, std::nullopt, std::nullopt, /*training=*/true, batchNormMomentum,
+                          batchNormEpsilon,
                           /*cudnn_enabled=*/false);
   }
   // The buffers are fp32; a network that works in fp64 needs them in its type for the call.
   Tensor mean = mean_->working.to(gamma.scalar_type()), variance = variance_->working.to(gamma.scalar_type());
-  Tensor out = at::batch_norm(y, gamma, beta, mean, variance, /*training=*/true, batchNormMomentum, batchNormEpsilon,
-                              /*cudnn_enabled=*/false);
+  Tensor out =
+      at::batch_norm(y, gamma, beta, mean, variance, /*training=*/true, batchNormMomentum, batchNormEpsilon,
+                     /*cudnn_enabled=*/false);
   const at::NoGradGuard guard;
   if (!mean.is_same(mean_->working)) {
     mean_->working.copy_(mean);
@@ -147,7 +155,8 @@ Tensor ConvUnit::batchStatistics(const Tensor& y) {
 Tensor ConvUnit::finish(Tensor y, const Tensor& residual) const {
   if (options_.normKind == Norm::group) {
     require(!residual.defined(), "convolution '", options_.conv, "' has both a group norm and a residual");
-    return ops::groupNormRelu(y, normGroups, gamma_->working, beta_->working, groupNormEpsilon, options_.relu);
+    return ops::groupNormRelu(y, normGroups, gamma_->working, beta_->working, groupNormEpsilon,
+                              options_.relu);
   }
   if (residual.defined()) y.add_(residual);
   return options_.relu ? y.relu_() : y;
@@ -155,7 +164,8 @@ Tensor ConvUnit::finish(Tensor y, const Tensor& residual) const {
 
 void ConvUnit::prepare() {
   const auto all = parameters();
-  const bool changes = updatesStatistics() || std::any_of(all.begin(), all.end(), [](Parameter* p) { return p->trainable; });
+  const bool changes =
+      updatesStatistics() || std::any_of(all.begin(), all.end(), [](Parameter* p) { return p->trainable; });
   const std::pair<uint64_t, bool> present = {changes ? store_.version() : store_.frozenVersion(), changes};
   if (prepared_ == present) return;
   const at::NoGradGuard guard;
@@ -180,16 +190,20 @@ Tensors ConvUnit::fixed(const Tensors& levels, const Tensor& residual, Mode mode
       packed_->reset(preparedWeight_, preparedBias_);
     }
     for (const Tensor& x : levels) {
-      require(!x.requires_grad(), "convolution '", options_.conv, "' runs as a plan, but its input needs a gradient");
+      require(!x.requires_grad(), "convolution '", options_.conv,
+              "' runs as a plan, but its input needs a gradient");
       Tensor y = packed_->run(x, options_.geometry, options_.relu && !group, residual);
-      out.push_back(group ? ops::groupNormRelu(y, normGroups, gamma_->working, beta_->working, groupNormEpsilon, options_.relu) : y);
+      out.push_back(group ? ops::groupNormRelu(y, normGroups, gamma_->working, beta_->working,
+                                               groupNormEpsilon, options_.relu)
+                          : y);
     }
     return out;
   }
   for (const Tensor& x : levels) {
     Tensor y = convolution(x, preparedWeight_, preparedBias_, options_.geometry);
     if (group) {
-      y = ops::groupNormRelu(y, normGroups, gamma_->working.detach(), beta_->working.detach(), groupNormEpsilon, options_.relu);
+      y = ops::groupNormRelu(y, normGroups, gamma_->working.detach(), beta_->working.detach(),
+                             groupNormEpsilon, options_.relu);
     } else {
       y = finish(std::move(y), residual);
     }

@@ -34,11 +34,11 @@ struct ConvOptions {
   double initialBias = 0, initialNormWeight = 1;
 };
 
-/// y = relu?(norm?(conv(x)) + residual?). As a layer: n inputs → n outputs through the same weights (levels of a
-/// pyramid). Parameters are added to the store on construction, in the order of the originals.
+/// y = relu?(norm?(conv(x)) + residual?). As a layer: n inputs → n outputs through the same weights (levels
+/// of a pyramid). Parameters are added to the store on construction, in the order of the originals.
 ///
-/// Running statistics move only in Mode::train with gradients enabled, so a no-gradient forward in Mode::train shows the same
-/// values and changes nothing. Batch statistics are per level.
+/// Running statistics move only in Mode::train with gradients enabled, so a no-gradient forward in
+/// Mode::train shows the same values and changes nothing. Batch statistics are per level.
 class ConvUnit final : public Layer {
  public:
   ConvUnit(ParameterStore& store, ConvOptions options);
@@ -46,7 +46,9 @@ class ConvUnit final : public Layer {
   Tensors forward(const Tensors& levels, Mode mode) override;
   Tensor forward(const Tensor& x, Mode mode, const Tensor& residual = {});
   std::vector<Parameter*> parameters() const override;
-  bool updatesStatistics() const override { return options_.trainable && options_.normKind == Norm::batchTrain; }
+  bool updatesStatistics() const override {
+    return options_.trainable && options_.normKind == Norm::batchTrain;
+  }
   int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& inputShapes) const override;
   /// The shape of forward's result for one input shape.
   std::vector<int64_t> outputShape(const std::vector<int64_t>& input) const;
@@ -57,14 +59,16 @@ class ConvUnit final : public Layer {
   Tensors fixed(const Tensors& levels, const Tensor& residual, Mode mode);
   Tensor finish(Tensor y, const Tensor& residual) const;
   Tensor batchStatistics(const Tensor& y);
-  /// The weights with running statistics folded in, as constants of the present version; makes them when stale.
+  /// The weights with running statistics folded in, as constants of the present version; makes them when
+  /// stale.
   void prepare();
 
   ParameterStore& store_;
   ConvOptions options_;
   Parameter *weight_ = nullptr, *bias_ = nullptr, *gamma_ = nullptr, *beta_ = nullptr;
   Parameter *mean_ = nullptr, *variance_ = nullptr, *tracked_ = nullptr;
-  std::pair<uint64_t, bool> prepared_ = {0, false};  ///< version that was prepared, and whether of a trainable layer
+  std::pair<uint64_t, bool> prepared_ = {
+      0, false};  ///< version that was prepared, and whether of a trainable layer
   Tensor preparedWeight_, preparedBias_;
   std::optional<PackedConvolution> packed_;
 };

@@ -45,8 +45,12 @@ HD_INLINE Sum scaleAndDotOf(const T* gradient, const T* row, Sum scale, T* out, 
   return total;
 }
 
-HD_KERNEL void scaleRow(const float* row, float scale, float* out, int64_t count) { scaleRowOf(row, scale, out, count); }
-HD_KERNEL void scaleRow(const double* row, double scale, double* out, int64_t count) { scaleRowOf(row, scale, out, count); }
+HD_KERNEL void scaleRow(const float* row, float scale, float* out, int64_t count) {
+  scaleRowOf(row, scale, out, count);
+}
+HD_KERNEL void scaleRow(const double* row, double scale, double* out, int64_t count) {
+  scaleRowOf(row, scale, out, count);
+}
 HD_KERNEL void scaleRow(const at::BFloat16* row, float scale, at::BFloat16* out, int64_t count) {
   scaleRowOf(row, scale, out, count);
 }
@@ -54,11 +58,12 @@ HD_KERNEL void scaleRow(const at::BFloat16* row, float scale, at::BFloat16* out,
 HD_KERNEL float scaleAndDot(const float* gradient, const float* row, float scale, float* out, int64_t count) {
   return scaleAndDotOf(gradient, row, scale, out, count);
 }
-HD_KERNEL double scaleAndDot(const double* gradient, const double* row, double scale, double* out, int64_t count) {
+HD_KERNEL double scaleAndDot(const double* gradient, const double* row, double scale, double* out,
+                             int64_t count) {
   return scaleAndDotOf(gradient, row, scale, out, count);
 }
-HD_KERNEL float scaleAndDot(const at::BFloat16* gradient, const at::BFloat16* row, float scale, at::BFloat16* out,
-                            int64_t count) {
+HD_KERNEL float scaleAndDot(const at::BFloat16* gradient, const at::BFloat16* row, float scale,
+                            at::BFloat16* out, int64_t count) {
   return scaleAndDotOf(gradient, row, scale, out, count);
 }
 
@@ -68,12 +73,14 @@ Sum inverseDeviation(float variance) {
 }
 
 /// Rows a thread gets at least: about 64 kB of weights.
-int64_t grainFor(int64_t rowLength) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, rowLength)); }
+int64_t grainFor(int64_t rowLength) {
+  return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, rowLength));
+}
 
 struct Fold : public torch::autograd::Function<Fold> {
-  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const Tensor& weight,
-                                                const Tensor& gamma, const Tensor& beta, const Tensor& mean,
-                                                const Tensor& variance) {
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
+                                                const Tensor& weight, const Tensor& gamma, const Tensor& beta,
+                                                const Tensor& mean, const Tensor& variance) {
     const int64_t rows = weight.size(0), length = weight.numel() / rows;
     Tensor folded = at::empty_like(weight), bias = at::empty_like(beta);
     AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "fold_batch_norm", [&] {
@@ -102,9 +109,8 @@ struct Fold : public torch::autograd::Function<Fold> {
     const Tensor &weight = saved[0], &gamma = saved[1], &mean = saved[2], &variance = saved[3];
     const int64_t rows = weight.size(0), length = weight.numel() / rows;
     // The same element order as the weight, whatever the convolution's backward returned.
-    const Tensor byFolded = gradients[0].defined()
-                                ? gradients[0].contiguous(weight.suggest_memory_format())
-                                : at::zeros_like(weight);
+    const Tensor byFolded = gradients[0].defined() ? gradients[0].contiguous(weight.suggest_memory_format())
+                                                   : at::zeros_like(weight);
     const Tensor byBias = gradients[1].defined() ? gradients[1].contiguous() : at::zeros_like(gamma);
     Tensor byWeight = at::empty_like(weight), byGamma = at::empty_like(gamma);
     AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "fold_batch_norm_backward", [&] {
@@ -121,8 +127,8 @@ struct Fold : public torch::autograd::Function<Fold> {
           const Sum inverse = inverseDeviation<Sum>(v[o]);
           const Sum dot = scaleAndDot(gradient + o * length, w + o * length, static_cast<Sum>(g[o]) * inverse,
                                       outWeight + o * length, length);
-          outGamma[o] =
-              static_cast<scalar_t>((dot - static_cast<Sum>(m[o]) * static_cast<Sum>(gradientBias[o])) * inverse);
+          outGamma[o] = static_cast<scalar_t>(
+              (dot - static_cast<Sum>(m[o]) * static_cast<Sum>(gradientBias[o])) * inverse);
         }
       });
     });
@@ -132,10 +138,10 @@ struct Fold : public torch::autograd::Function<Fold> {
 
 }  // namespace
 
-std::pair<Tensor, Tensor> foldBatchNorm(const Tensor& weight, const Tensor& gamma, const Tensor& beta, const Tensor& mean,
-                                        const Tensor& variance) {
-  require(weight.is_non_overlapping_and_dense() && gamma.is_contiguous() && beta.is_contiguous() && mean.is_contiguous() &&
-              variance.is_contiguous(),
+std::pair<Tensor, Tensor> foldBatchNorm(const Tensor& weight, const Tensor& gamma, const Tensor& beta,
+                                        const Tensor& mean, const Tensor& variance) {
+  require(weight.is_non_overlapping_and_dense() && gamma.is_contiguous() && beta.is_contiguous() &&
+              mean.is_contiguous() && variance.is_contiguous(),
           "expected dense tensors for folding a batch norm");
   require(gamma.scalar_type() == weight.scalar_type() && beta.scalar_type() == weight.scalar_type(),
           "expected one type for a convolution and its batch norm");

@@ -13,7 +13,8 @@ namespace {
 
 /// One image row: `valid` pixels through the tables of the three output channels, zeros after them.
 template <class T>
-void normaliseRow(const uint8_t* pixels, int64_t width, int64_t valid, const T* table, const std::array<int, 3>& source, T* out) {
+void normaliseRow(const uint8_t* pixels, int64_t width, int64_t valid, const T* table,
+                  const std::array<int, 3>& source, T* out) {
   for (int64_t x = 0; x < valid; ++x, pixels += 3, out += 3) {
     out[0] = table[pixels[source[0]]];
     out[1] = table[256 + pixels[source[1]]];
@@ -28,7 +29,8 @@ Normalise::Normalise(const ParameterStore& store, const NormaliseOptions& option
     : store_(store), bgr_(options.bgr), table_(at::empty({3, 256}, at::kDouble)) {
   double* table = table_.data_ptr<double>();
   for (size_t c = 0; c < 3; ++c) {
-    require(options.deviation[c] > 0, "expected positive numbers for model.std but received ", options.deviation[c]);
+    require(options.deviation[c] > 0, "expected positive numbers for model.std but received ",
+            options.deviation[c]);
     for (int value = 0; value < 256; ++value) *table++ = (value - options.mean[c]) / options.deviation[c];
   }
 }
@@ -40,14 +42,16 @@ Tensors Normalise::forward(const Tensors& inputs, Mode) {
   const int64_t count = image.size(0), height = image.size(1), width = image.size(2);
   Tensor valid = inputs.size() > 1 ? inputs[1] : Tensor();
   if (valid.defined()) {
-    require(valid.sizes() == at::IntArrayRef({count, 2}), "expected N×2 for the valid sizes but received ", valid.sizes());
+    require(valid.sizes() == at::IntArrayRef({count, 2}), "expected N×2 for the valid sizes but received ",
+            valid.sizes());
     valid = valid.to(at::kLong).contiguous();
   }
   const int64_t* sizes = valid.defined() ? valid.const_data_ptr<int64_t>() : nullptr;
   const Tensor pixels = image.contiguous();
   const uint8_t* from = pixels.const_data_ptr<uint8_t>();
-  Tensor out = at::empty({count, 3, height, width},
-                         at::TensorOptions(store_.workingType()).memory_format(at::MemoryFormat::ChannelsLast));
+  Tensor out =
+      at::empty({count, 3, height, width},
+                at::TensorOptions(store_.workingType()).memory_format(at::MemoryFormat::ChannelsLast));
   const std::array<int, 3> source = bgr_ ? std::array{2, 1, 0} : std::array{0, 1, 2};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, out.scalar_type(), "normalise", [&] {
     const Tensor table = table_.to(out.scalar_type());

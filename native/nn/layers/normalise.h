@@ -8,13 +8,14 @@
 namespace hd::nn {
 
 struct NormaliseOptions {
-  std::array<double, 3> mean = {123.675, 116.28, 103.53}, deviation = {58.395, 57.12, 57.375};  ///< ImageNet, RGB
+  std::array<double, 3> mean = {123.675, 116.28, 103.53},
+                        deviation = {58.395, 57.12, 57.375};  ///< ImageNet, RGB
   bool bgr = false;  ///< the network wants blue first; mean and deviation stand in the network's order
 };
 
-/// Inputs: image, uint8 N×H×W×3 RGB; valid, integer N×2 (height, width) or undefined. Output: (pixel − mean) / deviation,
-/// N×3×H×W in channels_last memory, of the store's working type; exactly 0 outside the valid part (mmdet pads after it
-/// normalises). One pass, through a table of the 3 × 256 possible results.
+/// Inputs: image, uint8 N×H×W×3 RGB; valid, integer N×2 (height, width) or undefined. Output: (pixel − mean)
+/// / deviation, N×3×H×W in channels_last memory, of the store's working type; exactly 0 outside the valid
+/// part (mmdet pads after it normalises). One pass, through a table of the 3 × 256 possible results.
 class Normalise final : public Layer {
  public:
   Normalise(const ParameterStore& store, const NormaliseOptions& options);

@@ -13,15 +13,15 @@ namespace {
 using torch::Tensor;
 using Scalars = c10::List<std::optional<at::Scalar>>;
 
-// The operators that torch.compile uses for frozen graphs. They are registered only where oneDNN is built in, and
-// they are not differentiable: under autograd they would silently lose the gradient.
+// The operators that torch.compile uses for frozen graphs. They are registered only where oneDNN is built in,
+// and they are not differentiable: under autograd they would silently lose the gradient.
 using Ints = at::IntArrayRef;
 using Reorder = Tensor(const Tensor&, Ints, Ints, Ints, int64_t, at::OptionalIntArrayRef);
-using Pointwise = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, Ints, Ints, Ints, int64_t,
-                         std::string_view, Scalars, std::optional<std::string_view>);
-using Binary = Tensor(const Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&, Ints, Ints, Ints, int64_t,
-                      std::string_view, std::optional<at::Scalar>, std::optional<std::string_view>, Scalars,
-                      std::optional<std::string_view>);
+using Pointwise = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, Ints, Ints, Ints,
+                         int64_t, std::string_view, Scalars, std::optional<std::string_view>);
+using Binary = Tensor(const Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&, Ints, Ints,
+                      Ints, int64_t, std::string_view, std::optional<at::Scalar>,
+                      std::optional<std::string_view>, Scalars, std::optional<std::string_view>);
 
 template <class Signature>
 std::optional<c10::TypedOperatorHandle<Signature>> findOperator(const char* name, const char* overload) {
@@ -45,7 +45,9 @@ const Operators& operators() {
 }
 
 /// Both sides of a square window.
-std::array<int64_t, 2> pair(int64_t value) { return {value, value}; }
+std::array<int64_t, 2> pair(int64_t value) {
+  return {value, value};
+}
 
 }  // namespace
 
@@ -93,12 +95,12 @@ Tensor PackedConvolution::run(const Tensor& x, const ConvGeometry& g, bool relu,
   const auto bias = bias_.defined() ? std::optional<Tensor>(bias_) : std::nullopt;
   if (residual.defined()) {
     static const std::optional<at::Scalar> noFactor;  // a constant: gcc 12 warns about a temporary
-    return operators().binary->call(x, residual, form.weight, bias, pair(g.padding), pair(g.stride), pair(g.dilation), g.groups,
-                                    "add", noFactor, relu ? std::optional<std::string_view>("relu") : std::nullopt,
-                                    Scalars(), std::nullopt);
+    return operators().binary->call(
+        x, residual, form.weight, bias, pair(g.padding), pair(g.stride), pair(g.dilation), g.groups, "add",
+        noFactor, relu ? std::optional<std::string_view>("relu") : std::nullopt, Scalars(), std::nullopt);
   }
-  return operators().pointwise->call(x, form.weight, bias, pair(g.padding), pair(g.stride), pair(g.dilation), g.groups,
-                                     relu ? "relu" : "none", Scalars(), std::nullopt);
+  return operators().pointwise->call(x, form.weight, bias, pair(g.padding), pair(g.stride), pair(g.dilation),
+                                     g.groups, relu ? "relu" : "none", Scalars(), std::nullopt);
 }
 
 }  // namespace hd::nn

@@ -11,16 +11,18 @@ namespace hd::nn {
 struct ConvGeometry {
   int64_t kernel = 1, stride = 1, padding = 0, dilation = 1, groups = 1;
   /// Output cells for `cells` input cells along one side.
-  int64_t outputOf(int64_t cells) const { return (cells + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1; }
+  int64_t outputOf(int64_t cells) const {
+    return (cells + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+  }
 };
 
 /// at::convolution of N×C×H×W with square kernels; `bias` may be undefined. Differentiable.
 torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
                           const ConvGeometry& geometry);
 
-/// Invariant: the packed forms belong to the weights of the last `reset`. One form per input shape, because oneDNN picks
-/// the layout by shape; the least recently used go first. Where oneDNN refuses (type, shape, build), the same
-/// result comes from at::convolution. Not thread-safe: one engine thread runs a network.
+/// Invariant: the packed forms belong to the weights of the last `reset`. One form per input shape, because
+/// oneDNN picks the layout by shape; the least recently used go first. Where oneDNN refuses (type, shape,
+/// build), the same result comes from at::convolution. Not thread-safe: one engine thread runs a network.
 class PackedConvolution {
  public:
   /// `shapes`: how many input shapes to keep packed weights for.
@@ -28,7 +30,8 @@ class PackedConvolution {
 
   void reset(torch::Tensor weight, torch::Tensor bias);
   /// relu?(convolution(x) + residual?), without gradient.
-  torch::Tensor run(const torch::Tensor& x, const ConvGeometry& geometry, bool relu, const torch::Tensor& residual);
+  torch::Tensor run(const torch::Tensor& x, const ConvGeometry& geometry, bool relu,
+                    const torch::Tensor& residual);
 
   size_t forms() const { return forms_.size(); }
   /// Whether the last run went through oneDNN's packed weights.

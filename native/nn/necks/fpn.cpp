@@ -32,7 +32,9 @@ class Lateral final : public Layer {
     return {conv_.forward(inputs[0], mode, at::upsample_nearest2d(inputs[1], size))};
   }
   std::vector<Parameter*> parameters() const override { return conv_.parameters(); }
-  int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& shapes) const override { return conv_.multiplyAdds({shapes[0]}); }
+  int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& shapes) const override {
+    return conv_.multiplyAdds({shapes[0]});
+  }
 
  private:
   ConvUnit conv_;
@@ -41,13 +43,16 @@ class Lateral final : public Layer {
 /// An extra level: relu?(x) through a strided convolution.
 class ExtraLevel final : public Layer {
  public:
-  ExtraLevel(ParameterStore& store, const ConvOptions& options, bool relu) : conv_(store, options), relu_(relu) {}
+  ExtraLevel(ParameterStore& store, const ConvOptions& options, bool relu)
+      : conv_(store, options), relu_(relu) {}
 
   Tensors forward(const Tensors& inputs, Mode mode) override {
     return {conv_.forward(relu_ ? at::relu(inputs[0]) : inputs[0], mode)};
   }
   std::vector<Parameter*> parameters() const override { return conv_.parameters(); }
-  int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& shapes) const override { return conv_.multiplyAdds(shapes); }
+  int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& shapes) const override {
+    return conv_.multiplyAdds(shapes);
+  }
 
  private:
   ConvUnit conv_;
@@ -56,7 +61,9 @@ class ExtraLevel final : public Layer {
 
 class EverySecondCell final : public Layer {
  public:
-  Tensors forward(const Tensors& inputs, Mode) override { return {at::max_pool2d(inputs[0], {1, 1}, {2, 2})}; }
+  Tensors forward(const Tensors& inputs, Mode) override {
+    return {at::max_pool2d(inputs[0], {1, 1}, {2, 2})};
+  }
   std::vector<Parameter*> parameters() const override { return {}; }
 };
 
@@ -67,13 +74,16 @@ ExtraLevels extraLevelsFrom(const std::string& name) {
   if (name == "on_lateral") return ExtraLevels::onLateral;
   if (name == "on_output") return ExtraLevels::onOutput;
   if (name == "max_pool") return ExtraLevels::maxPool;
-  throw Error("HD_RECIPE_VALUE",
-              concat("expected on_input, on_lateral, on_output or max_pool for model.extraConvs but received '", name, "'"),
-              "model.extraConvs");
+  throw Error(
+      "HD_RECIPE_VALUE",
+      concat("expected on_input, on_lateral, on_output or max_pool for model.extraConvs but received '", name,
+             "'"),
+      "model.extraConvs");
 }
 
 Features addFpn(Graph& graph, const Features& features, const FpnOptions& options) {
-  require(options.startLevel < features.taps.size() && options.startLevel + options.levels >= features.taps.size(),
+  require(options.startLevel < features.taps.size() &&
+              options.startLevel + options.levels >= features.taps.size(),
           "a pyramid needs a backbone feature and a level for each");
   ParameterStore& store = graph.parameters();
   const size_t used = features.taps.size() - options.startLevel;
@@ -85,12 +95,14 @@ Features addFpn(Graph& graph, const Features& features, const FpnOptions& option
   std::vector<std::unique_ptr<Lateral>> laterals;
   for (size_t i = 0; i < used; ++i) {
     laterals.push_back(std::make_unique<Lateral>(
-        store, neckConv(concat("neck.lateral_convs.", i, ".conv"), features.channels[options.startLevel + i], options.channels, {})));
+        store, neckConv(concat("neck.lateral_convs.", i, ".conv"), features.channels[options.startLevel + i],
+                        options.channels, {})));
   }
   for (size_t i = used; i-- > 0;) {
     std::vector<std::string> inputs = {features.taps[options.startLevel + i]};
     if (i + 1 < used) inputs.push_back("neck.inner" + level(i + 1));
-    graph.add({"neck.inner" + level(i)}, std::move(laterals[i]), inputs, {"lateral plus upsampled coarser level, no activation"});
+    graph.add({"neck.inner" + level(i)}, std::move(laterals[i]), inputs,
+              {"lateral plus upsampled coarser level, no activation"});
   }
   Features out;
   const auto addOutput = [&](size_t i, std::unique_ptr<Layer> layer, const std::string& input) {
@@ -103,8 +115,8 @@ Features addFpn(Graph& graph, const Features& features, const FpnOptions& option
   const auto outputName = [](size_t i) { return concat("neck.fpn_convs.", i, ".conv"); };
   for (size_t i = 0; i < used; ++i) {
     addOutput(i,
-              std::make_unique<ConvUnit>(
-                  store, neckConv(outputName(i), options.channels, options.channels, {.kernel = 3, .padding = 1})),
+              std::make_unique<ConvUnit>(store, neckConv(outputName(i), options.channels, options.channels,
+                                                         {.kernel = 3, .padding = 1})),
               "neck.inner" + level(i));
   }
   for (size_t i = used; i < options.levels; ++i) {
@@ -114,12 +126,14 @@ Features addFpn(Graph& graph, const Features& features, const FpnOptions& option
     }
     std::string input = out.taps.back();
     int64_t channels = options.channels;
-    if (i == used && options.extra == ExtraLevels::onInput) input = features.taps.back(), channels = features.channels.back();
+    if (i == used && options.extra == ExtraLevels::onInput)
+      input = features.taps.back(), channels = features.channels.back();
     if (i == used && options.extra == ExtraLevels::onLateral) input = "neck.inner" + level(used - 1);
     addOutput(i,
-              std::make_unique<ExtraLevel>(
-                  store, neckConv(outputName(i), channels, options.channels, {.kernel = 3, .stride = 2, .padding = 1}),
-                  options.reluBeforeExtra && i > used),
+              std::make_unique<ExtraLevel>(store,
+                                           neckConv(outputName(i), channels, options.channels,
+                                                    {.kernel = 3, .stride = 2, .padding = 1}),
+                                           options.reluBeforeExtra && i > used),
               input);
   }
   return out;

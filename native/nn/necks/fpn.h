@@ -12,10 +12,10 @@ namespace hd::nn {
 
 /// Where levels beyond the backbone's come from.
 enum class ExtraLevels {
-  maxPool,     ///< every second cell of the level below
-  onInput,     ///< 3×3 stride 2 on the last backbone feature
-  onLateral,   ///< … on its lateral convolution
-  onOutput,    ///< … on the last output
+  maxPool,    ///< every second cell of the level below
+  onInput,    ///< 3×3 stride 2 on the last backbone feature
+  onLateral,  ///< … on its lateral convolution
+  onOutput,   ///< … on the last output
 };
 /// "on_input" | "on_lateral" | "on_output" | "max_pool".
 ExtraLevels extraLevelsFrom(const std::string& name);
@@ -28,9 +28,9 @@ struct FpnOptions {
   bool reluBeforeExtra = false;  ///< before each extra convolution but the first
 };
 
-/// Adds lateral 1×1 convolutions, the top-down path (nearest upsampling to the exact finer size, sum) and 3×3 output
-/// convolutions. Parameters: neck.lateral_convs.{i}.conv.*, neck.fpn_convs.{i}.conv.*. Taps: "neck.inner{k}" (sums) and
-/// "neck.p{k}" with stride 2^k. Returns the outputs.
+/// Adds lateral 1×1 convolutions, the top-down path (nearest upsampling to the exact finer size, sum) and 3×3
+/// output convolutions. Parameters: neck.lateral_convs.{i}.conv.*, neck.fpn_convs.{i}.conv.*. Taps:
+/// "neck.inner{k}" (sums) and "neck.p{k}" with stride 2^k. Returns the outputs.
 Features addFpn(Graph& graph, const Features& features, const FpnOptions& options);
 
 }  // namespace hd::nn

@@ -19,4 +19,3 @@ GOLDEN("ld/schedule", file, check) {
     }
   }
 }
-

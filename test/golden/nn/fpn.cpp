@@ -1,8 +1,9 @@
 // Pyramids: torchvision's FeaturePyramidNetwork alone and on ResNets.
+#include "nn/necks/fpn.h"
+
 #include <ATen/ATen.h>
 
 #include "network.h"
-#include "nn/necks/fpn.h"
 
 namespace {
 
@@ -64,7 +65,8 @@ GOLDEN("backbones/fpn", file, check) {
   }
 }
 
-std::unique_ptr<Graph> detectionBackbone(const std::string& name, int64_t frozenStages, std::vector<std::string>& taps) {
+std::unique_ptr<Graph> detectionBackbone(const std::string& name, int64_t frozenStages,
+                                         std::vector<std::string>& taps) {
   auto graph = std::make_unique<Graph>(1);
   const auto features = hd::nn::backboneRegistry().get(name)(
       *graph, "image", Value::Object{{"norm", "frozen"}, {"frozenStages", frozenStages}});
@@ -106,8 +108,8 @@ void checkDetectionBackbone(const Value& file, Checker& check) {
     golden::fillByFormula(*graph, file.at("formula"), detectionName);
     if (kind == "eval") {
       golden::checkStateDict(check, *graph, file.at("state_dict"), detectionName, false);
-      check.equal(golden::countElements(*graph, [](const auto& p) { return !p.buffer && !p.isNorm; }), c.at("parameters").asInt(),
-                  "parameters");
+      check.equal(golden::countElements(*graph, [](const auto& p) { return !p.buffer && !p.isNorm; }),
+                  c.at("parameters").asInt(), "parameters");
       check.equal(golden::countElements(*graph, [](const auto& p) { return !golden::isCounter(p.name); }),
                   c.at("state_dict_elements").asInt(), "elements");
       for (const Mode mode : {Mode::train, Mode::plan}) {
@@ -134,7 +136,11 @@ void checkDetectionBackbone(const Value& file, Checker& check) {
   }
 }
 
-GOLDEN("backbones/resnet18_fpn", file, check) { checkDetectionBackbone(file, check); }
-GOLDEN("backbones/resnet50_fpn", file, check) { checkDetectionBackbone(file, check); }
+GOLDEN("backbones/resnet18_fpn", file, check) {
+  checkDetectionBackbone(file, check);
+}
+GOLDEN("backbones/resnet50_fpn", file, check) {
+  checkDetectionBackbone(file, check);
+}
 
 }  // namespace

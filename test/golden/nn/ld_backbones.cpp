@@ -12,17 +12,21 @@ using golden::Graph;
 using golden::Mode;
 using hd::Value;
 
-std::string withoutPart(const std::string& name) { return name.substr(name.find('.') + 1); }
+std::string withoutPart(const std::string& name) {
+  return name.substr(name.find('.') + 1);
+}
 
 void checkResNet(const Value& file, const Value& c, Checker& check) {
   const std::string model = c.at("model").asString(), name = model.substr(0, model.find(' '));
   const bool caffe = model.find("caffe") != std::string::npos;
   Graph graph(1);
   const auto features = hd::nn::backboneRegistry().get(name)(
-      graph, "image", Value::Object{{"norm", "eval"}, {"frozenStages", 1}, {"style", caffe ? "caffe" : "pytorch"}});
-  check.equal(golden::countElements(graph, [](const auto& p) { return !p.buffer; }), c.at("parameters").asInt(),
-              model + " parameters");
-  check.equal(static_cast<int64_t>(graph.parameters().all().size()), c.at("state_dict_entries").asInt(), model + " entries");
+      graph, "image",
+      Value::Object{{"norm", "eval"}, {"frozenStages", 1}, {"style", caffe ? "caffe" : "pytorch"}});
+  check.equal(golden::countElements(graph, [](const auto& p) { return !p.buffer; }),
+              c.at("parameters").asInt(), model + " parameters");
+  check.equal(static_cast<int64_t>(graph.parameters().all().size()), c.at("state_dict_entries").asInt(),
+              model + " entries");
   if (c.find("outputs") == nullptr) return;
   golden::checkStateDict(check, graph, c.at("first_keys"), withoutPart, true, /*mayBeLonger=*/true);
   golden::fillByFormula(graph, c.at("formula"), withoutPart);
@@ -33,7 +37,8 @@ void checkResNet(const Value& file, const Value& c, Checker& check) {
   for (const Mode mode : {Mode::train, Mode::plan}) {
     const auto outputs = graph.run(images, features.taps, mode);
     for (size_t i = 0; i < outputs.size(); ++i) {
-      checkTensor(check, outputs[i], c.at("outputs").asArray()[i], file.at("tolerance"), hd::concat(model, " layer", i + 1));
+      checkTensor(check, outputs[i], c.at("outputs").asArray()[i], file.at("tolerance"),
+                  hd::concat(model, " layer", i + 1));
     }
   }
   int64_t moved = 0;

@@ -1,4 +1,5 @@
-// A network under golden test: features or images fed as they are, parameters by formula under the original's names.
+// A network under golden test: features or images fed as they are, parameters by formula under the original's
+// names.
 #pragma once
 
 #include <map>
@@ -25,7 +26,9 @@ struct Feed final : hd::nn::Layer {
 /// From the network's name to the original's.
 using Rename = std::function<std::string(const std::string&)>;
 
-inline bool isCounter(const std::string& name) { return endsWith(name, "num_batches_tracked"); }
+inline bool isCounter(const std::string& name) {
+  return endsWith(name, "num_batches_tracked");
+}
 
 inline void fillByFormula(Graph& graph, const Value& formula, const Rename& rename) {
   for (hd::nn::Parameter& parameter : graph.parameters().all()) {
@@ -44,9 +47,10 @@ int64_t countElements(Graph& graph, const Predicate& counts) {
   return total;
 }
 
-/// [[name, shape], …] in order against the network's tensors; counters are left out when the original has none.
-inline void checkStateDict(Checker& check, Graph& graph, const Value& expected, const Rename& rename, bool counters,
-                           bool mayBeLonger = false) {
+/// [[name, shape], …] in order against the network's tensors; counters are left out when the original has
+/// none.
+inline void checkStateDict(Checker& check, Graph& graph, const Value& expected, const Rename& rename,
+                           bool counters, bool mayBeLonger = false) {
   const auto& entries = expected.asArray();
   size_t i = 0;
   for (const hd::nn::Parameter& parameter : graph.parameters().all()) {
@@ -64,13 +68,17 @@ inline void checkStateDict(Checker& check, Graph& graph, const Value& expected, 
 }
 
 /// Norms of parameter gradients by the original's names.
-inline void checkGradients(Checker& check, Graph& graph, const Value& expected, const Value& tolerance, const Rename& rename,
-                           std::map<std::string, torch::Tensor> others = {}) {
-  for (const hd::nn::Parameter& parameter : graph.parameters().all()) others[rename(parameter.name)] = parameter.working;
+inline void checkGradients(Checker& check, Graph& graph, const Value& expected, const Value& tolerance,
+                           const Rename& rename, std::map<std::string, torch::Tensor> others = {}) {
+  for (const hd::nn::Parameter& parameter : graph.parameters().all())
+    others[rename(parameter.name)] = parameter.working;
   for (const auto& [name, norm] : expected.at("l2").asObject()) {
     const auto found = others.find(name);
-    if (!check.truth(found != others.end() && found->second.grad().defined(), "gradient of " + name + " is missing")) continue;
-    check.close(found->second.grad().norm().item<double>(), norm.asNumber(), toleranceOf(tolerance), "gradient of " + name);
+    if (!check.truth(found != others.end() && found->second.grad().defined(),
+                     "gradient of " + name + " is missing"))
+      continue;
+    check.close(found->second.grad().norm().item<double>(), norm.asNumber(), toleranceOf(tolerance),
+                "gradient of " + name);
   }
 }
 

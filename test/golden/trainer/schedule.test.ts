@@ -19,18 +19,34 @@ interface ScheduleFixture {
 
 const fixture = golden<ScheduleFixture>('ld/schedule');
 
-test('step schedule with linear warm-up equals mmcv', { skip: fixture ? false : 'no ld/schedule in this golden set' }, () => {
+test('step schedule with linear warm-up equals mmcv', {
+  skip: fixture ? false : 'no ld/schedule in this golden set',
+}, () => {
   assert.ok(fixture);
   const cases = fixture.cases.filter(({ op }) => op.includes('schedule'));
   assert.ok(cases.length > 0);
   for (const it of cases) {
     const timeline = { stepsPerEpoch: it.iters_per_epoch, totalSteps: it.iters_per_epoch * it.epochs };
-    const warmup = { kind: 'linear', length: it.warmup_iters, unit: 'steps', ratio: it.warmup_ratio } as const;
+    const warmup = {
+      kind: 'linear',
+      length: it.warmup_iters,
+      unit: 'steps',
+      ratio: it.warmup_ratio,
+    } as const;
     for (const [epoch, iteration, expected] of it.rows_epoch_iter_lr) {
       // Rows count iterations over the whole run; the epoch is told as well and must agree.
       assert.equal(Math.floor(iteration / it.iters_per_epoch), epoch);
-      const actual = learningRate(iteration, it.base_lr, { kind: 'steps', at: it.steps, unit: 'epochs' }, warmup, timeline);
-      assert.ok(Math.abs(actual - expected) <= fixture.tolerance.lr.rtol * expected, `${iteration}: ${actual} but ${expected}`);
+      const actual = learningRate(
+        iteration,
+        it.base_lr,
+        { kind: 'steps', at: it.steps, unit: 'epochs' },
+        warmup,
+        timeline,
+      );
+      assert.ok(
+        Math.abs(actual - expected) <= fixture.tolerance.lr.rtol * expected,
+        `${iteration}: ${actual} but ${expected}`,
+      );
     }
   }
 });

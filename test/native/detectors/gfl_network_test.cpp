@@ -16,9 +16,9 @@ using torch::Tensor;
 namespace {
 
 Value model(const char* preset = "robust") {
-  return hd::parseJson(
-      hd::concat(R"({"detector":"gfl","backbone":"resnet18","classes":2,"norm":"eval","zeroInitResidual":false,"headConvs":1,)",
-                 R"("preset":")", preset, R"("})"));
+  return hd::parseJson(hd::concat(
+      R"({"detector":"gfl","backbone":"resnet18","classes":2,"norm":"eval","zeroInitResidual":false,"headConvs":1,)",
+      R"("preset":")", preset, R"("})"));
 }
 
 std::unique_ptr<Detector> build(const Value& section) {

@@ -2,8 +2,8 @@
 
 #include <functional>
 
-#include "nn/layers/conv.h"
 #include "native/nn/support.h"
+#include "nn/layers/conv.h"
 
 using namespace hd::nn;
 using support::codeOf;
@@ -22,7 +22,9 @@ struct Probe final : Layer {
   }
   std::vector<Parameter*> parameters() const override { return owned; }
   bool updatesStatistics() const override { return statistics; }
-  int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& shapes) const override { return shapes[0].back(); }
+  int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& shapes) const override {
+    return shapes[0].back();
+  }
 
   std::function<Tensors(const Tensors&)> body;
   std::vector<Parameter*> owned;
@@ -39,7 +41,9 @@ Probe* addProbe(Graph& graph, std::vector<std::string> outputs, std::vector<std:
   return raw;
 }
 
-Tensors plusOne(const Tensors& inputs) { return {inputs[0] + 1}; }
+Tensors plusOne(const Tensors& inputs) {
+  return {inputs[0] + 1};
+}
 
 }  // namespace
 
@@ -48,7 +52,8 @@ TEST_CASE("only the ancestors of the wanted taps run") {
   Probe* a = addProbe(graph, {"a"}, {"image"}, plusOne);
   Probe* left = addProbe(graph, {"left"}, {"a"}, plusOne);
   Probe* right = addProbe(graph, {"right"}, {"a"}, plusOne);
-  Probe* joined = addProbe(graph, {"joined"}, {"left", "right"}, [](const Tensors& in) { return Tensors{in[0] + in[1]}; });
+  Probe* joined = addProbe(graph, {"joined"}, {"left", "right"},
+                           [](const Tensors& in) { return Tensors{in[0] + in[1]}; });
   const auto image = at::zeros({2});
 
   CHECK(graph.run(image, {"left"}, Mode::train)[0].eq(2).all().item<bool>());
@@ -181,8 +186,10 @@ TEST_CASE("reached lists the parameters of the ancestors in the order of the sto
 
 TEST_CASE("describe gives shapes, strides, descriptions and multiply-adds") {
   Graph graph(1);
-  graph.add({"map"}, std::make_unique<Probe>([](const Tensors&) { return Tensors{at::zeros({1, 8, 13, 10})}; }), {"image"},
-            {"before activation"});
+  graph.add({"map"}, std::make_unique<Probe>([](const Tensors&) {
+              return Tensors{at::zeros({1, 8, 13, 10})};
+            }),
+            {"image"}, {"before activation"});
   addProbe(graph, {"vector"}, {"map"}, [](const Tensors&) { return Tensors{at::zeros({1, 5})}; });
   int64_t work = 0;
   const auto taps = graph.describe(100, 80, &work);

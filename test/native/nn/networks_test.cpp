@@ -31,7 +31,9 @@ int64_t count(Graph& graph, const std::string& prefix) {
   return total;
 }
 
-Tensor pixels(int64_t n, int64_t h, int64_t w) { return at::randint(0, 256, {n, h, w, 3}, at::kByte); }
+Tensor pixels(int64_t n, int64_t h, int64_t w) {
+  return at::randint(0, 256, {n, h, w, 3}, at::kByte);
+}
 
 }  // namespace
 
@@ -39,7 +41,9 @@ TEST_CASE("parameter counts are those of the originals") {
   const struct {
     const char* backbone;
     int64_t total, neck;
-  } known[] = {{"resnet18", 19420889, 3180544}, {"resnet34", 29529049, 3180544}, {"resnet50", 32440537, 3868672},
+  } known[] = {{"resnet18", 19420889, 3180544},
+               {"resnet34", 29529049, 3180544},
+               {"resnet50", 32440537, 3868672},
                {"resnet101", 51432665, 3868672}};
   for (const auto& expected : known) {
     auto graph = buildGfl(section(expected.backbone, 80), 1);
@@ -62,7 +66,8 @@ TEST_CASE("a plan of the whole network equals mode frozen and eager evaluation")
     support::scramble(graph->parameters());
     const auto image = pixels(1, 96, 128);
     const at::NoGradGuard guard;
-    const Tensors eager = graph->run(image, maps(), Mode::train), plan = graph->run(image, maps(), Mode::plan),
+    const Tensors eager = graph->run(image, maps(), Mode::train),
+                  plan = graph->run(image, maps(), Mode::plan),
                   frozen = graph->run(image, maps(), Mode::frozen);
     REQUIRE(plan.size() == 10);
     for (size_t i = 0; i < plan.size(); ++i) {
@@ -99,7 +104,8 @@ TEST_CASE("padding does not reach the first layer: pixels outside the valid part
   auto other = image.clone();
   other[0].slice(0, 40).fill_(255);
   other[0].slice(1, 30).fill_(9);
-  const auto a = graph->run(image, maps(), Mode::plan, valid), b = graph->run(other, maps(), Mode::plan, valid);
+  const auto a = graph->run(image, maps(), Mode::plan, valid),
+             b = graph->run(other, maps(), Mode::plan, valid);
   for (size_t i = 0; i < a.size(); ++i) CHECK(at::equal(a[i], b[i]));
   CHECK_FALSE(at::equal(a[0], graph->run(image, maps(), Mode::plan)[0]));
 }
@@ -108,7 +114,8 @@ TEST_CASE("the same seed gives the same network whatever was built before") {
   auto first = buildGfl(section("resnet18", 3), 7);
   auto second = buildGfl(section("resnet18", 4), 7);
   auto third = buildGfl(section("resnet18", 3), 8);
-  for (const char* name : {"backbone.layer3.0.conv1.weight", "neck.fpn_convs.2.conv.weight", "bbox_head.reg_convs.1.conv.weight"}) {
+  for (const char* name : {"backbone.layer3.0.conv1.weight", "neck.fpn_convs.2.conv.weight",
+                           "bbox_head.reg_convs.1.conv.weight"}) {
     const auto value = [&](Graph& graph) { return graph.parameters().find(name)->master; };
     CHECK(at::equal(value(*first), value(*second)));
     CHECK_FALSE(at::equal(value(*first), value(*third)));
@@ -150,11 +157,14 @@ TEST_CASE("describe lists taps with strides and the published multiply-adds") {
   // Towers and predictors are 9·256·(8·256 + 80 + 68) products a cell, on 1600 + 400 + 100 + 25 + 9 cells.
   int64_t head = int64_t{9} * 256 * (8 * 256 + 80 + 68) * 2134;
   CHECK(work > head);
-  CHECK(work - head == doctest::Approx(3.7e9 + 1.4e9).epsilon(0.15));  // ResNet-18 without its classifier, and the pyramid
+  CHECK(work - head ==
+        doctest::Approx(3.7e9 + 1.4e9).epsilon(0.15));  // ResNet-18 without its classifier, and the pyramid
 }
 
 TEST_CASE("wrong sections are refused with the path of the member") {
-  const auto refused = [](Value::Object more) { return codeOf([&] { buildGfl(section("resnet18", 3, std::move(more)), 1); }); };
+  const auto refused = [](Value::Object more) {
+    return codeOf([&] { buildGfl(section("resnet18", 3, std::move(more)), 1); });
+  };
   CHECK(codeOf([] { buildGfl(section("resnet19", 3), 1); }) == "HD_UNKNOWN_PART");
   CHECK(codeOf([] { buildGfl(section("resnet18", 0), 1); }) == "HD_RECIPE_VALUE");
   CHECK(refused({{"headChannels", 40}}) == "HD_RECIPE_VALUE");

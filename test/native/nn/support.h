@@ -13,7 +13,9 @@
 namespace support {
 
 /// doctest cannot print a ScalarType (its toString finds torch's), so types are compared out of its sight.
-inline bool hasType(const at::Tensor& tensor, at::ScalarType type) { return tensor.scalar_type() == type; }
+inline bool hasType(const at::Tensor& tensor, at::ScalarType type) {
+  return tensor.scalar_type() == type;
+}
 
 /// Largest difference relative to the largest magnitude of `expected`.
 inline double relativeError(const at::Tensor& actual, const at::Tensor& expected) {
@@ -60,6 +62,8 @@ inline void scramble(hd::nn::ParameterStore& store) {
   store.setWorking(store.workingType());
 }
 
-inline at::Tensor channelsLast(const at::Tensor& x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
+inline at::Tensor channelsLast(const at::Tensor& x) {
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
 
 }  // namespace support

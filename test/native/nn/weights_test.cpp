@@ -85,12 +85,18 @@ File fileOf(Graph& graph, const std::function<std::string(const std::string&)>& 
   return file;
 }
 
-std::string same(const std::string& name) { return name; }
-std::string torchvision(const std::string& name) { return name.rfind("backbone.", 0) == 0 ? name.substr(9) : ""; }
+std::string same(const std::string& name) {
+  return name;
+}
+std::string torchvision(const std::string& name) {
+  return name.rfind("backbone.", 0) == 0 ? name.substr(9) : "";
+}
 
 bool equalTensors(Graph& a, Graph& b, const std::string& prefix) {
   for (const Parameter& p : a.parameters().all()) {
-    if (p.name.compare(0, prefix.size(), prefix) == 0 && !at::equal(p.master, b.parameters().find(p.name)->master)) return false;
+    if (p.name.compare(0, prefix.size(), prefix) == 0 &&
+        !at::equal(p.master, b.parameters().find(p.name)->master))
+      return false;
   }
   return true;
 }
@@ -109,7 +115,9 @@ TEST_CASE("a whole network loads by name, with or without the usual wrappers") {
     CHECK((report.missing.empty() && report.unexpected.empty() && report.wrongShape.empty()));
     CHECK(equalTensors(*source, *target, ""));
     CHECK(target->parameters().version() > version);
-    CHECK(target->parameters().find("neck.fpn_convs.0.conv.weight")->master.is_contiguous(at::MemoryFormat::ChannelsLast));
+    CHECK(target->parameters()
+              .find("neck.fpn_convs.0.conv.weight")
+              ->master.is_contiguous(at::MemoryFormat::ChannelsLast));
   }
 }
 
@@ -136,22 +144,29 @@ TEST_CASE("a classification network of torchvision gives the backbone and nothin
   CHECK((report.missing.empty() && report.unexpected.empty()));
   CHECK(equalTensors(*source, *target, "backbone."));
   CHECK(equalTensors(*untouched, *target, "neck."));
-  CHECK(codeOf([&] { loadWeights(target->parameters(), file.content, MatchMode::strict); }) == "HD_WEIGHTS_MISMATCH");
+  CHECK(codeOf([&] { loadWeights(target->parameters(), file.content, MatchMode::strict); }) ==
+        "HD_WEIGHTS_MISMATCH");
 }
 
 TEST_CASE("a detector with other classes gives its backbone") {
   auto source = network(1, 7), target = network(2, 2);
   const File file = fileOf(*source, same);
-  CHECK(loadWeights(target->parameters(), file.content, MatchMode::backbone).matched.size() == backboneTensors);
+  CHECK(loadWeights(target->parameters(), file.content, MatchMode::backbone).matched.size() ==
+        backboneTensors);
   CHECK(equalTensors(*source, *target, "backbone."));
-  const auto strict = [&] { loadWeights(target->parameters(), file.content, MatchMode::strict, "teacher.pth"); };
+  const auto strict = [&] {
+    loadWeights(target->parameters(), file.content, MatchMode::strict, "teacher.pth");
+  };
   CHECK(codeOf(strict) == "HD_WEIGHTS_MISMATCH");
-  CHECK(messageOf(strict).find("bbox_head.gfl_cls.weight [7, 8, 3, 3] instead of [2, 8, 3, 3]") != std::string::npos);
+  CHECK(messageOf(strict).find("bbox_head.gfl_cls.weight [7, 8, 3, 3] instead of [2, 8, 3, 3]") !=
+        std::string::npos);
 }
 
 TEST_CASE("another depth is refused even where every shape fits") {
   auto deep = network(1, 2, 3), target = network(2);
-  const auto load = [&] { loadWeights(target->parameters(), fileOf(*deep, torchvision).content, MatchMode::backbone); };
+  const auto load = [&] {
+    loadWeights(target->parameters(), fileOf(*deep, torchvision).content, MatchMode::backbone);
+  };
   CHECK(codeOf(load) == "HD_WEIGHTS_MISMATCH");
   CHECK(messageOf(load).find("unexpected: layer1.1.conv1.weight") != std::string::npos);
   CHECK(equalTensors(*network(2), *target, ""));
@@ -164,7 +179,8 @@ TEST_CASE("missing and unexpected tensors are listed, the first few by name") {
   file.add("ema.decay", at::ones({1}));
   const auto load = [&] { loadWeights(target->parameters(), file.content, MatchMode::strict); };
   CHECK(codeOf(load) == "HD_WEIGHTS_MISMATCH");
-  CHECK(messageOf(load).find("1 missing: neck.fpn_convs.0.conv.bias; 1 unexpected: ema.decay") != std::string::npos);
+  CHECK(messageOf(load).find("1 missing: neck.fpn_convs.0.conv.bias; 1 unexpected: ema.decay") !=
+        std::string::npos);
   CHECK(equalTensors(*network(2), *target, ""));
   const auto empty = [&] { loadWeights(target->parameters(), {}, MatchMode::backbone); };
   CHECK(codeOf(empty) == "HD_WEIGHTS_MISMATCH");
@@ -173,10 +189,12 @@ TEST_CASE("missing and unexpected tensors are listed, the first few by name") {
 
 TEST_CASE("counters may be missing; two tensors for one name may not") {
   auto source = network(1), target = network(2);
-  File file = fileOf(*source, [](const std::string& name) { return name.find("tracked") == std::string::npos ? name : ""; });
+  File file = fileOf(
+      *source, [](const std::string& name) { return name.find("tracked") == std::string::npos ? name : ""; });
   CHECK(loadWeights(target->parameters(), file.content, MatchMode::strict).missing.empty());
   file.add("module.backbone.conv1.weight", at::randn({8, 3, 3, 3}));
-  CHECK(codeOf([&] { loadWeights(target->parameters(), file.content, MatchMode::strict); }) == "HD_WEIGHTS_MISMATCH");
+  CHECK(codeOf([&] { loadWeights(target->parameters(), file.content, MatchMode::strict); }) ==
+        "HD_WEIGHTS_MISMATCH");
 }
 
 TEST_CASE("half, double and bf16 files convert") {
@@ -188,7 +206,8 @@ TEST_CASE("half, double and bf16 files convert") {
     }
     loadWeights(target->parameters(), file.content, MatchMode::strict);
     const char* name = "neck.fpn_convs.0.conv.weight";
-    CHECK(at::equal(target->parameters().find(name)->master, source->parameters().find(name)->master.detach().to(type).to(at::kFloat)));
+    CHECK(at::equal(target->parameters().find(name)->master,
+                    source->parameters().find(name)->master.detach().to(type).to(at::kFloat)));
   }
 }
 
@@ -197,13 +216,16 @@ TEST_CASE("diverged and empty weights are refused and nothing is written") {
   for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     File file = fileOf(*source, same);
     file.at("backbone.layer1.0.bn1.bias")[3] = bad;
-    const auto load = [&] { loadWeights(target->parameters(), file.content, MatchMode::strict, "student.safetensors"); };
+    const auto load = [&] {
+      loadWeights(target->parameters(), file.content, MatchMode::strict, "student.safetensors");
+    };
     CHECK(codeOf(load) == "HD_WEIGHTS_NONFINITE");
     CHECK(messageOf(load).find("'backbone.layer1.0.bn1.bias'") != std::string::npos);
   }
   File zero = fileOf(*source, same);
   zero.at("bbox_head.gfl_cls.weight").zero_();
-  CHECK(codeOf([&] { loadWeights(target->parameters(), zero.content, MatchMode::strict); }) == "HD_WEIGHTS_ZERO");
+  CHECK(codeOf([&] { loadWeights(target->parameters(), zero.content, MatchMode::strict); }) ==
+        "HD_WEIGHTS_ZERO");
   CHECK(equalTensors(*network(2), *target, ""));
 
   File biases = fileOf(*source, same);

@@ -17,7 +17,16 @@ test('counts and shares', () => {
 });
 
 test('tables line up, numbers to the right', () => {
-  assert.equal(table(['name', 'n'], [['a', 5], ['long name', 12]]), 'name        n\na           5\nlong name  12');
+  assert.equal(
+    table(
+      ['name', 'n'],
+      [
+        ['a', 5],
+        ['long name', 12],
+      ],
+    ),
+    'name        n\na           5\nlong name  12',
+  );
   assert.equal(table(['only', 'header'], []), 'only  header');
 });
 

@@ -1,14 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { StepMeter } from '../../../lib/trainer/meter.ts';
 import type { StepOutput } from '../../../lib/native.ts';
+import { StepMeter } from '../../../lib/trainer/meter.ts';
 
 const timeline = { stepsPerEpoch: 10, totalSteps: 30 };
 
 function output(step: number, losses?: Record<string, number>): StepOutput {
   return {
-    done: true, epoch: Math.floor(step / 10), step: step % 10, images: 4, imageIds: [0, 1, 2, 3], positives: 8,
-    gradientNorm: 1.5, waitSeconds: 0, seconds: 0, ...(losses ? { losses } : {}),
+    done: true,
+    epoch: Math.floor(step / 10),
+    step: step % 10,
+    images: 4,
+    imageIds: [0, 1, 2, 3],
+    positives: 8,
+    gradientNorm: 1.5,
+    waitSeconds: 0,
+    seconds: 0,
+    ...(losses ? { losses } : {}),
   };
 }
 

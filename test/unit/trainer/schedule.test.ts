@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { baseLearningRate, emaDecay, learningRate, scheduleFactor, warmupFactor } from '../../../lib/trainer/schedule.ts';
+import {
+  baseLearningRate,
+  emaDecay,
+  learningRate,
+  scheduleFactor,
+  warmupFactor,
+} from '../../../lib/trainer/schedule.ts';
 
 const timeline = { stepsPerEpoch: 100, totalSteps: 1200 };
 const noWarmup = { kind: 'linear', length: 0, unit: 'steps', ratio: 0.001 } as const;
-const near = (actual: number, expected: number) => assert.ok(Math.abs(actual - expected) < 1e-12, `${actual} ≠ ${expected}`);
+const near = (actual: number, expected: number) =>
+  assert.ok(Math.abs(actual - expected) < 1e-12, `${actual} ≠ ${expected}`);
 
 describe('scheduleFactor', () => {
   test('steps drop at whole epochs, steps or shares of the run', () => {
@@ -30,11 +37,19 @@ describe('scheduleFactor', () => {
   test('every kind stays between its end and 1 and never rises', () => {
     const kinds = fc.constantFrom('constant', 'steps', 'cosine', 'poly');
     fc.assert(
-      fc.property(kinds, fc.integer({ min: 0, max: 1199 }), fc.double({ min: 0, max: 1, noNaN: true }), (kind, step, floor) => {
-        const schedule = { kind, floor, at: [3, 7], gamma: 0.3, power: 0.9 } as const;
-        const [now, next] = [scheduleFactor(step, schedule, timeline), scheduleFactor(step + 1, schedule, timeline)];
-        return now <= 1 + 1e-12 && next <= now + 1e-12 && next >= 0;
-      }),
+      fc.property(
+        kinds,
+        fc.integer({ min: 0, max: 1199 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (kind, step, floor) => {
+          const schedule = { kind, floor, at: [3, 7], gamma: 0.3, power: 0.9 } as const;
+          const [now, next] = [
+            scheduleFactor(step, schedule, timeline),
+            scheduleFactor(step + 1, schedule, timeline),
+          ];
+          return now <= 1 + 1e-12 && next <= now + 1e-12 && next >= 0;
+        },
+      ),
     );
   });
 });

@@ -3,10 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { HdError, type IndexedSource, type SourceSample, Trainer, type TrainEvent } from '../../../lib/index.ts';
+import {
+  HdError,
+  type IndexedSource,
+  type SourceSample,
+  type TrainEvent,
+  Trainer,
+} from '../../../lib/index.ts';
+import { native } from '../../../lib/native.ts';
 import type { RecipeInput } from '../../../lib/recipe/index.ts';
 import { openSource } from '../../../lib/trainer/source.ts';
-import { native } from '../../../lib/native.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hdtrain-trainer-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -39,7 +45,12 @@ describe('Trainer', () => {
     const returned: number[] = [];
     const trainer = new Trainer(recipe(3), {
       run: join(folder, 'source'),
-      sources: { train: source(8, { onReturn: (index, buffer) => returned.push(buffer.byteLength === side * side * 3 ? index : -1) }), val: source(2) },
+      sources: {
+        train: source(8, {
+          onReturn: (index, buffer) => returned.push(buffer.byteLength === side * side * 3 ? index : -1),
+        }),
+        val: source(2),
+      },
     });
     const seen: TrainEvent['type'][] = [];
     const run = trainer.run();
@@ -50,7 +61,10 @@ describe('Trainer', () => {
     assert.equal(typeof result.metrics?.ap, 'number');
     assert.equal(seen[0], 'start');
     assert.equal(seen.at(-1), 'end');
-    assert.deepEqual(seen.filter((type) => type === 'step'), ['step', 'step', 'step']);
+    assert.deepEqual(
+      seen.filter((type) => type === 'step'),
+      ['step', 'step', 'step'],
+    );
     assert.ok(returned.length > 0 && !returned.includes(-1));
   });
 
@@ -70,8 +84,15 @@ describe('Trainer', () => {
   test('an abort finishes the step, saves and can be resumed', async () => {
     const abort = new AbortController();
     const run = join(folder, 'abort');
-    const hooks = [{ name: 'stop', afterStep: ({ step }: { step: number }) => (step === 2 ? abort.abort() : undefined) }];
-    const first = await new Trainer(recipe(5), { run, signal: abort.signal, hooks, sources: { train: source(8) } }).run();
+    const hooks = [
+      { name: 'stop', afterStep: ({ step }: { step: number }) => (step === 2 ? abort.abort() : undefined) },
+    ];
+    const first = await new Trainer(recipe(5), {
+      run,
+      signal: abort.signal,
+      hooks,
+      sources: { train: source(8) },
+    }).run();
     assert.deepEqual([first.status, first.step], ['interrupted', 2]);
     const second = await new Trainer(recipe(5), { run, resume: 'auto', sources: { train: source(8) } }).run();
     assert.deepEqual([second.status, second.step], ['done', 5]);
@@ -80,15 +101,33 @@ describe('Trainer', () => {
   test('a hook that throws ends the run with its own error; onEnd still runs', async () => {
     let ended = '';
     const hooks = [
-      { name: 'thrower', afterStep: () => { throw new TypeError('from the hook'); } },
-      { name: 'last', onEnd: ({ status }: { status: string }) => { ended = status; } },
+      {
+        name: 'thrower',
+        afterStep: () => {
+          throw new TypeError('from the hook');
+        },
+      },
+      {
+        name: 'last',
+        onEnd: ({ status }: { status: string }) => {
+          ended = status;
+        },
+      },
     ];
-    await assert.rejects(async () => new Trainer(recipe(3), { run: join(folder, 'hook'), hooks, sources: { train: source(8) } }).run(), (error: Error) => error instanceof TypeError && /trainer\.test/.test(error.stack ?? ''));
+    await assert.rejects(
+      async () =>
+        new Trainer(recipe(3), { run: join(folder, 'hook'), hooks, sources: { train: source(8) } }).run(),
+      (error: Error) => error instanceof TypeError && /trainer\.test/.test(error.stack ?? ''),
+    );
     assert.equal(ended, 'failed');
   });
 
   test('a used folder is refused', async () => {
-    await assert.rejects(async () => new Trainer(recipe(3), { run: join(folder, 'source'), sources: { train: source(8) } }).run(), { code: 'HD_RUN_NOT_EMPTY' });
+    await assert.rejects(
+      async () =>
+        new Trainer(recipe(3), { run: join(folder, 'source'), sources: { train: source(8) } }).run(),
+      { code: 'HD_RUN_NOT_EMPTY' },
+    );
   });
 
   test('pictures without any object train without NaN', async () => {
@@ -103,7 +142,10 @@ describe('Trainer', () => {
     const digests = [];
     for (const seed of [1, 1, 2]) {
       const values: number[] = [];
-      const run = new Trainer(recipe(2, { seed }), { run: join(folder, `seed-${digests.length}`), sources: { train: source(8) } }).run();
+      const run = new Trainer(recipe(2, { seed }), {
+        run: join(folder, `seed-${digests.length}`),
+        sources: { train: source(8) },
+      }).run();
       for await (const event of run) if (event.type === 'step') values.push(event.losses.total ?? 0);
       digests.push(values.join());
     }
@@ -114,7 +156,16 @@ describe('Trainer', () => {
 
 describe('sources', () => {
   const loaderOf = (given: IndexedSource, more: Record<string, unknown> = {}) =>
-    new (native().Loader)(openSource(given), { batch: 2, threads: 1, slots: 2, shuffle: false, augment: [{ resize: { sizes: [[side, side]] } }], canvas: { divisor: 32 }, onBadSample: 'stop', ...more });
+    new (native().Loader)(openSource(given), {
+      batch: 2,
+      threads: 1,
+      slots: 2,
+      shuffle: false,
+      augment: [{ resize: { sizes: [[side, side]] } }],
+      canvas: { divisor: 32 },
+      onBadSample: 'stop',
+      ...more,
+    });
 
   test('slots are seen without a copy, and views are detached when the slot goes back', async () => {
     const loader = loaderOf(source(4));
@@ -131,14 +182,19 @@ describe('sources', () => {
     loader.release();
     assert.equal(first.pixels.byteLength, 0);
     loader.close();
-    assert.throws(() => loader.stepsPerEpoch, (error) => error instanceof HdError && error.code === 'HD_USAGE');
+    assert.throws(
+      () => loader.stepsPerEpoch,
+      (error) => error instanceof HdError && error.code === 'HD_USAGE',
+    );
   });
 
   test('an ordinary buffer is moved and comes back; a shared one stays usable', async () => {
     const given = square(0);
     const shared = new Uint8Array(new SharedArrayBuffer(side * side * 3));
     shared.set(given.image);
-    const loader = loaderOf(source(2, { get: (index) => (index === 0 ? given : { ...square(1), image: shared }) }));
+    const loader = loaderOf(
+      source(2, { get: (index) => (index === 0 ? given : { ...square(1), image: shared }) }),
+    );
     loader.begin(0, 0);
     assert.ok(await loader.next());
     assert.equal(given.image.byteLength, 0, 'the moved buffer is empty for the caller');
@@ -150,7 +206,11 @@ describe('sources', () => {
     ['a wrong length', { width: side + 1 }, /bytes of RGB/],
     ['no image', { image: undefined as never }, /Uint8Array/],
     ['a pooled buffer', { image: new Uint8Array(new ArrayBuffer(side * side * 3 + 8), 8) }, /copy: true/],
-    ['a resizable buffer', { image: new Uint8Array(new ArrayBuffer(side * side * 3, { maxByteLength: side * side * 4 })) }, /resizable/],
+    [
+      'a resizable buffer',
+      { image: new Uint8Array(new ArrayBuffer(side * side * 3, { maxByteLength: side * side * 4 })) },
+      /resizable/,
+    ],
     ['NaN boxes', { boxes: [[0, 0, Number.NaN, 5]] }, /finite/],
     ['a label out of range', { labels: [7] }, /labels below 1/],
     ['too few labels', { labels: [] }, /four box numbers/],
@@ -159,13 +219,22 @@ describe('sources', () => {
     test(`${name} is refused with the sample and the cure`, async () => {
       const loader = loaderOf(source(2, { get: (index) => ({ ...square(index), ...change }) }));
       loader.begin(0, 0);
-      await assert.rejects(loader.next(), (error: Error) => error instanceof HdError && pattern.test(error.message));
+      await assert.rejects(
+        loader.next(),
+        (error: Error) => error instanceof HdError && pattern.test(error.message),
+      );
       loader.close();
     });
   }
 
   test('an error of get() reaches the caller', async () => {
-    const loader = loaderOf(source(2, { get: () => { throw new RangeError('no such picture'); } }));
+    const loader = loaderOf(
+      source(2, {
+        get: () => {
+          throw new RangeError('no such picture');
+        },
+      }),
+    );
     loader.begin(0, 0);
     await assert.rejects(loader.next(), /no such picture/);
     loader.close();

@@ -1,5 +1,5 @@
-#include "nn/backbones/backbone.h"
 #include "native/nn/support.h"
+#include "nn/backbones/backbone.h"
 
 using namespace hd::nn;
 using hd::Value;
@@ -16,14 +16,18 @@ std::unique_ptr<Graph> build(const std::string& name, Value model, Features* fea
   return graph;
 }
 
-Value options(const char* norm, int frozenStages) { return Value::Object{{"norm", norm}, {"frozenStages", frozenStages}}; }
+Value options(const char* norm, int frozenStages) {
+  return Value::Object{{"norm", norm}, {"frozenStages", frozenStages}};
+}
 
-const std::vector<std::string> stages = {"backbone.layer1", "backbone.layer2", "backbone.layer3", "backbone.layer4"};
+const std::vector<std::string> stages = {"backbone.layer1", "backbone.layer2", "backbone.layer3",
+                                         "backbone.layer4"};
 
 }  // namespace
 
 TEST_CASE("the registry knows the five depths and says so for others") {
-  CHECK(backboneRegistry().names() == std::vector<std::string>{"resnet101", "resnet152", "resnet18", "resnet34", "resnet50"});
+  CHECK(backboneRegistry().names() ==
+        std::vector<std::string>{"resnet101", "resnet152", "resnet18", "resnet34", "resnet50"});
   CHECK(codeOf([] { backboneRegistry().get("resnet19"); }) == "HD_UNKNOWN_PART");
 }
 
@@ -35,7 +39,8 @@ TEST_CASE("shapes, strides, taps and aliases") {
   CHECK(features.strides == std::vector<int64_t>{4, 8, 16, 32});
   CHECK(graph->has("backbone.layer3.5"));
   CHECK_FALSE(graph->has("backbone.layer3.6"));
-  const auto out = graph->run(at::randn({1, 3, 70, 45}), {"backbone.layer2", "backbone.layer2.3"}, Mode::plan);
+  const auto out =
+      graph->run(at::randn({1, 3, 70, 45}), {"backbone.layer2", "backbone.layer2.3"}, Mode::plan);
   CHECK(out[0].sizes() == at::IntArrayRef({1, 512, 9, 6}));
   CHECK(out[0].is_contiguous(at::MemoryFormat::ChannelsLast));
   CHECK(at::equal(out[0], out[1]));
@@ -68,7 +73,8 @@ TEST_CASE("frozen stages hold their parameters and statistics; the others move")
       CAPTURE(p.name);
       CHECK(p.trainable == (!p.buffer && stage > frozen));
       CHECK(p.working.grad().defined() == p.trainable);
-      if (p.name.find("tracked") != std::string::npos) CHECK(p.master.item<int64_t>() == (stage > frozen ? 1 : 0));
+      if (p.name.find("tracked") != std::string::npos)
+        CHECK(p.master.item<int64_t>() == (stage > frozen ? 1 : 0));
     }
   }
 }
@@ -88,7 +94,8 @@ TEST_CASE("the planned prefix gives what autograd gives") {
   a[1].sum().backward();
   b[1].sum().backward();
   const char* name = "backbone.layer2.0.conv1.weight";
-  CHECK(relativeError(graph->parameters().find(name)->working.grad(), free->parameters().find(name)->working.grad()) < 1e-4);
+  CHECK(relativeError(graph->parameters().find(name)->working.grad(),
+                      free->parameters().find(name)->working.grad()) < 1e-4);
 }
 
 TEST_CASE("mode frozen passes the gradient to the image") {

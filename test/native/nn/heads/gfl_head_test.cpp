@@ -56,15 +56,18 @@ TEST_CASE("the head equals the written-out towers in all modes") {
   support::scramble(head.graph.parameters());
   {
     const at::NoGradGuard guard;
-    for (int l = 0; l < 3; ++l) head.graph.parameters().find("bbox_head.scales." + std::to_string(l) + ".scale")->master.fill_(0.5 + l);
+    for (int l = 0; l < 3; ++l)
+      head.graph.parameters().find("bbox_head.scales." + std::to_string(l) + ".scale")->master.fill_(0.5 + l);
   }
   head.graph.parameters().touch();
   for (const Mode mode : {Mode::train, Mode::frozen, Mode::plan}) {
     const Tensors out = head.graph.run(at::zeros({1}), outputs, mode);
     for (size_t l = 0; l < 3; ++l) {
       const ConvGeometry g{.kernel = 3, .padding = 1};
-      const Tensor cls = convolution(head.tower("cls_convs", head.inputs[l]), head.get("gfl_cls.weight"), head.get("gfl_cls.bias"), g);
-      const Tensor reg = convolution(head.tower("reg_convs", head.inputs[l]), head.get("gfl_reg.weight"), head.get("gfl_reg.bias"), g);
+      const Tensor cls = convolution(head.tower("cls_convs", head.inputs[l]), head.get("gfl_cls.weight"),
+                                     head.get("gfl_cls.bias"), g);
+      const Tensor reg = convolution(head.tower("reg_convs", head.inputs[l]), head.get("gfl_reg.weight"),
+                                     head.get("gfl_reg.bias"), g);
       CHECK(relativeError(out[l], cls) < 1e-5);
       CHECK(relativeError(out[3 + l], reg * (0.5 + static_cast<double>(l))) < 1e-5);
     }

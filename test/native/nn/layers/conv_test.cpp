@@ -1,7 +1,7 @@
 #include "nn/layers/conv.h"
 
-#include "nn/layers/fold.h"
 #include "native/nn/support.h"
+#include "nn/layers/fold.h"
 
 using namespace hd::nn;
 using support::channelsLast;
@@ -24,15 +24,21 @@ ConvOptions unit(Norm norm, bool relu, ConvGeometry geometry = {.kernel = 3, .pa
 }
 
 constexpr Norm every[] = {Norm::none, Norm::batchTrain, Norm::batchEval, Norm::batchFrozen, Norm::group};
-bool isBatch(Norm norm) { return norm != Norm::none && norm != Norm::group; }
+bool isBatch(Norm norm) {
+  return norm != Norm::none && norm != Norm::group;
+}
 
 /// The unfused chain of ATen calls.
-Tensor eager(ParameterStore& store, const ConvOptions& options, const Tensor& x, bool training, const Tensor& residual = {}) {
-  const auto get = [&](const char* name) { return store.find(name) != nullptr ? store.find(name)->working : Tensor(); };
+Tensor eager(ParameterStore& store, const ConvOptions& options, const Tensor& x, bool training,
+             const Tensor& residual = {}) {
+  const auto get = [&](const char* name) {
+    return store.find(name) != nullptr ? store.find(name)->working : Tensor();
+  };
   Tensor y = convolution(x, get("conv.weight"), get("conv.bias"), options.geometry);
   if (options.normKind == Norm::group) y = at::group_norm(y, 32, get("bn.weight"), get("bn.bias"), 1e-5);
   if (isBatch(options.normKind)) {
-    y = at::batch_norm(y, get("bn.weight"), get("bn.bias"), get("bn.running_mean").to(y.scalar_type()).clone(),
+    y = at::batch_norm(y, get("bn.weight"), get("bn.bias"),
+                       get("bn.running_mean").to(y.scalar_type()).clone(),
                        get("bn.running_var").to(y.scalar_type()).clone(), training, 0.1, 1e-5, false);
   }
   if (residual.defined()) y = y + residual;
@@ -45,7 +51,8 @@ TEST_CASE("every kind of unit equals its eager chain in all modes") {
   at::manual_seed(1);
   for (const Norm norm : every) {
     for (const bool relu : {false, true}) {
-      for (const ConvGeometry geometry : {ConvGeometry{}, {.kernel = 3, .padding = 1}, {.kernel = 3, .stride = 2, .padding = 1}}) {
+      for (const ConvGeometry geometry :
+           {ConvGeometry{}, {.kernel = 3, .padding = 1}, {.kernel = 3, .stride = 2, .padding = 1}}) {
         CAPTURE(static_cast<int>(norm));
         ParameterStore store(4);
         const ConvOptions options = unit(norm, relu, geometry);
@@ -53,7 +60,8 @@ TEST_CASE("every kind of unit equals its eager chain in all modes") {
         support::scramble(store);
         const Tensor x = channelsLast(at::randn({2, 12, 11, 14}));
         const Tensor expected = eager(store, options, x, false);
-        for (const Mode mode : {Mode::plan, Mode::frozen}) CHECK(relativeError(conv.forward(x, mode), expected) < 1e-5);
+        for (const Mode mode : {Mode::plan, Mode::frozen})
+          CHECK(relativeError(conv.forward(x, mode), expected) < 1e-5);
         CHECK(conv.forward(x, Mode::plan).is_contiguous(at::MemoryFormat::ChannelsLast));
         CHECK(conv.outputShape(x.sizes().vec()) == expected.sizes().vec());
         const Tensor trained = eager(store, options, x, norm == Norm::batchTrain);
@@ -70,12 +78,14 @@ TEST_CASE("a residual is added before the ReLU in all modes") {
     const ConvOptions options = unit(norm, true);
     ConvUnit conv(store, options);
     support::scramble(store);
-    const Tensor x = channelsLast(at::randn({2, 12, 9, 9})), residual = channelsLast(at::randn({2, 32, 9, 9}));
+    const Tensor x = channelsLast(at::randn({2, 12, 9, 9})),
+                 residual = channelsLast(at::randn({2, 32, 9, 9}));
     const Tensor kept = residual.clone();
     for (const Mode mode : {Mode::plan, Mode::frozen}) {
       CHECK(relativeError(conv.forward(x, mode, residual), eager(store, options, x, false, residual)) < 1e-5);
     }
-    CHECK(relativeError(conv.forward(x, Mode::train, residual), eager(store, options, x, norm == Norm::batchTrain, residual)) < 1e-5);
+    CHECK(relativeError(conv.forward(x, Mode::train, residual),
+                        eager(store, options, x, norm == Norm::batchTrain, residual)) < 1e-5);
     CHECK(at::equal(residual, kept));
   }
 }
@@ -122,7 +132,8 @@ TEST_CASE("batch statistics move the buffers as at::batch_norm does, and only wi
     const Tensor x = channelsLast(at::randn({4, 12, 6, 6}));
     const auto version = store.version();
     const Tensor y = conv.forward(x, Mode::train);
-    at::batch_norm(convolution(x, store.find("conv.weight")->working, {}, options.geometry), {}, {}, mean, variance, true, 0.1, 1e-5, false);
+    at::batch_norm(convolution(x, store.find("conv.weight")->working, {}, options.geometry), {}, {}, mean,
+                   variance, true, 0.1, 1e-5, false);
     CHECK(relativeError(store.find("bn.running_mean")->master, mean) < 1e-6);
     CHECK(relativeError(store.find("bn.running_var")->master, variance) < 1e-6);
     CHECK(store.find("bn.num_batches_tracked")->master.item<int64_t>() == step);
@@ -218,7 +229,8 @@ TEST_CASE("levels share the weights, and their gradients add up") {
   for (const Mode mode : {Mode::train, Mode::frozen, Mode::plan}) {
     const Tensors out = conv.forward(levels, mode);
     REQUIRE(out.size() == 5);
-    for (size_t l = 0; l < 5; ++l) CHECK(relativeError(out[l], eager(store, options, levels[l], false)) < 1e-5);
+    for (size_t l = 0; l < 5; ++l)
+      CHECK(relativeError(out[l], eager(store, options, levels[l], false)) < 1e-5);
   }
   Tensor total = at::zeros({}), expected = at::zeros({});
   for (const Tensor& y : conv.forward(levels, Mode::train)) total = total + y.square().sum();
@@ -239,7 +251,8 @@ TEST_CASE("bf16 works in every kind of unit, forward and backward") {
     ConvUnit conv(store, options);
     support::scramble(store);
     const Tensor x = channelsLast(at::randn({2, 12, 8, 8}));
-    const Tensor expected = eager(store, options, x, norm == Norm::batchTrain), fixed = eager(store, options, x, false);
+    const Tensor expected = eager(store, options, x, norm == Norm::batchTrain),
+                 fixed = eager(store, options, x, false);
     store.setWorking(at::kBFloat16);
     const Tensor low = x.to(at::kBFloat16);
     const Tensor y = conv.forward(low, Mode::train);

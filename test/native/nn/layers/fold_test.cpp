@@ -14,7 +14,8 @@ struct Case {
 
 Case randomCase(int64_t out, int64_t in, int64_t kernel, at::ScalarType type) {
   Case c;
-  c.weight = support::channelsLast(at::randn({out, in, kernel, kernel}, at::kDouble)).to(type).requires_grad_();
+  c.weight =
+      support::channelsLast(at::randn({out, in, kernel, kernel}, at::kDouble)).to(type).requires_grad_();
   c.gamma = at::randn({out}, at::kDouble).to(type).requires_grad_();
   c.beta = at::randn({out}, at::kDouble).to(type).requires_grad_();
   c.mean = at::randn({out});
@@ -24,16 +25,20 @@ Case randomCase(int64_t out, int64_t in, int64_t kernel, at::ScalarType type) {
 
 /// The textbook expression in double.
 std::pair<Tensor, Tensor> composite(const Case& c) {
-  const Tensor scale = c.gamma.to(at::kDouble) / (c.variance.to(at::kDouble) + hd::nn::batchNormEpsilon).sqrt();
-  return {c.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1}), c.beta.to(at::kDouble) - c.mean.to(at::kDouble) * scale};
+  const Tensor scale =
+      c.gamma.to(at::kDouble) / (c.variance.to(at::kDouble) + hd::nn::batchNormEpsilon).sqrt();
+  return {c.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1}),
+          c.beta.to(at::kDouble) - c.mean.to(at::kDouble) * scale};
 }
 
 }  // namespace
 
 TEST_CASE("folding equals the composite expression, forward and backward, in every type") {
   at::manual_seed(1);
-  for (const auto& [type, tolerance] : {std::pair{at::kDouble, 1e-12}, {at::kFloat, 1e-5}, {at::kBFloat16, 1e-2}}) {
-    for (const auto& [out, in, kernel] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {5, 3, 3}, {40, 17, 1}, {64, 32, 3}}) {
+  for (const auto& [type, tolerance] :
+       {std::pair{at::kDouble, 1e-12}, {at::kFloat, 1e-5}, {at::kBFloat16, 1e-2}}) {
+    for (const auto& [out, in, kernel] :
+         {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {5, 3, 3}, {40, 17, 1}, {64, 32, 3}}) {
       CAPTURE(out);
       const Case c = randomCase(out, in, kernel, type);
       const auto [weight, bias] = foldBatchNorm(c.weight, c.gamma, c.beta, c.mean, c.variance);
@@ -68,7 +73,8 @@ TEST_CASE("gradients of only one result, of another memory order, and none for c
   const Tensor scale = d.gamma / (d.variance + hd::nn::batchNormEpsilon).sqrt();
   CHECK(relativeError(d.weight.grad(), rowMajor * scale.view({-1, 1, 1, 1})) < 1e-6);
 
-  const auto constants = foldBatchNorm(c.weight.detach(), c.gamma.detach(), c.beta.detach(), c.mean, c.variance);
+  const auto constants =
+      foldBatchNorm(c.weight.detach(), c.gamma.detach(), c.beta.detach(), c.mean, c.variance);
   CHECK_FALSE(constants.first.requires_grad());
 }
 
@@ -89,7 +95,9 @@ TEST_CASE("results do not depend on the number of threads") {
 
 TEST_CASE("mixed types and gaps in memory are refused") {
   const Case c = randomCase(4, 2, 1, at::kFloat);
-  CHECK(support::codeOf([&] { foldBatchNorm(c.weight, c.gamma.to(at::kDouble), c.beta, c.mean, c.variance); }) == "HD_INTERNAL");
+  CHECK(support::codeOf([&] {
+          foldBatchNorm(c.weight, c.gamma.to(at::kDouble), c.beta, c.mean, c.variance);
+        }) == "HD_INTERNAL");
   const Tensor gaps = at::zeros({4, 4, 1, 1}).slice(1, 0, 2);
   CHECK(support::codeOf([&] { foldBatchNorm(gaps, c.gamma, c.beta, c.mean, c.variance); }) == "HD_INTERNAL");
 }

@@ -18,7 +18,9 @@ Tensor reference(const Tensor& image, const NormaliseOptions& options) {
   return ((x - mean) / deviation).permute({0, 3, 1, 2});
 }
 
-Tensor pixels(int64_t n, int64_t h, int64_t w) { return at::randint(0, 256, {n, h, w, 3}, at::kByte); }
+Tensor pixels(int64_t n, int64_t h, int64_t w) {
+  return at::randint(0, 256, {n, h, w, 3}, at::kByte);
+}
 
 }  // namespace
 
@@ -80,7 +82,9 @@ TEST_CASE("what is no image is refused") {
   Normalise layer(store, defaults);
   CHECK(codeOf([&] { layer.forward({at::zeros({1, 8, 8, 3})}, Mode::plan); }) == "HD_INTERNAL");
   CHECK(codeOf([&] { layer.forward({at::zeros({1, 3, 8, 8}, at::kByte)}, Mode::plan); }) == "HD_INTERNAL");
-  CHECK(codeOf([&] { layer.forward({pixels(2, 4, 4), at::zeros({1, 2}, at::kLong)}, Mode::plan); }) == "HD_INTERNAL");
+  CHECK(codeOf([&] {
+          layer.forward({pixels(2, 4, 4), at::zeros({1, 2}, at::kLong)}, Mode::plan);
+        }) == "HD_INTERNAL");
   NormaliseOptions zero;
   zero.deviation[1] = 0;
   CHECK(codeOf([&] { Normalise(store, zero); }) == "HD_INTERNAL");

@@ -13,7 +13,8 @@ using support::relativeError;
 
 namespace {
 
-Tensor reference(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& g, bool relu, const Tensor& residual) {
+Tensor reference(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& g, bool relu,
+                 const Tensor& residual) {
   Tensor y = convolution(x, weight, bias, g);
   if (residual.defined()) y = y + residual;
   return relu ? y.relu() : y;
@@ -83,7 +84,8 @@ TEST_CASE("row-major inputs, bf16 and one-cell maps work") {
   PackedConvolution packed(4);
   packed.reset(weight, bias);
   const Tensor rowMajor = at::randn({2, 32, 9, 9});
-  CHECK(relativeError(packed.run(rowMajor, g, true, {}), convolution(rowMajor, weight, bias, g).relu()) < 1e-5);
+  CHECK(relativeError(packed.run(rowMajor, g, true, {}), convolution(rowMajor, weight, bias, g).relu()) <
+        1e-5);
   const Tensor cell = channelsLast(at::randn({2, 32, 1, 1}));
   CHECK(relativeError(packed.run(cell, g, false, {}), convolution(cell, weight, bias, g)) < 1e-5);
 

@@ -1,7 +1,7 @@
 #include "nn/necks/fpn.h"
 
-#include "nn/layers/packed.h"
 #include "native/nn/support.h"
+#include "nn/layers/packed.h"
 
 using namespace hd::nn;
 using support::codeOf;
@@ -32,8 +32,8 @@ struct Pyramid {
     support::scramble(graph.parameters());
   }
   Tensor conv(const std::string& name, const Tensor& x, ConvGeometry geometry) {
-    return convolution(x, graph.parameters().find(name + ".weight")->working, graph.parameters().find(name + ".bias")->working,
-                       geometry);
+    return convolution(x, graph.parameters().find(name + ".weight")->working,
+                       graph.parameters().find(name + ".bias")->working, geometry);
   }
   Graph graph{5};
   Tensors inputs;
@@ -51,7 +51,8 @@ FpnOptions small(ExtraLevels extra, bool relu) {
 }  // namespace
 
 TEST_CASE("every form equals the written-out pyramid, in training and as a plan") {
-  for (const ExtraLevels extra : {ExtraLevels::maxPool, ExtraLevels::onInput, ExtraLevels::onLateral, ExtraLevels::onOutput}) {
+  for (const ExtraLevels extra :
+       {ExtraLevels::maxPool, ExtraLevels::onInput, ExtraLevels::onLateral, ExtraLevels::onOutput}) {
     for (const bool relu : {false, true}) {
       Pyramid p(small(extra, relu));
       Tensors inner(3), expected;
@@ -60,7 +61,8 @@ TEST_CASE("every form equals the written-out pyramid, in training and as a plan"
         if (i < 2) inner[i] = inner[i] + at::upsample_nearest2d(inner[i + 1], inner[i].sizes().slice(2));
       }
       for (int i = 0; i < 3; ++i) {
-        expected.push_back(p.conv("neck.fpn_convs." + std::to_string(i) + ".conv", inner[i], {.kernel = 3, .padding = 1}));
+        expected.push_back(
+            p.conv("neck.fpn_convs." + std::to_string(i) + ".conv", inner[i], {.kernel = 3, .padding = 1}));
       }
       for (int i = 3; i < 5; ++i) {
         if (extra == ExtraLevels::maxPool) {
@@ -71,7 +73,8 @@ TEST_CASE("every form equals the written-out pyramid, in training and as a plan"
         if (i == 3 && extra == ExtraLevels::onInput) source = p.inputs[3];
         if (i == 3 && extra == ExtraLevels::onLateral) source = inner[2];
         if (i == 4 && relu) source = source.relu();
-        expected.push_back(p.conv("neck.fpn_convs." + std::to_string(i) + ".conv", source, {.kernel = 3, .stride = 2, .padding = 1}));
+        expected.push_back(p.conv("neck.fpn_convs." + std::to_string(i) + ".conv", source,
+                                  {.kernel = 3, .stride = 2, .padding = 1}));
       }
       for (const Mode mode : {Mode::train, Mode::frozen, Mode::plan}) {
         const Tensors out = p.graph.run(at::zeros({1}), p.out.taps, mode);
