@@ -1,13 +1,13 @@
 /**
- * `npm test`: everything that runs within CI. `node scripts/test.mjs unit native golden faults types sanitize` picks parts;
- * `long` (soak, big fuzz) is never part of the default. Ends with a line `N passed, N failed`.
+ * `npm test`: everything that runs within CI. `node scripts/test.mjs unit native golden faults types` picks parts;
+ * `sanitize` (ASan and UBSan) and `long` are never part of the default. Ends with a line `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import process from 'node:process';
 
 const chosen = process.argv.slice(2);
-const parts = chosen.length > 0 ? chosen : ['types', 'native', 'golden', 'unit', 'faults', 'sanitize'];
+const parts = chosen.length > 0 ? chosen : ['types', 'native', 'golden', 'unit', 'faults'];
 const { root } = await import('./setup/native.mjs');
 const setup = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs'), '--tests'], { stdio: 'inherit' });
 if (setup.status !== 0) process.exit(1);

@@ -20,8 +20,7 @@ export async function openSplit(recipe: Recipe, split: Split): Promise<NativeDat
   }
   const shared = { format: data.format, keepEmpty: data.keepEmpty, minSide: data.minSide };
   if (data.format === 'synthetic') {
-    const side = Array.isArray(data.size) ? data.size : [data.size, data.size];
-    return native().openDataset({ ...shared, ...part, split, seed: data.seed, size: side[0] });
+    return native().openDataset({ ...shared, ...part, split, seed: data.seed, size: longShort(recipe) });
   }
   // Validation speaks of the same classes in the same order as training.
   const classes =

@@ -129,7 +129,8 @@ Napi::Value weightsInfo(Info info) {
 Napi::Value importWeights(Info info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     std::map<std::string, std::string> metadata;
-    for (const auto& [key, value] : toValue(info[2]).asObject()) metadata[key] = value.asString();
+    const hd::Value given = toValue(info[2]);
+    for (const auto& [key, value] : given.asObject()) metadata[key] = value.asString();
     return runAsync(info.Env(), nullptr,
                     [from = text(info[0], "a path"), to = text(info[1], "a path"), metadata]() -> Conversion {
                       io::TensorFile file = io::readWeights(from);

@@ -206,7 +206,8 @@ Napi::Value SessionObject::restore(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::exportWeights(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     std::map<std::string, std::string> metadata;
-    for (const auto& [key, value] : toValue(info[1]).asObject()) metadata[key] = value.asString();
+    const hd::Value given = toValue(info[1]);
+    for (const auto& [key, value] : given.asObject()) metadata[key] = value.asString();
     return runAsync(
         info.Env(), executor_,
         [session = session(), path = info[0].As<Napi::String>().Utf8Value(), metadata]() -> Conversion {

@@ -1,6 +1,9 @@
+// jpeglib.h needs what cstdio declares before it.
+// clang-format off
+#include <cstdio>
 #include <jpeglib.h>
+// clang-format on
 #include <png.h>
-#include <stdio.h>
 
 #include "core/error.h"
 #include "data/decode.h"

@@ -76,8 +76,11 @@ describe('Trainer', () => {
       worst = Math.max(worst, performance.now() - last);
       last = performance.now();
     }, 5);
-    await trainer.run();
-    clearInterval(timer);
+    try {
+      await trainer.run();
+    } finally {
+      clearInterval(timer);
+    }
     assert.ok(worst < 250, `a 5 ms timer came ${worst.toFixed(0)} ms late`);
   });
 
