@@ -10,6 +10,7 @@ import {
 import { type Recipe, type RecipeInput, resolveRecipe } from './recipe/index.ts';
 import { type EvaluationResult, evaluatePass } from './trainer/evaluate.ts';
 import { openLoader, sessionOptions } from './trainer/setup.ts';
+import { requireWeights } from './trainer/start.ts';
 
 export interface DetectorOptions {
   /** The recipe of the model; needed only for weights that do not describe themselves (foreign ones). */
@@ -37,6 +38,7 @@ export class Detector {
 
   /** @throws HdError HD_WEIGHTS_… when the file does not fit the model. */
   static async load(weights: string, options: DetectorOptions = {}): Promise<Detector> {
+    requireWeights(weights);
     const { recipe, classes } = options.recipe
       ? { recipe: options.recipe, classes: options.classes ?? namesOf(options.recipe) }
       : await describe(weights);

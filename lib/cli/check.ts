@@ -4,7 +4,7 @@ import { native } from '../native.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { classCount, openData, openLoader, sessionOptions } from '../trainer/setup.ts';
-import { timelineOf } from '../trainer/start.ts';
+import { requireWeights, timelineOf } from '../trainer/start.ts';
 import { print, type RecipeOptions, readRecipe, type Verb, withRecipe } from './verb.ts';
 
 interface CheckOptions extends RecipeOptions {
@@ -29,6 +29,7 @@ export const check: Verb<CheckOptions> = {
       }),
   handler: async (options) => {
     const { recipe, warnings } = readRecipe(options);
+    if (recipe.model.weights) requireWeights(recipe.model.weights);
     const { trainSet, valSet } = await openData(recipe);
     const session = await native().createSession(sessionOptions(recipe, classCount(recipe, trainSet), true));
     const weights = recipe.model.weights

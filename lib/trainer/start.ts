@@ -24,6 +24,16 @@ export function nextRunFolder(name: string): string {
   }
 }
 
+/** @throws HdError HD_WEIGHTS_MISSING */
+export function requireWeights(path: string): void {
+  if (existsSync(path)) return;
+  throw new HdError(
+    'HD_WEIGHTS_MISSING',
+    `expected a weight file but ${path} does not exist: correct the path (those of --set are relative to the current directory)`,
+    path,
+  );
+}
+
 /** Loads `model.weights` when the recipe names some. */
 export async function initialWeights({
   recipe,
@@ -31,6 +41,7 @@ export async function initialWeights({
 }: TrainContext): Promise<(MatchReport & { path: string }) | undefined> {
   const { weights, init } = recipe.model;
   if (!weights) return undefined;
+  requireWeights(weights);
   return { ...(await session.loadWeights(weights, init)), path: weights };
 }
 

@@ -88,6 +88,7 @@ inline Bytes png(const Bytes& rows, int width, int height, const PngForm& form) 
   Bytes out;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
+  png_set_check_for_invalid_index(png, -1);  // damaged palettes are written on purpose
   png_set_write_fn(
       png, &out,
       [](png_structp writer, png_bytep bytes, size_t count) {

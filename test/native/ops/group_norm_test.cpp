@@ -111,12 +111,12 @@ TEST_CASE("bfloat16 maps with float32 parameters") {
                bias = leaf(uniform(random, {16}, -1, 1, at::kFloat));
   const Tensor narrow = leaf(x), wide = leaf(x.to(at::kFloat));
   const Tensor a = groupNormRelu(narrow, 4, weight, bias), b = groupNormRelu(wide, 4, weight, bias);
-  CHECK(a.scalar_type() == at::kBFloat16);
+  CHECK((a.scalar_type() == at::kBFloat16));
   CHECK(sameBits(a.detach(), b.detach().to(at::kBFloat16)));
   const auto mine = gradients(a.sum(), {narrow, weight, bias}),
              expected = gradients(b.sum(), {wide, weight, bias});
   CHECK(sameBits(mine[0], expected[0].to(at::kBFloat16)));
-  CHECK(mine[1].scalar_type() == at::kFloat);
+  CHECK((mine[1].scalar_type() == at::kFloat));
   CHECK(near(mine[1], expected[1], 1e-6, 1e-5));
   CHECK(near(mine[2], expected[2], 1e-6, 1e-5));
   const Tensor halfWeight = leaf(weight.to(at::kBFloat16));

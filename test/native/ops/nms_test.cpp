@@ -123,6 +123,34 @@ TEST_CASE("hostile numbers neither crash nor suppress their neighbours") {
   CHECK(batched({}, 0.5).empty());
 }
 
+TEST_CASE("twenty thousand candidates of eighty classes: the same survivors as one class at a time") {
+  hd::Random random(11, "many", 0, 0);
+  Scene scene;
+  for (int i = 0; i < 20000; ++i) {
+    const float x = random.uniform(0, 600), y = random.uniform(0, 400);
+    scene.boxes.insert(scene.boxes.end(), {x, y, x + random.uniform(10, 80), y + random.uniform(10, 80)});
+    scene.scores.push_back(random.uniform());
+    scene.labels.push_back(static_cast<int32_t>(random.below(80)));
+  }
+  auto together = batched(scene, 0.4);
+  std::vector<int64_t> apart;
+  for (int32_t label = 0; label < 80; ++label) {
+    Scene one;
+    std::vector<int64_t> places;
+    for (int64_t i = 0; i < scene.size(); ++i) {
+      if (scene.labels[i] != label) continue;
+      one.boxes.insert(one.boxes.end(), &scene.boxes[4 * i], &scene.boxes[4 * i] + 4);
+      one.scores.push_back(scene.scores[i]);
+      places.push_back(i);
+    }
+    for (const int64_t kept : plain(one, 0.4)) apart.push_back(places[kept]);
+  }
+  CHECK(together.size() < 20000);
+  std::sort(together.begin(), together.end());
+  std::sort(apart.begin(), apart.end());
+  CHECK(together == apart);
+}
+
 TEST_CASE("any order of the input keeps the same boxes when scores differ") {
   Scene scene = randomScene(3, 200, 4);
   for (int64_t i = 0; i < scene.size(); ++i) scene.scores[i] = 1.0f / static_cast<float>(i * 37 % 211 + 1);

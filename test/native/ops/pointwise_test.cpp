@@ -111,12 +111,12 @@ TEST_CASE("bfloat16 maps with float32 parameters") {
   const Tensor x = leaf(map(random, {2, 6, 9, 9}, at::kBFloat16)),
                scale = leaf(uniform(random, {6}, 0.5, 1, at::kFloat));
   const Tensor y = scaleBiasRelu(x, scale, at::zeros({6}));
-  CHECK(y.scalar_type() == at::kBFloat16);
+  CHECK((y.scalar_type() == at::kBFloat16));
   const Tensor wide = leaf(x.detach().to(at::kFloat));
   CHECK(sameBits(y.detach(), scaleBiasRelu(wide, scale, at::zeros({6})).detach().to(at::kBFloat16)));
   const auto slopes = gradients(y.sum(), {x, scale});
-  CHECK(slopes[0].scalar_type() == at::kBFloat16);
-  CHECK(slopes[1].scalar_type() == at::kFloat);
+  CHECK((slopes[0].scalar_type() == at::kBFloat16));
+  CHECK((slopes[1].scalar_type() == at::kFloat));
 }
 
 TEST_CASE("the number of threads changes no bit") {

@@ -76,10 +76,10 @@ TEST_CASE("bfloat16 logits equal the same values in float32") {
   const Tensor narrow = leaf(p.input.to(at::kBFloat16)), wide = leaf(narrow.detach().to(at::kFloat));
   const Tensor a = qualityFocalLoss(narrow, p.labels, p.quality, p.weight);
   const Tensor b = qualityFocalLoss(wide, p.labels, p.quality, p.weight);
-  CHECK(a.scalar_type() == at::kFloat);
+  CHECK((a.scalar_type() == at::kFloat));
   CHECK(sameBits(a, b));
   const Tensor slope = gradient(a, narrow);
-  CHECK(slope.scalar_type() == at::kBFloat16);
+  CHECK((slope.scalar_type() == at::kBFloat16));
   CHECK(sameBits(slope, gradient(b, wide).to(at::kBFloat16)));
 }
 
