@@ -92,7 +92,7 @@ GOLDEN("ld/losses", file, check) {
       });
     } else if (op == "DistributionFocalLoss") {
       const Tensor target = tensorOf(entry.at("target"));
-      checkSum(entry, tolerance, check, what, "per_row_unweighted", 1, 1,
+      checkSum(entry, tolerance, check, what, "per_row_unweighted", lossWeight, 1,
                [&](const Tensor& pred, const Tensor& weight) {
                  return hd::ops::distributionFocalLoss(pred, target, weight);
                });

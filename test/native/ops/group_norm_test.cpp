@@ -120,8 +120,8 @@ TEST_CASE("bfloat16 maps with float32 parameters") {
   CHECK(near(mine[1], expected[1], 1e-6, 1e-5));
   CHECK(near(mine[2], expected[2], 1e-6, 1e-5));
   const Tensor halfWeight = leaf(weight.to(at::kBFloat16));
-  CHECK(gradient(groupNormRelu(narrow, 4, halfWeight, bias).sum(), halfWeight).scalar_type() ==
-        at::kBFloat16);
+  CHECK((gradient(groupNormRelu(narrow, 4, halfWeight, bias).sum(), halfWeight).scalar_type() ==
+         at::kBFloat16));
 }
 
 TEST_CASE("a NaN spoils its group and no other") {

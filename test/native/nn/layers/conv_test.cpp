@@ -229,8 +229,9 @@ TEST_CASE("levels share the weights, and their gradients add up") {
   for (const Mode mode : {Mode::train, Mode::frozen, Mode::plan}) {
     const Tensors out = conv.forward(levels, mode);
     REQUIRE(out.size() == 5);
+    // A group of one pixel and few channels has next to no variance, so its norm magnifies rounding.
     for (size_t l = 0; l < 5; ++l)
-      CHECK(relativeError(out[l], eager(store, options, levels[l], false)) < 1e-5);
+      CHECK(relativeError(out[l], eager(store, options, levels[l], false)) < (l < 4 ? 1e-5 : 2e-4));
   }
   Tensor total = at::zeros({}), expected = at::zeros({});
   for (const Tensor& y : conv.forward(levels, Mode::train)) total = total + y.square().sum();
