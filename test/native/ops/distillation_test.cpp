@@ -29,7 +29,9 @@ TEST_CASE("equals the composite expression and its gradient") {
         const Tensor ours = leaf(student), theirs = leaf(student);
         const Tensor a = klDistillation(ours, teacher, weight, temperature);
         const Tensor b = composite(theirs, teacher, weight, temperature);
-        CHECK(near(a, b, rtol, atol));
+        // One bin costs nothing; what is left is rounding times T².
+        const double slack = bins == 1 ? temperature * temperature : 1;
+        CHECK(near(a, b, rtol, atol * slack));
         CHECK(near(gradient(a * 0.25, ours), gradient(b * 0.25, theirs), rtol, atol));
       }
     }
