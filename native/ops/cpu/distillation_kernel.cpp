@@ -19,12 +19,13 @@ HD_KERNEL double klSum(const KlInput<S>& in, int64_t begin, int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
     if (in.weight[row] == 0) continue;
     const S *student = in.student + row * in.bins, *teacher = in.teacher + row * in.bins;
-    const T studentLogSum = softmaxRow(student, in.bins, scale, q.data());
-    const T teacherLogSum = softmaxRow(teacher, in.bins, scale, p.data());
-    const T shift = studentLogSum - teacherLogSum;
-    // ln p − ln q, from logits: exact where a probability underflows.
-    for (int64_t k = 0; k < in.bins; ++k)
-      terms[k] = p[k] * ((load(teacher[k]) - load(student[k])) * scale + shift);
+    const LogSum<T> studentSum = softmaxRow(student, in.bins, scale, q.data());
+    const LogSum<T> teacherSum = softmaxRow(teacher, in.bins, scale, p.data());
+    // ln p − ln q, from logits: exact where a probability underflows, and 0 for a single bin.
+    for (int64_t k = 0; k < in.bins; ++k) {
+      terms[k] = p[k] * (studentSum.minusLogOf(load(student[k]) * scale) -
+                         teacherSum.minusLogOf(load(teacher[k]) * scale));
+    }
     sum += static_cast<double>(in.weight[row]) * sumInOrder(terms.data(), in.bins);
   }
   return factor * sum;

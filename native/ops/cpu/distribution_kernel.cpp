@@ -31,7 +31,8 @@ HD_INLINE void clampedDistances(const T* centre, const T* box, int64_t bins, T* 
 /// One row of the GFL loss: softmax of four sides, their expectation and the decoded box.
 template <class T>
 struct DecodedRow {
-  T distance[4], box[4], logSum[4];
+  T distance[4], box[4];
+  LogSum<T> logSum[4];
 };
 
 template <class S, class T = Arithmetic<S>>
@@ -82,7 +83,7 @@ HD_KERNEL double distributionFocalSum(const DistributionInput<S>& in, int64_t be
     const T weight = in.weight[i / in.sides];
     if (weight == 0) continue;
     const S* logits = in.logits + i * in.bins;
-    const T logSum = softmaxRow(logits, in.bins, T(1), probabilities.data());
+    const LogSum<T> logSum = softmaxRow(logits, in.bins, T(1), probabilities.data());
     sum += static_cast<double>(weight * pairCrossEntropy(logits, logSum, binsAround(in.targets[i], in.bins)));
   }
   return sum;

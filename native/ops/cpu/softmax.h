@@ -9,9 +9,17 @@
 
 namespace hd::ops::kernel {
 
-/// Writes softmax(logits · scale) and returns ln Σ exp(logits · scale).
+/// ln Σ exp(x) in two parts: the largest x, and the logarithm of Σ exp(x − maximum), in [0, ln count]. Kept
+/// apart, because −ln p = (maximum − x) + logOfSum then rounds relative to itself and not to the size of x.
+template <class T>
+struct LogSum {
+  T maximum, logOfSum;
+  HD_INLINE T minusLogOf(T x) const { return (maximum - x) + logOfSum; }
+};
+
+/// Writes softmax(logits · scale); the result is that of the scaled logits.
 template <class S, class T = Arithmetic<S>>
-HD_INLINE T softmaxRow(const S* logits, int64_t count, T scale, T* probabilities) {
+HD_INLINE LogSum<T> softmaxRow(const S* logits, int64_t count, T scale, T* probabilities) {
   T maximum = load(logits[0]) * scale;
   for (int64_t k = 1; k < count; ++k) {
     const T value = load(logits[k]) * scale;
@@ -22,7 +30,7 @@ HD_INLINE T softmaxRow(const S* logits, int64_t count, T scale, T* probabilities
   for (int64_t k = 0; k < count; ++k) sum += probabilities[k];
   const T inverse = 1 / sum;
   for (int64_t k = 0; k < count; ++k) probabilities[k] *= inverse;
-  return maximum + std::log(sum);
+  return {maximum, std::log(sum)};
 }
 
 /// Σ k · p_k.
@@ -48,11 +56,11 @@ HD_INLINE BinPair<T> binsAround(T target, int64_t bins) {
   return {left, static_cast<T>(left + 1) - target, target - static_cast<T>(left)};
 }
 
-/// Cross entropy of both bins; `logSum` is softmaxRow's result for scale 1.
+/// Cross entropy of both bins; `sum` is softmaxRow's result for scale 1.
 template <class S, class T = Arithmetic<S>>
-HD_INLINE T pairCrossEntropy(const S* logits, T logSum, const BinPair<T>& pair) {
-  return (logSum - load(logits[pair.left])) * pair.leftShare +
-         (logSum - load(logits[pair.left + 1])) * pair.rightShare;
+HD_INLINE T pairCrossEntropy(const S* logits, const LogSum<T>& sum, const BinPair<T>& pair) {
+  return sum.minusLogOf(load(logits[pair.left])) * pair.leftShare +
+         sum.minusLogOf(load(logits[pair.left + 1])) * pair.rightShare;
 }
 
 }  // namespace hd::ops::kernel
