@@ -1,8 +1,19 @@
 #include "addon/convert.h"
 #include "addon/objects.h"
+#include "data/external.h"
 
 namespace hd::addon {
 namespace {
+
+eval::Instance instanceOf(const data::Annotation& annotation) {
+  eval::Instance instance;
+  instance.box = {annotation.x1, annotation.y1, double{annotation.x2} - annotation.x1,
+                  double{annotation.y2} - annotation.y1};
+  instance.area = annotation.area;
+  instance.crowd = annotation.crowd;
+  instance.ignore = annotation.crowd || annotation.difficult;
+  return instance;
+}
 
 /// The truth of a data set as the evaluator wants it.
 eval::CocoSet truthOf(const data::Dataset& dataset) {
@@ -12,15 +23,10 @@ eval::CocoSet truthOf(const data::Dataset& dataset) {
   for (int64_t image = 0; image < dataset.size(); ++image) {
     truth.images.push_back(dataset.imageId(image));
     for (const data::Annotation& annotation : dataset.annotations(image)) {
-      eval::Instance instance;
+      eval::Instance instance = instanceOf(annotation);
       instance.id = static_cast<int64_t>(truth.instances.size()) + 1;
       instance.image = dataset.imageId(image);
       instance.category = truth.categories[static_cast<size_t>(annotation.label)];
-      instance.box = {annotation.x1, annotation.y1, double{annotation.x2} - annotation.x1,
-                      double{annotation.y2} - annotation.y1};
-      instance.area = annotation.area;
-      instance.crowd = annotation.crowd;
-      instance.ignore = annotation.crowd || annotation.difficult;
       truth.instances.push_back(std::move(instance));
     }
   }
@@ -28,6 +34,18 @@ eval::CocoSet truthOf(const data::Dataset& dataset) {
 }
 
 }  // namespace
+
+void takeTruth(eval::Evaluator& evaluator, const data::Dataset& dataset, int64_t image) {
+  const auto* external = dynamic_cast<const data::ExternalDataset*>(&dataset);
+  if (external == nullptr) return;
+  std::vector<eval::Instance> instances;
+  std::vector<int32_t> labels;
+  for (const data::Annotation& annotation : external->lastAnnotations(image)) {
+    instances.push_back(instanceOf(annotation));
+    labels.push_back(annotation.label);
+  }
+  evaluator.setTruth(image, std::move(instances), labels);
+}
 
 Napi::Function EvaluatorObject::define(Napi::Env env) {
   return DefineClass(env, "NativeEvaluator",

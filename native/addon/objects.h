@@ -73,6 +73,9 @@ class EvaluatorObject : public Napi::ObjectWrap<EvaluatorObject> {
   Napi::Value clear(const Napi::CallbackInfo&);
 };
 
+/// Hands on the truth that came with a picture of a program's own source; others are known from the start.
+void takeTruth(eval::Evaluator& evaluator, const data::Dataset& dataset, int64_t image);
+
 class SessionObject : public Napi::ObjectWrap<SessionObject> {
  public:
   static Napi::Function define(Napi::Env env);

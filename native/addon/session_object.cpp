@@ -175,8 +175,11 @@ Napi::Value SessionObject::detect(const Napi::CallbackInfo& info) {
       if (slot) {
         const Batch& batch = slot.batch();
         auto found = session->detect(batch, options);
-        for (; count < batch.count; ++count)
-          evaluator->add(batch.images[count].image, std::move(found[count]));
+        for (; count < batch.count; ++count) {
+          const int64_t image = batch.images[count].image;
+          takeTruth(*evaluator, loader->dataset(), image);
+          evaluator->add(image, std::move(found[count]));
+        }
       }
       return [count](Napi::Env env) { return Napi::Number::New(env, static_cast<double>(count)); };
     });

@@ -46,6 +46,7 @@ ExternalDataset::ExternalDataset(int64_t length, std::vector<std::string> classe
     if (!sizes.empty()) std::tie(widths_[i], heights_[i]) = sizes[i];
   }
   content_ = "external";
+  last_.resize(count);
 }
 
 Picture ExternalDataset::load(int64_t image, int minWidth, int minHeight) const {
@@ -66,6 +67,10 @@ Sample ExternalDataset::sample(int64_t image, int, int) const {
     }
     checkShapes(image, received.table, annotation);
   }
+  {
+    const std::lock_guard lock(mutex_);
+    last_[static_cast<size_t>(image)] = received.table.annotations;
+  }
   const auto table = std::make_shared<AnnotationTable>(std::move(received.table));
   Sample out;
   out.width = received.picture.width;
@@ -75,6 +80,12 @@ Sample ExternalDataset::sample(int64_t image, int, int) const {
   out.table = table.get();
   out.owner = table;
   return out;
+}
+
+std::vector<Annotation> ExternalDataset::lastAnnotations(int64_t image) const {
+  require(image >= 0 && image < size(), "expected an image below ", size(), " but received ", image);
+  const std::lock_guard lock(mutex_);
+  return last_[static_cast<size_t>(image)];
 }
 
 }  // namespace hd::data

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,8 +35,14 @@ class ExternalDataset : public Dataset {
   /// Throws HD_DATA_SOURCE when the picture is empty, a label is no class or a coordinate is no number.
   Sample sample(int64_t image, int minWidth, int minHeight) const override;
 
+  /// The annotations that sample() last gave for the picture: its truth, for scoring. Empty before.
+  /// Thread-safe.
+  std::vector<Annotation> lastAnnotations(int64_t image) const;
+
  private:
   ExternalSource source_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::vector<Annotation>> last_;  // by image; shapes are not kept
 };
 
 }  // namespace hd::data

@@ -9,7 +9,8 @@
 
 namespace hd::eval {
 
-Evaluator::Evaluator(CocoSet truth) : truth_(std::move(truth)), collected_(truth_.images.size()) {
+Evaluator::Evaluator(CocoSet truth)
+    : truth_(std::move(truth)), late_(truth_.images.size()), collected_(truth_.images.size()) {
   // pycocotools never counts a truth with id 0 as found; in files that is kept, here it must not happen.
   for (size_t i = 0; i < truth_.instances.size(); ++i) truth_.instances[i].id = static_cast<int64_t>(i) + 1;
 }
@@ -38,6 +39,31 @@ void Evaluator::add(int64_t image, Detections detections) {
   collected_[static_cast<size_t>(image)] = std::move(detections);
 }
 
+void Evaluator::setTruth(int64_t image, std::vector<Instance> instances, const std::vector<int32_t>& labels) {
+  require(image >= 0 && image < static_cast<int64_t>(late_.size()), "expected an image below ", late_.size(),
+          " but received ", image);
+  require(instances.size() == labels.size(), "expected one label for each of ", instances.size(), " truths");
+  for (size_t i = 0; i < instances.size(); ++i) {
+    require(labels[i] >= 0 && labels[i] < static_cast<int64_t>(truth_.categories.size()),
+            "expected a class below ", truth_.categories.size(), " but received ", labels[i]);
+    instances[i].image = truth_.images[static_cast<size_t>(image)];
+    instances[i].category = truth_.categories[static_cast<size_t>(labels[i])];
+  }
+  const std::lock_guard lock(mutex_);
+  late_[static_cast<size_t>(image)] = std::move(instances);
+}
+
+CocoSet Evaluator::wholeTruth() const {
+  CocoSet whole = truth_;
+  for (const auto& instances : late_) {
+    for (const Instance& instance : instances) {
+      whole.instances.push_back(instance);
+      whole.instances.back().id = static_cast<int64_t>(whole.instances.size());
+    }
+  }
+  return whole;
+}
+
 const Detections& Evaluator::detections(int64_t image) const {
   require(image >= 0 && image < static_cast<int64_t>(collected_.size()), "expected an image below ",
           collected_.size(), " but received ", image);
@@ -47,6 +73,7 @@ const Detections& Evaluator::detections(int64_t image) const {
 void Evaluator::clear() {
   const std::lock_guard lock(mutex_);
   for (Detections& detections : collected_) detections = {};
+  for (auto& instances : late_) instances.clear();
 }
 
 std::vector<Instance> Evaluator::instances() const {
@@ -71,6 +98,7 @@ std::vector<Instance> Evaluator::instances() const {
 Value Evaluator::summarize(const Value& options) const {
   const std::lock_guard lock(mutex_);
   const auto detections = instances();
+  const CocoSet truth = wholeTruth();
   Value out;
   const std::string metric = options.get("metric", "coco");
   if (metric != "coco" && metric != "voc") {
@@ -78,15 +106,15 @@ Value Evaluator::summarize(const Value& options) const {
                                    "'; choose one of them"));
   }
   if (metric == "voc") {
-    out = vocSummary(truth_, detections, interpolationOf(options.get("interpolation", "area")),
+    out = vocSummary(truth, detections, interpolationOf(options.get("interpolation", "area")),
                      options.get("threads", 0));
   } else {
     CocoParams params = CocoParams::defaults(IouType::bbox);
     params.threads = options.get("threads", 0);
     params.useIgnore = true;  // difficult objects of VOC data
-    const CocoResult result = evaluateCoco(truth_, detections, params);
+    const CocoResult result = evaluateCoco(truth, detections, params);
     out = cocoNumbers(result, IouType::bbox);
-    out.set("perClass", cocoPerClass(truth_, detections, result));
+    out.set("perClass", cocoPerClass(truth, detections, result));
   }
   out.set("images", static_cast<int64_t>(truth_.images.size()));
   out.set("detections", static_cast<int64_t>(detections.size()));

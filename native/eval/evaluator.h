@@ -21,6 +21,10 @@ class Evaluator {
   /// Throws HD_DIVERGED for a box or score that is not finite, HD_INTERNAL for an image or label out of
   /// range.
   void add(int64_t image, Detections detections);
+  /// Truth that becomes known only with its picture (a program's own source); replaces that of the image
+  /// from an earlier call. `category` and `image` of the instances are set here from `labels`, 0-based.
+  /// Thread-safe. Throws HD_INTERNAL for an image or label out of range.
+  void setTruth(int64_t image, std::vector<Instance> instances, const std::vector<int32_t>& labels);
   /// Valid until the next add() for this image, or clear().
   const Detections& detections(int64_t image) const;
   void clear();
@@ -36,8 +40,10 @@ class Evaluator {
 
  private:
   std::vector<Instance> instances() const;
+  CocoSet wholeTruth() const;
 
   CocoSet truth_;
+  std::vector<std::vector<Instance>> late_;  // by image, from setTruth
   mutable std::mutex mutex_;
   std::vector<Detections> collected_;
 };

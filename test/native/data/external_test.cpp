@@ -37,6 +37,7 @@ TEST_CASE("a sample of the user's source keeps its memory and its annotations") 
   CHECK(dataset.width(2) == 0);
   CHECK(dataset.annotations(2).empty());
   CHECK(dataset.trainable().size() == 5);
+  CHECK(dataset.lastAnnotations(3).empty());
   const Sample sample = dataset.sample(3, 0, 0);
   CHECK(sample.picture.pixels == pixels.data());  // nothing was copied
   CHECK(sample.width == 20);
@@ -45,6 +46,10 @@ TEST_CASE("a sample of the user's source keeps its memory and its annotations") 
   CHECK(sample.table->polygons(sample.annotations[0]).front().size() == 6);
   const Sample copy = sample;  // annotations live as long as any copy
   CHECK(copy.annotations.data() == copy.table->annotations.data());
+  REQUIRE(dataset.lastAnnotations(3).size() == 1);
+  CHECK(dataset.lastAnnotations(3)[0].label == 1);
+  CHECK(dataset.lastAnnotations(2).empty());
+  CHECK(codeOf([&] { dataset.lastAnnotations(5); }) == "HD_INTERNAL");
 }
 
 TEST_CASE("announced sizes are known before the first call") {

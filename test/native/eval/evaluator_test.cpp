@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "eval_fixture.h"
 
@@ -93,6 +94,26 @@ TEST_CASE("difficult truths do not count, and an id of 0 does no harm") {
   Evaluator numberedFromZero(oneTruth(false, 0));
   numberedFromZero.add(0, kExact);
   CHECK(numberedFromZero.summarize(hd::Value::Object{}).at("ap").asNumber() == doctest::Approx(1));
+}
+
+TEST_CASE("truth that comes with its picture scores as truth known from the start") {
+  CocoSet bare = oneTruth();
+  std::vector<Instance> instances = std::exchange(bare.instances, {});
+  Evaluator evaluator(bare);
+  evaluator.add(0, kExact);
+  CHECK(evaluator.summarize(hd::Value::Object{}).at("ap").asNumber() == -1);
+  evaluator.setTruth(0, instances, {1});
+  evaluator.setTruth(0, instances, {1});  // a second pass replaces
+  Evaluator known(oneTruth());
+  known.add(0, kExact);
+  CHECK(hd::printJson(evaluator.summarize(hd::Value::Object{})) ==
+        hd::printJson(known.summarize(hd::Value::Object{})));
+  evaluator.clear();
+  evaluator.add(0, kExact);
+  CHECK(evaluator.summarize(hd::Value::Object{}).at("ap").asNumber() == -1);
+  checkError([&] { evaluator.setTruth(2, instances, {1}); }, "HD_INTERNAL", "an image below 2");
+  checkError([&] { evaluator.setTruth(0, instances, {2}); }, "HD_INTERNAL", "a class below 2");
+  checkError([&] { evaluator.setTruth(0, instances, {}); }, "HD_INTERNAL", "one label");
 }
 
 TEST_CASE("VOC: ten thresholds, their mean, both interpolations") {
