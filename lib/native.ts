@@ -265,6 +265,10 @@ export interface NativeAddon {
   lockFile(path: string): { release(): void } | false;
   /** fsync of a file or folder. */
   fsyncPath(path: string): void;
+  /** Writes a small file so that it is either the old or the new one after any crash. Blocks. Throws HD_IO, HD_DISK_FULL. */
+  writeFile(path: string, text: string): void;
+  /** Deletes the temporary files (`NAME.tmp-PID`) that killed writers left in a folder nobody else writes to; how many. */
+  removeTemporaries(folder: string): number;
   setErrorClass(errorClass: typeof HdError): void;
 }
 

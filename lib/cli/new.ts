@@ -3,7 +3,6 @@ import { basename, dirname, resolve } from 'node:path';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { type DetectedData, writeRecipeFor } from '../recipe/index.ts';
-import { writeFileAtomic } from '../trainer/run-folder.ts';
 import { type CommonOptions, print, type Verb } from './verb.ts';
 
 interface NewOptions extends CommonOptions {
@@ -36,7 +35,7 @@ export const newRecipe: Verb<NewOptions> = {
     const detected = (await native().detectDataset({ folder })) as unknown as DetectedData & {
       warnings?: string[];
     };
-    writeFileAtomic(out, writeRecipeFor(detected, { folder: dirname(out) }));
+    native().writeFile(out, writeRecipeFor(detected, { folder: dirname(out) }));
     print(options.json, { recipe: out, ...detected }, () =>
       [
         `${detected.format}: ${detected.images.train} pictures to learn from, ${detected.images.val ?? 0} to measure on; classes ${detected.classes.join(', ')}`,

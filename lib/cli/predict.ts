@@ -5,7 +5,6 @@ import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { loadRecipe } from '../recipe/index.ts';
 import { visible } from '../trainer/pictures.ts';
-import { writeFileAtomic } from '../trainer/run-folder.ts';
 import { type CommonOptions, print, type Verb, withMachine } from './verb.ts';
 
 interface PredictOptions extends CommonOptions {
@@ -59,7 +58,7 @@ export const predict: Verb<PredictOptions> = {
     const problems = dataset.findings();
     if (options.out) {
       mkdirSync(options.out, { recursive: true });
-      writeFileAtomic(join(options.out, 'predictions.json'), `${JSON.stringify(results, null, 1)}\n`);
+      native().writeFile(join(options.out, 'predictions.json'), `${JSON.stringify(results, null, 1)}\n`);
       if (options.pictures) {
         const unreadable = new Set(problems.first.map(({ where }) => where));
         for (const [image, file] of files.entries()) {

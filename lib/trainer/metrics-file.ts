@@ -1,8 +1,8 @@
 /** metrics.jsonl: one JSON object a line. A resume cuts it back to the checkpoint, so that no step stands twice. */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { native } from '../native.ts';
 import type { TrainEvent } from './events.ts';
 import type { Hook } from './hooks/hook.ts';
-import { writeFileAtomic } from './run-folder.ts';
 
 /** Keeps the complete lines up to a step. */
 export function cutMetrics(path: string, step: number): void {
@@ -16,7 +16,7 @@ export function cutMetrics(path: string, step: number): void {
         return false; // the line that a killed process was writing
       }
     });
-  writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''));
+  native().writeFile(path, kept.map((line) => `${line}\n`).join(''));
 }
 
 /** Writes step and eval events. Losing a line to a full disk must not stop a run: it is told once instead. */

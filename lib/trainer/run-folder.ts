@@ -4,19 +4,8 @@
  * Invariants: whatever bears its final name is complete (written to a temporary name, fsynced, renamed, folder fsynced);
  * `checkpoints/latest` names a complete checkpoint; one process at a time holds the lock, which dies with it.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 
@@ -36,33 +25,6 @@ export interface CheckpointState {
 export interface Checkpoint {
   path: string;
   state: CheckpointState;
-}
-
-const temporary = /^\.tmp-/;
-
-/** Writes a small file so that it is either the old or the new one after any crash. */
-export function writeFileAtomic(path: string, text: string): void {
-  const draft = join(resolve(path, '..'), `.tmp-${process.pid}-${basename(path)}`);
-  try {
-    const file = openSync(draft, 'w');
-    try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(draft, path);
-  } catch (error) {
-    rmSync(draft, { force: true });
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new HdError(
-      code === 'ENOSPC' || code === 'EDQUOT' ? 'HD_DISK_FULL' : 'HD_IO',
-      `cannot write ${path}: ${(error as Error).message}; free space or choose another --run folder`,
-      path,
-      { cause: error },
-    );
-  }
-  native().fsyncPath(resolve(path, '..'));
 }
 
 export class RunFolder {
@@ -110,11 +72,10 @@ export class RunFolder {
       );
     }
     this.#lock = lock;
-    const checkpoints = this.file('checkpoints');
-    for (const folder of [this.path, checkpoints]) {
-      for (const name of readdirSync(folder)) {
-        if (temporary.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
-      }
+    // What a killed process left behind: half-written files, and drafts of checkpoints.
+    for (const folder of [this.path, this.file('checkpoints')]) native().removeTemporaries(folder);
+    for (const name of readdirSync(this.file('checkpoints'))) {
+      if (name.startsWith('.tmp-')) rmSync(this.file('checkpoints', name), { recursive: true, force: true });
     }
   }
 
@@ -145,8 +106,8 @@ export class RunFolder {
     rmSync(target, { recursive: true, force: true });
     renameSync(draft, target);
     native().fsyncPath(this.file('checkpoints'));
-    writeFileAtomic(this.file('checkpoints', 'latest'), `${name}\n`);
-    if (options.best) writeFileAtomic(this.file('checkpoints', 'best'), `${name}\n`);
+    native().writeFile(this.file('checkpoints', 'latest'), `${name}\n`);
+    if (options.best) native().writeFile(this.file('checkpoints', 'best'), `${name}\n`);
     const best = this.bestName();
     const all = readdirSync(this.file('checkpoints'))
       .filter((entry) => /^step-\d+$/.test(entry))

@@ -20,7 +20,7 @@ import type { Hook } from './hooks/hook.ts';
 import { StepMeter } from './meter.ts';
 import { cutMetrics, metricsHook } from './metrics-file.ts';
 import { drawPictures } from './pictures.ts';
-import { type ResumeMode, RunFolder, readCheckpoint, writeFileAtomic } from './run-folder.ts';
+import { type ResumeMode, RunFolder, readCheckpoint } from './run-folder.ts';
 import { baseLearningRate, emaDecay, learningRate } from './schedule.ts';
 import { checkClasses, classCount, openData, openLoader, sessionOptions } from './setup.ts';
 import { type IndexedSource, openSource } from './source.ts';
@@ -144,7 +144,7 @@ export class Trainer {
       else weights = await initialWeights(context);
       if (!checkpoint) {
         rmSync(folder.weights, { force: true });
-        writeFileAtomic(folder.file('recipe.yaml'), this.#yaml);
+        native().writeFile(folder.file('recipe.yaml'), this.#yaml);
       }
       cutMetrics(folder.file('metrics.jsonl'), context.step);
       const info = session.parameterInfo.filter((parameter) => !parameter.buffer);

@@ -175,6 +175,20 @@ Napi::Value fsyncPath(Info info) {
   });
 }
 
+Napi::Value writeFile(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    io::writeFileAtomically(text(info[0], "a path"), text(info[1], "the content"));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value removeTemporaries(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return Napi::Number::New(info.Env(),
+                             static_cast<double>(io::removeTemporaries(text(info[0], "a folder"))));
+  });
+}
+
 Napi::Value setErrorClass(Info info) {
   Environment::of(info.Env()).errorClass = Napi::Persistent(info[0].As<Napi::Function>());
   return info.Env().Undefined();
@@ -198,6 +212,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("weightsInfo", Napi::Function::New<weightsInfo>(env));
   exports.Set("lockFile", Napi::Function::New<lockFile>(env));
   exports.Set("fsyncPath", Napi::Function::New<fsyncPath>(env));
+  exports.Set("writeFile", Napi::Function::New<writeFile>(env));
+  exports.Set("removeTemporaries", Napi::Function::New<removeTemporaries>(env));
   exports.Set("setErrorClass", Napi::Function::New<setErrorClass>(env));
   exports.Set("Loader", environment->loader.Value());
   exports.Set("Evaluator", environment->evaluator.Value());

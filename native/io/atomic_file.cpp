@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "io/fsync.h"
 #include "io/system_error.h"
 
 namespace fs = std::filesystem;
@@ -14,27 +15,6 @@ namespace hd::io {
 namespace {
 
 constexpr size_t kGather = size_t{1} << 20;
-
-template <class Call>
-auto retryInterrupted(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
-}
-
-/// Makes the rename itself durable.
-void syncFolder(const std::string& path) {
-  std::string folder = fs::path(path).parent_path().string();
-  if (folder.empty()) folder = ".";
-  const int descriptor =
-      retryInterrupted([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  if (descriptor < 0) throw systemError("to open the folder", folder, errno);
-  const int error = retryInterrupted([&] { return ::fsync(descriptor); }) == 0 ? 0 : errno;
-  ::close(descriptor);
-  // Some network file systems have no fsync for folders; their rename is durable or nothing can make it so.
-  if (error != 0 && error != EINVAL && error != ENOTSUP)
-    throw systemError("to flush the folder", folder, error);
-}
 
 bool isTemporaryName(const std::string& name) {
   const size_t at = name.rfind(".tmp-");
@@ -94,7 +74,8 @@ void AtomicFile::commit() {
   if (closed != 0 && errno != EINTR) throw systemError("to close", temporary_, errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw systemError("to rename to", path_, errno);
   exists_ = false;
-  syncFolder(path_);
+  const std::string folder = fs::path(path_).parent_path().string();
+  fsyncPath(folder.empty() ? "." : folder);
 }
 
 void writeFileAtomically(const std::string& path, std::string_view content) {

@@ -3,21 +3,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
-#include "core/error.h"
+#include "io/system_error.h"
 
 namespace hd::io {
 
 void fsyncPath(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool good = descriptor >= 0 && fsync(descriptor) == 0;
-  const int code = errno;
-  if (descriptor >= 0) close(descriptor);
-  if (good) return;
-  throw Error(code == ENOSPC || code == EDQUOT ? "HD_DISK_FULL" : "HD_IO",
-              concat("cannot fsync ", path, ": ", std::strerror(code)), path);
+  const int descriptor = retryInterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
+  if (descriptor < 0) throw systemError("to open", path, errno);
+  const int error = retryInterrupted([&] { return ::fsync(descriptor); }) == 0 ? 0 : errno;
+  ::close(descriptor);
+  if (error != 0 && error != EINVAL && error != ENOTSUP) throw systemError("to flush", path, error);
 }
 
 }  // namespace hd::io

@@ -21,4 +21,12 @@ inline Error systemError(const char* purpose, const std::string& path, int code)
       path);
 }
 
+/// The result of a system call that a signal did not interrupt.
+template <class Call>
+auto retryInterrupted(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
 }  // namespace hd::io

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { native } from '../../native.ts';
 import type { TrainContext } from '../context.ts';
 import { environmentOf, recipeDigest } from '../digest.ts';
-import { type CheckpointState, checkpointName, writeFileAtomic } from '../run-folder.ts';
+import { type CheckpointState, checkpointName } from '../run-folder.ts';
 import type { Hook } from './hook.ts';
 
 export function checkpointHook(isBest: () => boolean): Hook {
@@ -23,7 +23,7 @@ export function checkpointHook(isBest: () => boolean): Hook {
       digests: { recipe: recipeDigest(context.recipe), data: context.trainSet.digest },
       hooks: context.hookStates(),
     };
-    writeFileAtomic(join(draft, 'state.json'), `${JSON.stringify(state, null, 1)}\n`);
+    native().writeFile(join(draft, 'state.json'), `${JSON.stringify(state, null, 1)}\n`);
     const path = context.folder.commit(draft, checkpointName(context.step), {
       best: context.recipe.checkpoint.best && isBest(),
       keep: context.recipe.checkpoint.keep,

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { checkpointName, RunFolder, readCheckpoint } from '../../../lib/trainer/run-folder.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'hdtrain-folder-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+function stateOf(step: number): string {
+  return JSON.stringify({ format: 1, step, epoch: 0, environment: {}, digests: {}, hooks: {} });
+}
+
+function save(folder: RunFolder, step: number, options: { best: boolean; keep: number }): string {
+  const draft = folder.draftCheckpoint();
+  writeFileSync(join(draft, 'state.json'), stateOf(step));
+  return folder.commit(draft, checkpointName(step), options);
+}
+
+describe('RunFolder', () => {
+  test('what a killed process left behind goes when the folder is opened, and nothing else', () => {
+    const folder = new RunFolder(join(root, 'leftovers'));
+    mkdirSync(folder.file('checkpoints', '.tmp-12'), { recursive: true });
+    const kept = ['student.safetensors', 'notes.tmp', 'my.tmp-file'];
+    for (const name of [...kept, 'student.safetensors.tmp-12']) writeFileSync(folder.file(name), 'x');
+    writeFileSync(folder.file('checkpoints', 'latest.tmp-12'), 'x');
+    folder.open();
+    assert.deepEqual(readdirSync(folder.path).sort(), [...kept, 'checkpoints', 'lock'].sort());
+    assert.deepEqual(readdirSync(folder.file('checkpoints')), []);
+    folder.close();
+  });
+
+  test('one holder at a time; a closed folder is free again', () => {
+    const first = new RunFolder(join(root, 'locked'));
+    assert.equal(first.used, false);
+    first.open();
+    const second = new RunFolder(first.path);
+    assert.throws(() => second.open(), { code: 'HD_RUN_LOCKED' });
+    first.close();
+    second.open();
+    second.close();
+  });
+
+  test('the newest checkpoints and the best stay', () => {
+    const folder = new RunFolder(join(root, 'kept'));
+    folder.open();
+    assert.equal(folder.latest(), null);
+    for (let step = 1; step <= 12; ++step) save(folder, step, { best: step === 3, keep: 2 });
+    const left = readdirSync(folder.file('checkpoints')).filter((name) => name.startsWith('step-'));
+    assert.deepEqual(left.sort(), [3, 11, 12].map(checkpointName));
+    assert.equal(folder.bestName(), checkpointName(3));
+    assert.equal(folder.latest()?.state.step, 12);
+    assert.equal(folder.used, true);
+    folder.close();
+  });
+
+  test('saving a step again replaces it', () => {
+    const folder = new RunFolder(join(root, 'again'));
+    folder.open();
+    const path = save(folder, 5, { best: false, keep: 1 });
+    writeFileSync(join(path, 'extra'), 'old');
+    save(folder, 5, { best: false, keep: 1 });
+    assert.equal(existsSync(join(path, 'extra')), false);
+    assert.equal(readFileSync(folder.file('checkpoints', 'latest'), 'utf8'), `${checkpointName(5)}\n`);
+    folder.close();
+  });
+
+  for (const [what, text] of [
+    ['cut off', stateOf(1).slice(0, 20)],
+    ['of another format', stateOf(1).replace('"format":1', '"format":2')],
+    ['without a step', stateOf(1).replace('"step":1', '"step":"one"')],
+    ['missing', null],
+  ] as const) {
+    test(`a state that is ${what} is refused with its file`, () => {
+      const path = mkdtempSync(join(root, 'state-'));
+      if (text !== null) writeFileSync(join(path, 'state.json'), text);
+      assert.throws(() => readCheckpoint(path), { code: 'HD_CKPT_CORRUPT', where: join(path, 'state.json') });
+    });
+  }
+
+  test('a folder that cannot be made is named, with the cure', () => {
+    writeFileSync(join(root, 'file'), '');
+    const folder = new RunFolder(join(root, 'file', 'run'));
+    assert.throws(() => folder.open(), { code: 'HD_RUN_FOLDER', message: /--run/ });
+  });
+});
