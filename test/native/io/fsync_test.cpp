@@ -16,7 +16,9 @@ TEST_CASE("fsync: files and folders") {
   CHECK(readAll(folder / "a") == "content");
 }
 
-TEST_CASE("fsync: what has no fsync is left as it is") { CHECK_NOTHROW(fsyncPath("/dev/null")); }
+TEST_CASE("fsync: what has no fsync is left as it is") {
+  CHECK_NOTHROW(fsyncPath("/dev/null"));
+}
 
 TEST_CASE("fsync: a missing path is named") {
   const TempFolder folder;
