@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { count } from '../report/format.ts';
+import { requireWeights } from '../trainer/start.ts';
 import { type CommonOptions, print, type Verb } from './verb.ts';
 
 interface ImportOptions extends CommonOptions {
@@ -29,6 +30,7 @@ export const importWeights: Verb<ImportOptions> = {
         'HD_USAGE',
         `expected a name ending in .safetensors for the second argument but received '${to}'`,
       );
+    requireWeights(from);
     if (existsSync(to) && !force)
       throw new HdError(
         'HD_USAGE_EXISTS',
