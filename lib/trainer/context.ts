@@ -4,6 +4,7 @@ import type { Recipe } from '../recipe/schema/root.ts';
 import type { TrainEvent } from './events.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { Timeline } from './schedule.ts';
+import type { Stream } from './stream.ts';
 
 export interface TrainContext {
   readonly recipe: Recipe;
@@ -12,6 +13,8 @@ export interface TrainContext {
   readonly trainSet: NativeDataset;
   readonly valSet: NativeDataset | null;
   readonly loader: NativeLoader;
+  /** What the loader reads when the program gave an async iterable. */
+  readonly stream: Stream | null;
   readonly timeline: Timeline;
   /** Finished optimiser steps. */
   step: number;

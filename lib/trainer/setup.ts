@@ -79,11 +79,13 @@ function pipeline(recipe: Recipe, training: boolean): Record<string, unknown>[] 
   return [...steps.filter((step) => step.crop), resize, ...steps.filter((step) => !step.crop)];
 }
 
+/** `ordered`: the pictures are a stream, which is neither shuffled nor forgiven bad samples (see stream.ts). */
 export function openLoader(
   recipe: Recipe,
   dataset: NativeDataset,
   training: boolean,
   divisor: number,
+  ordered = false,
 ): NativeLoader {
   const { data, train } = recipe;
   const workers = data.workers === 'auto' ? availableParallelism() : data.workers;
@@ -92,12 +94,12 @@ export function openLoader(
     threads: workers,
     slots: data.slots === 'auto' ? 3 : data.slots,
     seed: train.seed,
-    shuffle: training,
+    shuffle: training && !ordered,
     evaluate: !training,
     augment: pipeline(recipe, training),
-    groupByAspect: training && data.groupByAspect,
+    groupByAspect: training && data.groupByAspect && !ordered,
     canvas: { divisor, maxCanvases: data.canvases },
-    onBadSample: data.onBadSample,
+    onBadSample: ordered ? 'stop' : data.onBadSample,
     maxBad: data.maxBad,
   });
 }

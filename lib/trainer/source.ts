@@ -8,6 +8,7 @@
  */
 import { HdError } from '../error.ts';
 import { type NativeDataset, native, type SourceAnswer } from '../native.ts';
+import { Stream, type StreamSource } from './stream.ts';
 
 export interface SourceSample {
   /** RGB, 8 bit, width × height × 3 bytes, rows contiguous. */
@@ -33,6 +34,8 @@ export interface IndexedSource {
   /** Called when a moved buffer is free again; its memory is the one that was given. */
   onReturn?(index: number, buffer: ArrayBuffer): void;
 }
+
+export type Source = IndexedSource | StreamSource;
 
 function invalid(index: number, what: string, received: unknown): HdError {
   return new HdError(
@@ -64,7 +67,7 @@ function own(index: number, sample: SourceSample): { image: Uint8Array; moved: A
   return { image: new Uint8Array(moved), moved };
 }
 
-function answer(source: IndexedSource, index: number, sample: SourceSample): SourceAnswer {
+function answer(source: Source, index: number, sample: SourceSample): SourceAnswer {
   if (!(sample?.image instanceof Uint8Array))
     throw invalid(index, 'image as a Uint8Array', typeof sample?.image);
   const { width, height } = sample;
@@ -103,18 +106,28 @@ function answer(source: IndexedSource, index: number, sample: SourceSample): Sou
   };
 }
 
-/** Opens a source as a native data set. Failures of `get` follow `data.onBadSample`, like unreadable files. */
-export function openSource(source: IndexedSource): NativeDataset {
+/**
+ * Opens a source as a native data set. Failures of `get` follow `data.onBadSample`, like unreadable files. `stream` is set for
+ * sources without `get`; a training loader then wants `ordered`, and `begin()` before its own.
+ */
+export function openSource(
+  source: Source,
+  { batch = 1, training = true } = {},
+): { dataset: NativeDataset; stream: Stream | null } {
   if (!Number.isInteger(source.length) || source.length < 0) {
     throw new HdError(
       'HD_DATA_SOURCE',
       `expected a non-negative integer for the length of the source but received ${source.length}`,
     );
   }
-  const options = {
-    length: source.length,
-    classes: [...source.classes],
-    sizes: source.sizes?.map(([w, h]): [number, number] => [w, h]),
-  };
-  return native().openSource(options, async (index) => answer(source, index, await source.get(index)));
+  const classes = [...source.classes];
+  if ('get' in source) {
+    const sizes = source.sizes?.map(([w, h]): [number, number] => [w, h]);
+    const options = sizes ? { length: source.length, classes, sizes } : { length: source.length, classes };
+    const get = async (index: number) => answer(source, index, await source.get(index));
+    return { dataset: native().openSource(options, get), stream: null };
+  }
+  const stream = new Stream(source, { batch: training ? batch : 1, anewEachPass: !training });
+  const get = async (index: number) => answer(source, index, await stream.get(index));
+  return { dataset: native().openSource({ length: stream.length, classes }, get), stream };
 }

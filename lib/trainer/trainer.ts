@@ -23,7 +23,7 @@ import { drawPictures } from './pictures.ts';
 import { type ResumeMode, RunFolder, readCheckpoint } from './run-folder.ts';
 import { baseLearningRate, emaDecay, learningRate } from './schedule.ts';
 import { checkClasses, classCount, openData, openLoader, sessionOptions } from './setup.ts';
-import { type IndexedSource, openSource } from './source.ts';
+import { openSource, type Source } from './source.ts';
 import {
   exportMetadata,
   initialWeights,
@@ -32,6 +32,7 @@ import {
   tellBadSamples,
   timelineOf,
 } from './start.ts';
+import type { Stream } from './stream.ts';
 
 export interface TrainerOptions {
   /** The run folder. Default: runs/<recipe name>-<n> under the current directory. */
@@ -42,7 +43,7 @@ export interface TrainerOptions {
   signal?: AbortSignal;
   hooks?: Hook[];
   /** Pictures from the program, for data.format 'source'. */
-  sources?: { train: IndexedSource; val?: IndexedSource };
+  sources?: { train: Source; val?: Source };
 }
 
 export interface TrainResult {
@@ -104,11 +105,12 @@ export class Trainer {
     try {
       const checkpoint =
         resume === 'never' ? null : resume === 'auto' ? folder.latest() : readCheckpoint(resume);
-      const { trainSet, valSet } = await this.#openData();
+      const { trainSet, valSet, stream, close } = await this.#openData();
+      closers.push(close);
       const classes = classCount(this.recipe, trainSet);
       const session = await native().createSession(sessionOptions(this.recipe, classes, true));
       closers.push(() => session.close());
-      const loader = openLoader(this.recipe, trainSet, true, session.divisor);
+      const loader = openLoader(this.recipe, trainSet, true, session.divisor, stream !== null);
       closers.push(() => loader.close());
       const timeline = timelineOf(this.recipe, loader);
       const evaluate = evaluateHook();
@@ -125,6 +127,7 @@ export class Trainer {
         trainSet,
         valSet,
         loader,
+        stream,
         timeline,
         step: checkpoint?.state.step ?? 0,
         epoch: checkpoint?.state.epoch ?? 0,
@@ -139,6 +142,10 @@ export class Trainer {
       if (checkpoint && context.step >= timeline.totalSteps && existsSync(folder.weights))
         return this.#finished(context);
       const warnings = [...this.#warnings];
+      if (checkpoint && stream && !stream.exact)
+        warnings.push(
+          'the source has no start(place): this resumed run sees its samples from the first on again',
+        );
       let weights: Awaited<ReturnType<typeof initialWeights>>;
       if (checkpoint) await restore(context, checkpoint, hooks, warnings);
       else weights = await initialWeights(context);
@@ -201,13 +208,22 @@ export class Trainer {
     }
   }
 
-  async #openData(): Promise<{ trainSet: NativeDataset; valSet: NativeDataset | null }> {
+  async #openData(): Promise<{
+    trainSet: NativeDataset;
+    valSet: NativeDataset | null;
+    stream: Stream | null;
+    close(): void;
+  }> {
     const { sources } = this.#options;
-    if (!sources) return openData(this.recipe);
-    const trainSet = openSource(sources.train);
-    const valSet = sources.val ? openSource(sources.val) : null;
-    checkClasses(this.recipe, trainSet, valSet);
-    return { trainSet, valSet };
+    if (!sources) return { ...(await openData(this.recipe)), stream: null, close() {} };
+    const train = openSource(sources.train, { batch: this.recipe.train.batch });
+    const val = sources.val ? openSource(sources.val, { training: false }) : null;
+    checkClasses(this.recipe, train.dataset, val?.dataset ?? null);
+    const close = () => {
+      train.stream?.close();
+      val?.stream?.close();
+    };
+    return { trainSet: train.dataset, valSet: val?.dataset ?? null, stream: train.stream, close };
   }
 
   /** The steps, with hooks around them. Leaves `context.status` as 'done' or 'interrupted'; throws what went wrong. */
@@ -221,7 +237,10 @@ export class Trainer {
     };
     try {
       await call((hook) => hook.onStart?.(context));
-      loader.begin(Math.floor(context.step / timeline.stepsPerEpoch), context.step % timeline.stepsPerEpoch);
+      const epoch = Math.floor(context.step / timeline.stepsPerEpoch);
+      const stepInEpoch = context.step % timeline.stepsPerEpoch;
+      context.stream?.begin({ epoch, position: stepInEpoch * recipe.train.batch });
+      loader.begin(epoch, stepInEpoch);
       meter.start(context.step);
       while (context.step < timeline.totalSteps && !signal?.aborted) {
         const rate = learningRate(context.step, base, recipe.train.schedule, recipe.train.warmup, timeline);

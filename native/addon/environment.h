@@ -25,9 +25,14 @@ class JsThread {
   int pending_ = 0;
 };
 
+class Executor;
+
 struct Environment {
   explicit Environment(Napi::Env env) : js(std::make_shared<JsThread>(env)) {}
   std::shared_ptr<JsThread> js;
+  /// Destroys what must not be destroyed on the JavaScript thread. Ends, with all it was given, before the
+  /// process runs its static destructors.
+  std::shared_ptr<Executor> reaper;
   Napi::FunctionReference errorClass;  ///< lib/error.ts HdError, handed over by lib/native.ts
   Napi::FunctionReference dataset, loader, session, evaluator, lock;
 

@@ -32,7 +32,11 @@ LoaderObject::LoaderObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   guarded(info.Env(), [&]() -> Napi::Value {
     auto& environment = Environment::of(info.Env());
     auto dataset = unwrap<DatasetObject>(info[0], environment.dataset, "a data set").dataset;
-    loader_ = std::make_shared<data::Loader>(std::move(dataset), toValue(info[1]));
+    // Joining decode threads may have to wait for a JavaScript source to answer, and the last holder can be
+    // the finalizer of a view: never on the JavaScript thread.
+    loader_ = std::shared_ptr<data::Loader>(
+        new data::Loader(std::move(dataset), toValue(info[1])),
+        [reaper = environment.reaper](data::Loader* dying) { reaper->submit([dying] { delete dying; }); });
     executor_ = std::make_shared<Executor>();
     return info.Env().Undefined();
   });
@@ -44,9 +48,7 @@ LoaderObject::~LoaderObject() {
 }
 
 void LoaderObject::retire() {
-  // Joining decode threads may have to wait for a JavaScript source to answer: never on the JavaScript
-  // thread.
-  if (loader_) std::thread([dying = std::move(loader_)]() mutable { dying.reset(); }).detach();
+  if (loader_) loader_->close();
   loader_.reset();
 }
 

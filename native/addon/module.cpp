@@ -197,6 +197,7 @@ Napi::Value setErrorClass(Info info) {
 Napi::Object start(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment(env);
   env.SetInstanceData(environment);
+  environment->reaper = std::make_shared<Executor>();
   environment->dataset = Napi::Persistent(DatasetObject::define(env));
   environment->loader = Napi::Persistent(LoaderObject::define(env));
   environment->evaluator = Napi::Persistent(EvaluatorObject::define(env));

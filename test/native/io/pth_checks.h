@@ -50,7 +50,7 @@ inline Thrown refusalOf(const TorchFile& file) {
 
 inline std::vector<float> floatsOf(const TensorView& view) {
   std::vector<float> out(view.bytes / 4);
-  std::memcpy(out.data(), view.data, view.bytes);
+  if (view.bytes > 0) std::memcpy(out.data(), view.data, view.bytes);
   return out;
 }
 

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   HdError,
   type IndexedSource,
@@ -161,7 +166,7 @@ describe('Trainer', () => {
 
 describe('sources', () => {
   const loaderOf = (given: IndexedSource, more: Record<string, unknown> = {}) =>
-    new (native().Loader)(openSource(given), {
+    new (native().Loader)(openSource(given).dataset, {
       batch: 2,
       threads: 1,
       slots: 2,
@@ -192,6 +197,45 @@ describe('sources', () => {
       (error) => error instanceof HdError && error.code === 'HD_USAGE',
     );
   });
+
+  test('collecting the view of a closed loader does not block the thread that its source needs', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    for (let round = 0; round < 10; ++round) {
+      // A decode thread always waits for JavaScript when the loader is closed.
+      const slow = async (index: number) => {
+        await sleep(30);
+        return square(index);
+      };
+      const loader = loaderOf(source(8, { get: slow }), { threads: 2, slots: 3 });
+      loader.begin(0, 0);
+      await loader.next();
+      loader.close();
+      collect();
+      await sleep(5);
+    }
+  });
+
+  for (const ending of ['', 'process.exit(0)', 'loader.close()']) {
+    test(`a source that never answers does not hold up the end of the process (${ending || 'by itself'})`, () => {
+      const library = (path: string) => JSON.stringify(new URL(`../../../lib/${path}`, import.meta.url).href);
+      const script = `
+        import { native } from ${library('native.ts')};
+        import { openSource } from ${library('trainer/source.ts')};
+        const { dataset } = openSource({ length: 4, classes: ['a'], get: () => new Promise(() => {}) });
+        const augment = [{ resize: { sizes: [[64, 64]] } }];
+        const loader = new (native().Loader)(dataset, { batch: 2, threads: 2, augment, canvas: { divisor: 32 } });
+        loader.begin(0, 0);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        ${ending}`;
+      const end = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
+        encoding: 'utf8',
+        timeout: 20_000,
+        cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+      });
+      assert.deepEqual([end.status, end.signal], [0, null], end.stderr);
+    });
+  }
 
   test('an ordinary buffer is moved and comes back; a shared one stays usable', async () => {
     const given = square(0);
