@@ -14,6 +14,13 @@ export {
 export type { TrainContext } from './trainer/context.ts';
 export type { TrainEvent } from './trainer/events.ts';
 export type { Hook } from './trainer/hooks/hook.ts';
-export type { IndexedSource, Source, SourceSample } from './trainer/source.ts';
+export type {
+  IndexedSource,
+  SampleTruth,
+  SlotSource,
+  SlotView,
+  Source,
+  SourceSample,
+} from './trainer/source.ts';
 export type { StreamPlace, StreamSource } from './trainer/stream.ts';
 export { Trainer, type TrainerOptions, type TrainResult, type TrainRun } from './trainer/trainer.ts';

@@ -218,14 +218,23 @@ export interface NativeEvaluator {
 }
 
 /** What a user's source answers for one index; lib/trainer/source.ts makes it from what users give. */
-export interface SourceAnswer {
+export interface SourceAnswer extends SourceTruth {
   image: Uint8Array;
   width: number;
   height: number;
+  done(): void;
+}
+
+export interface SourceTruth {
   boxes: Float32Array;
   labels: Int32Array;
   ignore: Uint8Array;
-  done(): void;
+}
+
+export interface SourceOptions {
+  length: number;
+  classes: string[];
+  sizes?: [width: number, height: number][];
 }
 
 export interface WeightsInfo {
@@ -244,9 +253,11 @@ export interface DrawSet {
 export interface NativeAddon {
   info(): NativeInfo;
   openDataset(spec: Record<string, unknown>): Promise<NativeDataset>;
+  openSource(options: SourceOptions, get: (index: number) => Promise<SourceAnswer>): NativeDataset;
+  /** `memory` is detached when the promise settles. */
   openSource(
-    options: { length: number; classes: string[]; sizes?: [width: number, height: number][] },
-    get: (index: number) => Promise<SourceAnswer>,
+    options: SourceOptions & { fill: true },
+    fill: (index: number, memory: ArrayBuffer, pitch: number) => Promise<SourceTruth>,
   ): NativeDataset;
   detectDataset(options: { folder: string }): Promise<Record<string, unknown>>;
   Loader: new (dataset: NativeDataset, options: Record<string, unknown>) => NativeLoader;

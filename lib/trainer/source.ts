@@ -1,5 +1,6 @@
 /**
- * A program's own pictures as a data set. Three ways in, none copies pixels:
+ * A program's own pictures as a data set, by index, as a stream (stream.ts), or written by the program where hdtrain wants them
+ * ({@link SlotSource}). Pictures of the first two come in three ways, none of which copies pixels:
  *   - over a SharedArrayBuffer: wrapped;
  *   - over an ordinary ArrayBuffer: *moved* to hdtrain (the caller's becomes empty) and handed back through `onReturn`
  *     when the picture is in its batch slot;
@@ -7,20 +8,24 @@
  * The JavaScript side must stay responsive: native decode threads wait for its answers.
  */
 import { HdError } from '../error.ts';
-import { type NativeDataset, native, type SourceAnswer } from '../native.ts';
+import { type NativeDataset, native, type SourceAnswer, type SourceTruth } from '../native.ts';
 import { Stream, type StreamSource } from './stream.ts';
 
-export interface SourceSample {
-  /** RGB, 8 bit, width × height × 3 bytes, rows contiguous. */
-  image: Uint8Array;
-  width: number;
-  height: number;
+/** The objects of a picture. */
+export interface SampleTruth {
   /** x1, y1, x2, y2 in pixels, one a box. */
   boxes: readonly (readonly [number, number, number, number])[] | Float32Array;
   /** 0-based class of each box. */
   labels: readonly number[] | Int32Array;
   /** True for boxes to leave out of training and scoring (crowd, difficult). */
   ignore?: readonly boolean[] | Uint8Array;
+}
+
+export interface SourceSample extends SampleTruth {
+  /** RGB, 8 bit, width × height × 3 bytes, rows contiguous. */
+  image: Uint8Array;
+  width: number;
+  height: number;
   copy?: boolean;
 }
 
@@ -35,7 +40,27 @@ export interface IndexedSource {
   onReturn?(index: number, buffer: ArrayBuffer): void;
 }
 
-export type Source = IndexedSource | StreamSource;
+/** Memory to write a picture into: a batch slot, when nothing changes its geometry. RGB, 8 bit. */
+export interface SlotView {
+  /** Row y begins at y · pitch; the bytes between rows are not looked at. Detached (length 0) after `fill`. */
+  pixels: Uint8Array;
+  width: number;
+  height: number;
+  /** Bytes from row to row, at least width · 3. */
+  pitch: number;
+}
+
+/** A source that writes its pictures where hdtrain wants them. Resumes are exact. */
+export interface SlotSource {
+  readonly length: number;
+  readonly classes: readonly string[];
+  /** [width, height] of each picture. */
+  readonly sizes: readonly (readonly [number, number])[];
+  /** Writes picture `index` and tells its objects. Must not touch the memory once it has returned or resolved. */
+  fill(index: number, slot: SlotView): SampleTruth | Promise<SampleTruth>;
+}
+
+export type Source = IndexedSource | StreamSource | SlotSource;
 
 function invalid(index: number, what: string, received: unknown): HdError {
   return new HdError(
@@ -67,7 +92,26 @@ function own(index: number, sample: SourceSample): { image: Uint8Array; moved: A
   return { image: new Uint8Array(moved), moved };
 }
 
-function answer(source: Source, index: number, sample: SourceSample): SourceAnswer {
+/** Checks boxes and labels, and packs them. */
+function truth(classes: readonly string[], index: number, sample: SampleTruth): SourceTruth {
+  if (!sample || typeof sample !== 'object') throw invalid(index, 'an object with boxes and labels', sample);
+  const boxes = sample.boxes instanceof Float32Array ? sample.boxes : Float32Array.from(sample.boxes.flat());
+  const labels = Int32Array.from(sample.labels);
+  const ignore = Uint8Array.from(sample.ignore ?? new Uint8Array(labels.length), Number);
+  if (boxes.length !== 4 * labels.length || ignore.length !== labels.length) {
+    throw invalid(
+      index,
+      'four box numbers and one ignore flag for each label',
+      `${boxes.length} numbers and ${ignore.length} flags for ${labels.length} labels`,
+    );
+  }
+  if (!boxes.every(Number.isFinite)) throw invalid(index, 'finite box coordinates', 'NaN or infinity');
+  const bad = labels.find((label) => label < 0 || label >= classes.length);
+  if (bad !== undefined) throw invalid(index, `labels below ${classes.length}`, bad);
+  return { boxes, labels, ignore };
+}
+
+function answer(source: IndexedSource | StreamSource, index: number, sample: SourceSample): SourceAnswer {
   if (!(sample?.image instanceof Uint8Array))
     throw invalid(index, 'image as a Uint8Array', typeof sample?.image);
   const { width, height } = sample;
@@ -81,29 +125,9 @@ function answer(source: Source, index: number, sample: SourceSample): SourceAnsw
       `${sample.image.byteLength} bytes`,
     );
   }
-  const boxes = sample.boxes instanceof Float32Array ? sample.boxes : Float32Array.from(sample.boxes.flat());
-  const labels = Int32Array.from(sample.labels);
-  const ignore = Uint8Array.from(sample.ignore ?? new Uint8Array(labels.length), Number);
-  if (boxes.length !== 4 * labels.length || ignore.length !== labels.length) {
-    throw invalid(
-      index,
-      'four box numbers and one ignore flag for each label',
-      `${boxes.length} numbers and ${ignore.length} flags for ${labels.length} labels`,
-    );
-  }
-  if (!boxes.every(Number.isFinite)) throw invalid(index, 'finite box coordinates', 'NaN or infinity');
-  const bad = labels.find((label) => label < 0 || label >= source.classes.length);
-  if (bad !== undefined) throw invalid(index, `labels below ${source.classes.length}`, bad);
+  const objects = truth(source.classes, index, sample);
   const { image, moved } = own(index, sample);
-  return {
-    image,
-    width,
-    height,
-    boxes,
-    labels,
-    ignore,
-    done: () => moved && source.onReturn?.(index, moved),
-  };
+  return { image, width, height, ...objects, done: () => moved && source.onReturn?.(index, moved) };
 }
 
 /**
@@ -121,8 +145,17 @@ export function openSource(
     );
   }
   const classes = [...source.classes];
+  const sizes = 'sizes' in source ? source.sizes?.map(([w, h]): [number, number] => [w, h]) : undefined;
+  if ('fill' in source) {
+    const options = { length: source.length, classes, sizes: sizes ?? [], fill: true as const };
+    const fill = async (index: number, memory: ArrayBuffer, pitch: number) => {
+      const [width = 0, height = 0] = sizes?.[index] ?? [];
+      const slot = { pixels: new Uint8Array(memory), width, height, pitch };
+      return truth(classes, index, await source.fill(index, slot));
+    };
+    return { dataset: native().openSource(options, fill), stream: null };
+  }
   if ('get' in source) {
-    const sizes = source.sizes?.map(([w, h]): [number, number] => [w, h]);
     const options = sizes ? { length: source.length, classes, sizes } : { length: source.length, classes };
     const get = async (index: number) => answer(source, index, await source.get(index));
     return { dataset: native().openSource(options, get), stream: null };

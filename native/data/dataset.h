@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -127,6 +128,9 @@ class Dataset {
   /// The picture and its annotations; what a loader calls. Thread-safe. Throws HD_DATA_IMAGE also when the
   /// picture does not have the size that the annotations were made for.
   virtual Sample sample(int64_t image, int minWidth, int minHeight) const;
+
+  /// As loadInto(), with the annotations; the sample's picture is empty, since its pixels are in place.
+  virtual std::optional<Sample> sampleInto(int64_t image, uint8_t* pixels, size_t pitch) const;
 
  protected:
   friend class DatasetBuilder;

@@ -11,4 +11,14 @@ bool Dataset::loadInto(int64_t image, uint8_t* pixels, size_t pitch) const {
   return true;
 }
 
+std::optional<Sample> Dataset::sampleInto(int64_t image, uint8_t* pixels, size_t pitch) const {
+  if (!loadInto(image, pixels, pitch)) return std::nullopt;
+  Sample out;
+  out.width = width(image);
+  out.height = height(image);
+  out.annotations = annotations(image);
+  out.table = &table();
+  return out;
+}
+
 }  // namespace hd::data

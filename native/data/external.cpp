@@ -49,33 +49,77 @@ ExternalDataset::ExternalDataset(int64_t length, std::vector<std::string> classe
   last_.resize(count);
 }
 
+ExternalDataset::ExternalDataset(int64_t length, std::vector<std::string> classes, ExternalFiller fill,
+                                 const std::vector<std::pair<int, int>>& sizes)
+    : ExternalDataset(length, std::move(classes), ExternalSource{}, sizes) {
+  fill_ = std::move(fill);
+  if (sizes.empty() && length > 0) {
+    throw Error("HD_DATA_SOURCE",
+                "expected the size of each picture: a source that fills slots must give sizes");
+  }
+  for (const auto& [width, height] : sizes) {
+    if (width < 1 || height < 1) {
+      throw Error("HD_DATA_SOURCE",
+                  concat("expected sizes of at least 1 × 1 but received ", width, " × ", height));
+    }
+  }
+}
+
 Picture ExternalDataset::load(int64_t image, int minWidth, int minHeight) const {
   return sample(image, minWidth, minHeight).picture;
 }
 
 Sample ExternalDataset::sample(int64_t image, int, int) const {
-  ExternalSample received = source_(image);
-  if (received.picture.width <= 0 || received.picture.height <= 0 || received.picture.pixels == nullptr) {
+  ExternalSample received;
+  if (fill_) {
+    Picture& picture = received.picture;
+    picture.width = width(image);
+    picture.height = height(image);
+    const size_t pitch = static_cast<size_t>(picture.width) * 3;
+    picture.storage.resize(pitch * static_cast<size_t>(picture.height));
+    picture.pixels = picture.storage.data();
+    received.table = fill_(image, picture.storage.data(), pitch);
+  } else {
+    received = source_(image);
+  }
+  const Picture& picture = received.picture;
+  if (picture.width <= 0 || picture.height <= 0 || picture.pixels == nullptr) {
     refuse(image, "a picture with width, height and pixels");
   }
-  for (const Annotation& annotation : received.table.annotations) {
+  return accept(image, std::move(received.picture), std::move(received.table));
+}
+
+bool ExternalDataset::loadInto(int64_t image, uint8_t* pixels, size_t pitch) const {
+  return sampleInto(image, pixels, pitch).has_value();
+}
+
+std::optional<Sample> ExternalDataset::sampleInto(int64_t image, uint8_t* pixels, size_t pitch) const {
+  if (!fill_) return std::nullopt;
+  Picture inPlace;
+  inPlace.width = width(image);
+  inPlace.height = height(image);
+  return accept(image, std::move(inPlace), fill_(image, pixels, pitch));
+}
+
+Sample ExternalDataset::accept(int64_t image, Picture picture, AnnotationTable received) const {
+  for (const Annotation& annotation : received.annotations) {
     if (annotation.label < 0 || annotation.label >= static_cast<int32_t>(classes_.size())) {
       refuse(image, concat("labels of 0…", classes_.size() - 1, " but received ", annotation.label));
     }
     for (const float edge : {annotation.x1, annotation.y1, annotation.x2, annotation.y2}) {
       if (!std::isfinite(edge)) refuse(image, "finite box coordinates");
     }
-    checkShapes(image, received.table, annotation);
+    checkShapes(image, received, annotation);
   }
   {
     const std::lock_guard lock(mutex_);
-    last_[static_cast<size_t>(image)] = received.table.annotations;
+    last_[static_cast<size_t>(image)] = received.annotations;
   }
-  const auto table = std::make_shared<AnnotationTable>(std::move(received.table));
+  const auto table = std::make_shared<AnnotationTable>(std::move(received));
   Sample out;
-  out.width = received.picture.width;
-  out.height = received.picture.height;
-  out.picture = std::move(received.picture);
+  out.width = picture.width;
+  out.height = picture.height;
+  out.picture = std::move(picture);
   out.annotations = table->annotations;
   out.table = table.get();
   out.owner = table;

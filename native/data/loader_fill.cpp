@@ -45,10 +45,12 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
   };
   if (sizeKnown) {
     const Plan plan = planFor();
-    if (keepsGeometry(plan) && dataset.loadInto(image, canvas.pixels, canvas.pitch())) {
-      recolour(plan, canvas);
-      finish(plan, dataset.annotations(image), dataset.table());
-      return out;
+    if (keepsGeometry(plan)) {
+      if (const auto inPlace = dataset.sampleInto(image, canvas.pixels, canvas.pitch())) {
+        recolour(plan, canvas);
+        finish(plan, inPlace->annotations, *inPlace->table);
+        return out;
+      }
     }
     const Sample sample = dataset.sample(image, leastSide(width, plan.geometry.scaleX),
                                          leastSide(height, plan.geometry.scaleY));

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { buildFolder, root } from '../setup/native.mjs';
 
+/** A hang is a failure, not a wait: milliseconds that one kind of tests may take. */
+const limit = 25 * 60_000;
+
 const none = () => ({ passed: 0, failed: 0, skipped: 0, notes: [] });
 
 export function add(total, part) {
@@ -33,8 +36,11 @@ export function nodeTests(folders, env = {}) {
     cwd: root,
     encoding: 'utf8',
     maxBuffer: 1 << 28,
+    timeout: limit,
     env: { ...process.env, ...env },
   });
+  if (run.error)
+    process.stdout.write(`tests were stopped: ${run.error.message}\n${run.stdout.slice(-2000)}\n`);
   const number = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(run.stdout)?.[1] ?? 0);
   result.passed = number('pass');
   result.failed = number('fail') + number('cancelled');
@@ -89,12 +95,12 @@ const defaultGoldens = join(root, '../shared/goldens');
 /** Golden values: native readers and TypeScript readers; a fixture without a reader is one counted skip. */
 export function goldens(folder = buildFolder) {
   const result = none();
-  const chosen = process.env.HDTRAIN_GOLDENS || defaultGoldens;
+  const chosen = process.env.HDTRAIN_GOLDENS ?? defaultGoldens;
   const files = existsSync(chosen)
     ? readdirSync(chosen, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
     : [];
   if (files.length === 0) {
-    const strict = process.env.CI === 'true' || process.env.HDTRAIN_GOLDENS;
+    const strict = process.env.CI === 'true' || process.env.HDTRAIN_GOLDENS !== undefined;
     result[strict ? 'failed' : 'skipped'] = 1;
     result.notes.push(`golden tests: NOT RUN, no golden files in ${chosen}; set HDTRAIN_GOLDENS`);
     return result;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "data_fixture.h"
@@ -57,6 +58,43 @@ TEST_CASE("announced sizes are known before the first call") {
   CHECK(dataset.width(1) == 30);
   CHECK(dataset.height(0) == 10);
   CHECK(dataset.digest() != ExternalDataset(2, {"a"}, good).digest());
+}
+
+TEST_CASE("a source that fills writes into the memory it is given") {
+  size_t pitchSeen = 0;
+  const ExternalDataset dataset(
+      2, {"a", "b"},
+      [&](int64_t image, uint8_t* pixels, size_t pitch) {
+        pitchSeen = pitch;
+        for (int y = 0; y < 3; ++y)
+          std::fill_n(pixels + pitch * static_cast<size_t>(y), 12, uint8_t(40 + image));
+        AnnotationTable table;
+        table.annotations.push_back({1, 1, 3, 3, 4, 1, false, false, 0, -1, -1, -1});
+        return table;
+      },
+      {{4, 3}, {4, 3}});
+  std::vector<uint8_t> slot(3 * 20, 9);
+  const auto inPlace = dataset.sampleInto(1, slot.data(), 20);
+  REQUIRE(inPlace);
+  CHECK(pitchSeen == 20);
+  CHECK(slot[20 + 11] == 41);
+  CHECK(slot[20 + 12] == 9);  // beyond the picture's own columns
+  CHECK(inPlace->picture.pixels == nullptr);
+  CHECK(inPlace->annotations[0].label == 1);
+  CHECK(dataset.lastAnnotations(1).size() == 1);
+  const Sample sample = dataset.sample(0, 0, 0);
+  CHECK(pitchSeen == 12);
+  CHECK(sample.picture.pixels[35] == 40);
+  CHECK(dataset.loadInto(0, slot.data(), 20));
+  const ExternalDataset handsOut(3, {"a", "b"}, good);
+  CHECK(!handsOut.sampleInto(0, slot.data(), 20));
+}
+
+TEST_CASE("a source that fills must give a size for each picture") {
+  const auto fill = [](int64_t, uint8_t*, size_t) { return AnnotationTable{}; };
+  CHECK(codeOf([&] { ExternalDataset(1, {"a"}, fill, {}); }) == "HD_DATA_SOURCE");
+  CHECK(codeOf([&] { ExternalDataset(1, {"a"}, fill, {{0, 5}}); }) == "HD_DATA_SOURCE");
+  CHECK(codeOf([&] { ExternalDataset(2, {"a"}, fill, {{5, 5}}); }) == "HD_DATA_SOURCE");
 }
 
 TEST_CASE("what a source returns is checked") {

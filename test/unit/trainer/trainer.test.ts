@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -11,6 +11,9 @@ import { runInNewContext } from 'node:vm';
 import {
   HdError,
   type IndexedSource,
+  type SlotSource,
+  type SlotView,
+  type Source,
   type SourceSample,
   type TrainEvent,
   Trainer,
@@ -165,7 +168,7 @@ describe('Trainer', () => {
 });
 
 describe('sources', () => {
-  const loaderOf = (given: IndexedSource, more: Record<string, unknown> = {}) =>
+  const loaderOf = (given: Source, more: Record<string, unknown> = {}) =>
     new (native().Loader)(openSource(given).dataset, {
       batch: 2,
       threads: 1,
@@ -196,6 +199,86 @@ describe('sources', () => {
       () => loader.stepsPerEpoch,
       (error) => error instanceof HdError && error.code === 'HD_USAGE',
     );
+  });
+
+  describe('that fill slots', () => {
+    const sizes = Array.from({ length: 4 }, (): [number, number] => [side, side]);
+    const views: SlotView[] = [];
+    const filler = (more: Partial<SlotSource> = {}): SlotSource => ({
+      length: 4,
+      classes: ['square'],
+      sizes,
+      fill(index, slot) {
+        views.push(slot);
+        const { image, boxes, labels } = square(index);
+        for (let y = 0; y < side; ++y)
+          slot.pixels.set(image.subarray(y * side * 3, (y + 1) * side * 3), y * slot.pitch);
+        return { boxes, labels };
+      },
+      ...more,
+    });
+
+    test('the program writes into the slot itself: what it wrote is there, nothing was copied', async () => {
+      const loader = loaderOf(filler(), { augment: [] });
+      loader.begin(0, 0);
+      for (const first of [0, 2]) {
+        const batch = await loader.next();
+        assert.ok(batch);
+        const pixels = new Uint8Array(batch.pixels);
+        const bytes = side * side * 3;
+        for (const i of [0, 1])
+          assert.deepEqual(pixels.subarray(i * bytes, (i + 1) * bytes), square(first + i).image);
+        assert.equal(batch.images[1]?.labels.length, 1);
+      }
+      assert.equal(loader.statistics().copiedBytes, 0);
+      loader.close();
+    });
+
+    test('views are detached when fill is over, whatever the program keeps', () => {
+      assert.ok(views.length >= 4);
+      for (const { pixels } of views) assert.equal(pixels.length, 0);
+    });
+
+    test('a picture that is resized goes through memory of its own, with the same result as get()', async () => {
+      const augment = [{ resize: { sizes: [[32, 32]] } }];
+      const batches = [];
+      for (const given of [filler(), source(4)]) {
+        const loader = loaderOf(given, { augment });
+        loader.begin(0, 0);
+        batches.push(Uint8Array.from(new Uint8Array((await loader.next())?.pixels ?? new ArrayBuffer(0))));
+        loader.close();
+      }
+      assert.deepEqual(batches[0], batches[1]);
+    });
+
+    test('it trains to the same weights as get()', async () => {
+      const ends = [];
+      for (const [name, given] of [
+        ['filled', filler()],
+        ['got', source(4)],
+      ] as const) {
+        const run = new Trainer(recipe(2), { run: join(folder, name), sources: { train: given } }).run();
+        ends.push(readFileSync((await run).weights));
+      }
+      assert.ok(ends[0] && ends[1]?.equals(ends[0]));
+    });
+
+    const refused: [string, Partial<SlotSource>, RegExp][] = [
+      ['no sizes', { sizes: undefined as never }, /sizes/],
+      ['fewer sizes than pictures', { sizes: sizes.slice(1) }, /4 sizes/],
+      ['nothing returned', { fill: () => undefined as never }, /boxes and labels/],
+      ['a label out of range', { fill: () => ({ boxes: [[0, 0, 1, 1]], labels: [1] }) }, /labels below 1/],
+      ['an exception', { fill: () => Promise.reject(new RangeError('no film')) }, /no film/],
+    ];
+    for (const [what, change, pattern] of refused) {
+      test(`${what}: is refused`, async () => {
+        await assert.rejects(async () => {
+          const loader = loaderOf(filler(change), { augment: [] });
+          loader.begin(0, 0);
+          await loader.next().finally(() => loader.close());
+        }, pattern);
+      });
+    }
   });
 
   test('collecting the view of a closed loader does not block the thread that its source needs', async () => {
