@@ -28,7 +28,6 @@ OptimizerOptions OptimizerOptions::from(const Value& optimizer, const Value* gro
       out.groups.push_back({group.at("match").asString(), group.get("lr", 1.0), group.get("decay", 1.0)});
     }
   }
-  out.groups.push_back({"*", 1, 1});
   return out;
 }
 
@@ -54,6 +53,7 @@ bool matchesGlob(const std::string& pattern, const std::string& name) {
 
 Optimizer::Optimizer(const OptimizerOptions& options, const std::vector<nn::Parameter*>& reached)
     : options_(options) {
+  options_.groups.push_back({"*", 1, 1});
   for (nn::Parameter* parameter : reached) {
     if (!parameter->trainable || parameter->buffer) continue;
     size_t group = 0;

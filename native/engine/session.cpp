@@ -43,6 +43,26 @@ std::vector<Batch> cut(const Batch& batch, int64_t parts) {
   return out;
 }
 
+/// Puts running statistics back at the end of its scope unless they are kept: a forward in train mode moves
+/// them, also one that is only for normalisers, and one of a step that fails.
+class StatisticsGuard {
+ public:
+  explicit StatisticsGuard(nn::ParameterStore& store) {
+    torch::NoGradGuard guard;
+    for (nn::Parameter& parameter : store.all()) {
+      if (parameter.buffer) before_.emplace_back(parameter.master, parameter.master.clone());
+    }
+  }
+  ~StatisticsGuard() {
+    torch::NoGradGuard guard;
+    for (auto& [tensor, value] : before_) tensor.copy_(value);
+  }
+  void keep() { before_.clear(); }
+
+ private:
+  std::vector<std::pair<torch::Tensor, torch::Tensor>> before_;
+};
+
 std::string imageList(const Batch& batch) {
   std::string out;
   for (const ImageTargets& image : batch.images)
@@ -121,19 +141,14 @@ nn::Tensors Session::forward(const Batch& micro, const std::vector<std::string>&
 std::vector<double> Session::globalPredictionNormalisers(
     const std::vector<Batch>& micros,
     const std::vector<std::unique_ptr<detectors::Assignment>>& assignments) {
-  // A forward in train mode moves running statistics; the real forward of the step follows and must be the
-  // only one.
+  // The real forward of the step follows and must be the only one that moves statistics.
+  const StatisticsGuard statistics(graph().parameters());
   torch::NoGradGuard guard;
-  std::vector<std::pair<torch::Tensor, torch::Tensor>> statistics;
-  for (nn::Parameter& parameter : graph().parameters().all()) {
-    if (parameter.buffer) statistics.emplace_back(parameter.master, parameter.master.clone());
-  }
   std::vector<double> sums;
   for (size_t i = 0; i < micros.size(); ++i) {
     const auto outputs = forward(micros[i], detector_->lossTaps(), nn::Mode::train);
     addTo(sums, detector_->predictionNormalisers(outputs, *assignments[i]));
   }
-  for (auto& [tensor, before] : statistics) tensor.copy_(before);
   return sums;
 }
 
@@ -141,6 +156,7 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
   require(optimizer_ != nullptr, "expected a session made for training");
   useEma(false);
   preparedForDetect_ = false;
+  StatisticsGuard statistics(graph().parameters());
   StepResult result;
   const auto micros = cut(batch, options_.accumulate);
   std::vector<std::unique_ptr<detectors::Assignment>> assignments;
@@ -224,6 +240,7 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
   }
   optimizer_->update(gradients, input.learningRates, input.step, scale, ema, input.emaDecay);
   optimizer_->clearGradients();
+  statistics.keep();
   return result;
 }
 

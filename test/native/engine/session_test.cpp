@@ -1,0 +1,283 @@
+// Steps, checkpoints and detections of a whole session on a small network.
+#include "engine/session.h"
+
+#include <ATen/ATen.h>
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/rng.h"
+#include "native/detectors/gfl_fixture.h"
+
+using namespace hd::engine;
+using hd::Batch;
+using hd::Value;
+using torch::Tensor;
+
+namespace {
+
+constexpr int kSide = 64;
+constexpr int64_t kImages = 4;
+
+/// Four pictures of noise with a bright square each; the last one is empty.
+struct Scene {
+  std::vector<uint8_t> pixels;
+  Batch batch;
+
+  explicit Scene(const std::vector<int64_t>& order = {0, 1, 2, 3}) {
+    pixels.resize(order.size() * kSide * kSide * 3);
+    uint8_t* out = pixels.data();
+    for (const int64_t image : order) {
+      const int left = 4 + 6 * static_cast<int>(image),
+                size = image == 3 ? 0 : 24 + 4 * static_cast<int>(image);
+      hd::Random random(5, "scene", 0, static_cast<uint64_t>(image));
+      for (int y = 0; y < kSide; ++y) {
+        for (int x = 0; x < kSide; ++x) {
+          const bool inside = x >= left && x < left + size && y >= left && y < left + size;
+          for (int c = 0; c < 3; ++c) *out++ = static_cast<uint8_t>((inside ? 190 : 20) + random.below(40));
+        }
+      }
+      const auto edge = static_cast<float>(left), end = static_cast<float>(left + size);
+      batch.images.push_back(size == 0 ? fixture::image(kSide, kSide, {}, {})
+                                       : fixture::image(kSide, kSide, {edge, edge, end, end},
+                                                        {static_cast<int32_t>(image % 2)}));
+      batch.images.back().image = image;
+    }
+    batch.pixels = pixels.data();
+    batch.count = static_cast<int64_t>(order.size());
+    batch.height = batch.width = kSide;
+  }
+};
+
+SessionOptions options(const char* norm = "eval", int64_t accumulate = 1, bool ema = false) {
+  SessionOptions out;
+  out.model = hd::parseJson(hd::concat(
+      R"({"detector":"gfl","backbone":"resnet18","classes":2,"headConvs":1,"neckChannels":32,"headChannels":32,)",
+      R"("frozenStages":-1,"norm":")", norm, R"("})"));
+  out.seed = 3;
+  out.threads = 1;
+  out.accumulate = accumulate;
+  out.ema = ema;
+  return out;
+}
+
+StepInput input(int64_t step = 0, double rate = 0.01) {
+  StepInput out;
+  out.step = step;
+  out.learningRates = {rate};
+  out.emaDecay = 0.5;
+  out.clipNorm = 35;
+  return out;
+}
+
+std::vector<Tensor> weights(Session& session) {
+  std::vector<Tensor> out;
+  for (const auto& parameter : session.graph().parameters().all()) out.push_back(parameter.master.clone());
+  return out;
+}
+
+bool same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Tensor& x, const Tensor& y) { return at::equal(x, y); });
+}
+
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "hdtrain-engine-XXXXXX").string();
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    path_ = pattern;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string operator/(const char* name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::string codeOf(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const hd::Error& error) {
+    return error.code();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("steps on one batch lower its loss; the profile accounts for them") {
+  Session session(options("train"));
+  const Scene scene;
+  double first = 0, last = 0;
+  for (int64_t step = 0; step < 20; ++step) {
+    last = session.step(scene.batch, input(step, 0.02)).losses.at("total");
+    if (step == 0) first = last;
+  }
+  CAPTURE(first);
+  CHECK(last < 0.7 * first);
+  for (const char* part : {"assign", "forward", "losses", "backward", "optimizer"}) {
+    CHECK(session.profile().at(part) > 0);
+  }
+}
+
+TEST_CASE(
+    "the total is the weighted sum of the terms, and loss weights of the input replace the detector's") {
+  const Scene scene;
+  StepInput given = input();
+  given.lossWeights = {{"cls", 0.5}, {"box", 0}, {"dfl", 3}};
+  Session session(options());
+  const StepResult result = session.step(scene.batch, given);
+  CHECK(result.losses.at("total") ==
+        doctest::Approx(0.5 * result.losses.at("cls") + 3 * result.losses.at("dfl")));
+  CHECK(result.positives > 0);
+  CHECK(result.gradientNorm > 0);
+}
+
+TEST_CASE("the cut into micro-batches changes neither losses nor weights") {
+  const Scene scene;
+  Session whole(options());
+  const StepResult expected = whole.step(scene.batch, input());
+  for (const int64_t parts : {2, 4}) {
+    Session session(options("eval", parts));
+    const StepResult result = session.step(scene.batch, input());
+    for (const auto& [name, value] : expected.losses) {
+      CAPTURE(name);
+      CHECK(result.losses.at(name) == doctest::Approx(value).epsilon(1e-4));
+    }
+    CHECK(result.positives == expected.positives);
+    CHECK(result.gradientNorm == doctest::Approx(expected.gradientNorm).epsilon(1e-4));
+    const auto a = weights(whole), b = weights(session);
+    for (size_t i = 0; i < a.size(); ++i)
+      CHECK(at::allclose(a[i].to(at::kDouble), b[i].to(at::kDouble), 1e-4, 1e-6));
+  }
+}
+
+TEST_CASE("the order of the images in a batch does not matter") {
+  const Scene scene, shuffled({2, 3, 0, 1});
+  Session a(options()), b(options());
+  const StepResult one = a.step(scene.batch, input()), other = b.step(shuffled.batch, input());
+  for (const auto& [name, value] : one.losses)
+    CHECK(other.losses.at(name) == doctest::Approx(value).epsilon(1e-5));
+  CHECK(other.gradientNorm == doctest::Approx(one.gradientNorm).epsilon(1e-4));
+}
+
+TEST_CASE("a batch without any object, alone or in parts, trains on finite losses") {
+  const Scene empty({3, 3, 3, 3});
+  for (const int64_t parts : {1, 2}) {
+    Session session(options("train", parts));
+    const StepResult result = session.step(empty.batch, input());
+    CHECK(result.positives == 0);
+    CHECK(result.losses.at("box") == 0);
+    CHECK(result.losses.at("dfl") == 0);
+    CHECK(std::isfinite(result.losses.at("total")));
+    CHECK(result.gradientNorm > 0);
+  }
+}
+
+TEST_CASE("a step that fails changes nothing, running statistics included") {
+  const Scene scene;
+  Session session(options("train", 1, true));
+  session.step(scene.batch, input());
+  auto& store = session.graph().parameters();
+  Tensor poisoned = store.find("backbone.layer1.0.conv1.weight")->master;
+  const Tensor good = poisoned.clone();
+  {
+    torch::NoGradGuard guard;
+    poisoned.select(0, 0).fill_(std::numeric_limits<float>::infinity());
+    store.touch();
+  }
+  const auto before = weights(session);
+  CHECK(codeOf([&] { session.step(scene.batch, input(1)); }) == "HD_DIVERGED");
+  CHECK(same(before, weights(session)));
+  {
+    torch::NoGradGuard guard;
+    poisoned.copy_(good);
+    store.touch();
+  }
+  Session untouched(options("train", 1, true));
+  untouched.step(scene.batch, input());
+  untouched.step(scene.batch, input(1));
+  session.step(scene.batch, input(1));
+  CHECK(same(weights(untouched), weights(session)));
+}
+
+TEST_CASE("frozen parameters stay, the rest moves") {
+  SessionOptions given = options("eval");
+  given.freeze = {"backbone.*", "neck.fpn_convs.0.*"};
+  Session session(given);
+  const auto before = weights(session);
+  const Scene scene;
+  session.step(scene.batch, input(0, 0.1));
+  size_t index = 0, moved = 0;
+  for (const auto& parameter : session.graph().parameters().all()) {
+    const bool equal = at::equal(before[index++], parameter.master);
+    CAPTURE(parameter.name);
+    if (parameter.name.rfind("backbone.", 0) == 0 || parameter.name.rfind("neck.fpn_convs.0.", 0) == 0)
+      CHECK(equal);
+    moved += !equal;
+  }
+  CHECK(moved > 5);
+}
+
+TEST_CASE("a restored session goes on to the same bits, with its moments and EMA") {
+  const Scene scene;
+  for (const auto kind : {OptimizerOptions::Kind::sgd, OptimizerOptions::Kind::adamw}) {
+    const Folder folder;
+    SessionOptions given = options("train", 2, true);
+    given.optimizer.kind = kind;
+    Session whole(given);
+    for (int64_t step = 0; step < 2; ++step) whole.step(scene.batch, input(step, 1e-3));
+    whole.save(folder.path());
+    Session resumed(given);
+    resumed.restore(folder.path());
+    for (Session* session : {&whole, &resumed}) {
+      session->step(scene.batch, input(2, 1e-3));
+      session->detect(scene.batch, {});  // an evaluation in between uses the EMA and must leave no trace
+      session->step(scene.batch, input(3, 1e-3));
+    }
+    CHECK(same(weights(whole), weights(resumed)));
+    whole.exportWeights(folder / "a.safetensors", {});
+    resumed.exportWeights(folder / "b.safetensors", {});
+    Session a(options("train")), b(options("train"));
+    a.loadWeights(folder / "a.safetensors", hd::nn::MatchMode::strict);
+    b.loadWeights(folder / "b.safetensors", hd::nn::MatchMode::strict);
+    CHECK(same(weights(a), weights(b)));
+    CHECK(!same(weights(a), weights(whole)));  // what is exported is the EMA
+  }
+}
+
+TEST_CASE("detections come from the EMA and are sorted, and a checkpoint of another network is refused") {
+  const Scene scene;
+  const Folder folder;
+  Session session(options("train", 1, true));
+  session.step(scene.batch, input());
+  const auto found = session.detect(scene.batch, {});
+  REQUIRE(found.size() == kImages);
+  for (const hd::Detections& image : found) {
+    CHECK(image.boxes.size() == 4 * image.scores.size());
+    CHECK(std::is_sorted(image.scores.rbegin(), image.scores.rend()));
+  }
+  session.save(folder.path());
+  SessionOptions other = options("train", 1, true);
+  other.model.set("headChannels", 64);
+  Session wrong(other);
+  CHECK(codeOf([&] { wrong.restore(folder.path()); }) == "HD_CKPT_MISMATCH");
+}
+
+TEST_CASE("globs") {
+  CHECK(matchesGlob("*", "a.b"));
+  CHECK(matchesGlob("a.*.c", "a.b.b.c"));
+  CHECK(matchesGlob("a.?", "a.b"));
+  CHECK(!matchesGlob("a.?", "a.bc"));
+  CHECK(!matchesGlob("a", "a.b"));
+  CHECK(matchesGlob("**b", "b"));
+  CHECK(!matchesGlob("", "a"));
+  CHECK(matchesGlob("", ""));
+}
