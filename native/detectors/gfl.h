@@ -62,6 +62,10 @@ struct GflSums {
 /// Images in parallel. Throws HD_DATA_BOX naming the image when a coordinate is not finite.
 std::unique_ptr<GflAssignment> assignGfl(const GflOptions& options, const Batch& batch);
 
+/// The highest class score of every positive row, 0 elsewhere; a constant for autograd. `classRows` [N,
+/// classes] logits, `labels` [N].
+Tensor positiveConfidence(const Tensor& classRows, const Tensor& labels);
+
 /// S = Σ over positives of w, w = the highest class score; no gradient. `cls` are the class maps by level,
 /// N×C×H×W.
 double confidenceSum(const std::vector<Tensor>& cls, const GflAssignment& assignment);

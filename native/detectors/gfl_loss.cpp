@@ -53,14 +53,6 @@ Tensor rowsOf(const Tensor& map) {
   return map.permute({0, 2, 3, 1}).reshape({-1, map.size(1)});
 }
 
-/// The highest class score of every positive row, 0 elsewhere; a constant for autograd.
-Tensor positiveConfidence(const Tensor& classRows, const Tensor& labels) {
-  const Tensor logits = classRows.detach();
-  const Tensor positive = labels.ge(0).logical_and(labels.lt(logits.size(1)));
-  const Tensor highest = at::amax(logits, {1}).sigmoid();
-  return at::where(positive, highest, at::zeros({}, highest.options()));
-}
-
 void checkMaps(const std::vector<Tensor>& maps, int64_t channels, const GflAssignment& assignment,
                const char* what) {
   const auto& levels = assignment.grid.levels();
@@ -74,6 +66,13 @@ void checkMaps(const std::vector<Tensor>& maps, int64_t channels, const GflAssig
 }
 
 }  // namespace
+
+Tensor positiveConfidence(const Tensor& classRows, const Tensor& labels) {
+  const Tensor logits = classRows.detach();
+  const Tensor positive = labels.ge(0).logical_and(labels.lt(logits.size(1)));
+  const Tensor highest = at::amax(logits, {1}).sigmoid();
+  return at::where(positive, highest, at::zeros({}, highest.options()));
+}
 
 std::unique_ptr<GflAssignment> assignGfl(const GflOptions& options, const Batch& batch) {
   require(std::ssize(batch.images) == batch.count, "expected targets for ", batch.count, " images");

@@ -1,14 +1,15 @@
 #include "engine/session.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/from_blob.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
 #include "core/error.h"
+#include "nn/run_batch.h"
 #include "ops/optimizer.h"
 
 namespace hd::engine {
@@ -92,6 +93,8 @@ SessionOptions SessionOptions::from(const Value& options) {
   if (out.training) out.optimizer = OptimizerOptions::from(options.at("optimizer"), options.find("groups"));
   out.freeze = options.strings("freeze");
   out.ema = options.get("ema", false);
+  if (const Value* teachers = options.find("teachers"); teachers != nullptr) out.teachers = *teachers;
+  if (const Value* distill = options.find("distill"); distill != nullptr) out.distill = *distill;
   return out;
 }
 
@@ -120,22 +123,13 @@ Session::Session(const SessionOptions& options) : options_(options) {
   }
   store.setWorking(options.bf16 ? torch::kBFloat16 : torch::kFloat32);
   if (!options.training) return;
+  if (options.distill.isArray() && !options.distill.asArray().empty()) {
+    distillation_ = std::make_unique<distill::Distillation>(options.teachers, options.distill, options.model);
+  }
   optimizer_ = std::make_unique<Optimizer>(options.optimizer, reached);
   if (options.ema) {
     for (const nn::Parameter& parameter : store.all()) ema_.push_back(parameter.master.detach().clone());
   }
-}
-
-nn::Tensors Session::forward(const Batch& micro, const std::vector<std::string>& taps, nn::Mode mode) {
-  const auto image = at::from_blob(const_cast<uint8_t*>(micro.pixels),
-                                   {micro.count, micro.height, micro.width, 3}, torch::kUInt8);
-  auto valid = torch::empty({micro.count, 2}, torch::kInt64);
-  int64_t* sizes = valid.data_ptr<int64_t>();
-  for (const ImageTargets& targets : micro.images) {
-    *sizes++ = targets.height;
-    *sizes++ = targets.width;
-  }
-  return graph().run(image, taps, mode, valid);
 }
 
 std::vector<double> Session::globalPredictionNormalisers(
@@ -146,10 +140,46 @@ std::vector<double> Session::globalPredictionNormalisers(
   torch::NoGradGuard guard;
   std::vector<double> sums;
   for (size_t i = 0; i < micros.size(); ++i) {
-    const auto outputs = forward(micros[i], detector_->lossTaps(), nn::Mode::train);
+    const auto outputs = nn::runBatch(graph(), micros[i], detector_->lossTaps(), nn::Mode::train);
     addTo(sums, detector_->predictionNormalisers(outputs, *assignments[i]));
   }
   return sums;
+}
+
+std::vector<detectors::LossTerm> Session::terms(const Batch& micro, const detectors::Assignment& assignment,
+                                                const std::vector<double>& assignmentSums,
+                                                std::vector<double>& predictionSums,
+                                                const std::vector<double>& transferSums, bool single) {
+  distill::Distillation::TeacherOutputs teachers;
+  if (distillation_) {
+    Timed timed(profile_, "teacher");
+    teachers = distillation_->runTeachers(micro);
+  }
+  const auto lossTaps = detector_->lossTaps();
+  auto taps = lossTaps;
+  if (distillation_) {
+    for (const std::string& tap : distillation_->studentTaps()) {
+      if (std::find(taps.begin(), taps.end(), tap) == taps.end()) taps.push_back(tap);
+    }
+  }
+  nn::Tensors outputs;
+  {
+    Timed timed(profile_, "forward");
+    outputs = nn::runBatch(graph(), micro, taps, nn::Mode::train);
+  }
+  std::map<std::string, torch::Tensor> byTap;
+  if (distillation_) {
+    for (size_t i = 0; i < taps.size(); ++i) byTap[taps[i]] = outputs[i];
+  }
+  outputs.resize(lossTaps.size());
+  Timed timed(profile_, "losses");
+  if (single) predictionSums = detector_->predictionNormalisers(outputs, assignment);
+  auto out = detector_->losses(outputs, assignment, assignmentSums, predictionSums);
+  if (distillation_) {
+    for (auto& term : distillation_->losses(micro, assignment, byTap, teachers, transferSums))
+      out.push_back(std::move(term));
+  }
+  return out;
 }
 
 StepResult Session::step(const Batch& batch, const StepInput& input) {
@@ -160,13 +190,14 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
   StepResult result;
   const auto micros = cut(batch, options_.accumulate);
   std::vector<std::unique_ptr<detectors::Assignment>> assignments;
-  std::vector<double> assignmentSums, predictionSums;
+  std::vector<double> assignmentSums, predictionSums, transferSums;
   {
     Timed timed(profile_, "assign");
     for (const Batch& micro : micros) {
       assignments.push_back(detector_->assign(micro));
       addTo(assignmentSums, assignments.back()->normalisers);
       result.positives += assignments.back()->positives;
+      if (distillation_) addTo(transferSums, distillation_->normalisers(micro, *assignments.back()));
     }
   }
   const bool single = micros.size() == 1;
@@ -176,32 +207,23 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
   }
   for (size_t i = 0; i < micros.size(); ++i) {
     torch::Tensor total;
-    {
-      nn::Tensors outputs;
-      {
-        Timed timed(profile_, "forward");
-        outputs = forward(micros[i], detector_->lossTaps(), nn::Mode::train);
+    for (const auto& term :
+         terms(micros[i], *assignments[i], assignmentSums, predictionSums, transferSums, single)) {
+      const auto chosen = input.lossWeights.find(term.name);
+      const double weight = chosen == input.lossWeights.end() ? term.weight : chosen->second;
+      const double value = term.value.item<double>();
+      if (!std::isfinite(value)) {
+        optimizer_->clearGradients();
+        throw Error(
+            "HD_DIVERGED",
+            concat("the loss term '", term.name, "' is ", value, " at step ", input.step,
+                   ": lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed"),
+            concat("images ", imageList(micros[i])));
       }
-      Timed timed(profile_, "losses");
-      if (single) predictionSums = detector_->predictionNormalisers(outputs, *assignments[i]);
-      for (const auto& term : detector_->losses(outputs, *assignments[i], assignmentSums, predictionSums)) {
-        const auto chosen = input.lossWeights.find(term.name);
-        const double weight = chosen == input.lossWeights.end() ? term.weight : chosen->second;
-        const double value = term.value.item<double>();
-        if (!std::isfinite(value)) {
-          optimizer_->clearGradients();
-          throw Error(
-              "HD_DIVERGED",
-              concat(
-                  "the loss term '", term.name, "' is ", value, " at step ", input.step,
-                  ": lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed"),
-              concat("images ", imageList(micros[i])));
-        }
-        result.losses[term.name] += value;
-        result.losses["total"] += weight * value;
-        auto weighted = term.value * weight;
-        total = total.defined() ? total + weighted : weighted;
-      }
+      result.losses[term.name] += value;
+      result.losses["total"] += weight * value;
+      auto weighted = term.value * weight;
+      total = total.defined() ? total + weighted : weighted;
     }
     Timed timed(profile_, "backward");
     if (total.requires_grad()) torch::autograd::backward({total}, {});
@@ -254,7 +276,7 @@ std::vector<Detections> Session::detect(const Batch& batch, const detectors::Pos
   nn::Tensors outputs;
   {
     Timed timed(profile_, "detectForward");
-    outputs = forward(batch, detector_->detectTaps(), nn::Mode::plan);
+    outputs = nn::runBatch(graph(), batch, detector_->detectTaps(), nn::Mode::plan);
   }
   Timed timed(profile_, "detectPost");
   return detector_->detect(outputs, batch, options);

@@ -17,6 +17,7 @@
 #include "core/batch.h"
 #include "core/value.h"
 #include "detectors/detector.h"
+#include "distill/distillation.h"
 #include "engine/optimizer.h"
 #include "nn/weights.h"
 
@@ -31,7 +32,8 @@ struct SessionOptions {
   OptimizerOptions optimizer;
   std::vector<std::string> freeze;  ///< globs of parameter names
   bool ema = false;
-  bool training = true;  ///< false: no optimiser state, for eval and predict
+  bool training = true;     ///< false: no optimiser state, for eval and predict
+  Value teachers, distill;  ///< lists as distill::Distillation takes them; null without
   static SessionOptions from(const Value& options);
 };
 
@@ -74,9 +76,15 @@ class Session {
   /// Seconds spent by part of the step since creation: assign, forward, losses, backward, optimizer, detect.
   const std::map<std::string, double>& profile() const { return profile_; }
   const Optimizer& optimizer() const { return *optimizer_; }
+  /// Null without teachers.
+  const distill::Distillation* distillation() const { return distillation_.get(); }
 
  private:
-  nn::Tensors forward(const Batch& micro, const std::vector<std::string>& taps, nn::Mode mode);
+  /// The detector's terms and the transfers' of one micro-batch.
+  std::vector<detectors::LossTerm> terms(const Batch& micro, const detectors::Assignment& assignment,
+                                         const std::vector<double>& assignmentSums,
+                                         std::vector<double>& predictionSums,
+                                         const std::vector<double>& transferSums, bool single);
   std::vector<double> globalPredictionNormalisers(
       const std::vector<Batch>& micros,
       const std::vector<std::unique_ptr<detectors::Assignment>>& assignments);
@@ -85,6 +93,7 @@ class Session {
   SessionOptions options_;
   std::unique_ptr<detectors::Detector> detector_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<distill::Distillation> distillation_;
   std::vector<torch::Tensor> ema_;      ///< by position in the parameter store; empty without EMA
   std::vector<torch::Tensor> current_;  ///< working tensors while the EMA stands in
   bool emaInUse_ = false, preparedForDetect_ = false;

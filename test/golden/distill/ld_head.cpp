@@ -1,9 +1,10 @@
-// LDHead on given maps: its plain GFL terms and its targets. The distillation terms wait for their transfers.
+// LDHead on given maps: its plain GFL terms, its targets and its distillation terms as published.
 #include <ATen/ATen.h>
 
 #include <set>
 
 #include "detectors/atss.h"
+#include "distill/transfer.h"
 #include "gfl_case.h"
 
 namespace {
@@ -61,6 +62,33 @@ void checkTargets(const Value& c, const hd::detectors::GflOptions& options, cons
   check.equal(valid - assignment.positives, c.at("num_total_neg").asInt(), "negatives");
 }
 
+/// The maps of a tap list, "head.cls.p3" → inputs cls0, with this prefix.
+std::vector<Tensor> mapsOf(const Value& inputs, const std::vector<std::string>& taps,
+                           const std::string& prefix) {
+  std::vector<Tensor> maps;
+  for (const std::string& tap : taps) {
+    const std::string kind = tap.substr(5, 3);
+    maps.push_back(golden::tensorOf(inputs.at(hd::concat(prefix, kind, tap.back() - '3'))));
+  }
+  return maps;
+}
+
+/// One published distillation term, level by level.
+void checkTransfer(Checker& check, const Value& file, const hd::detectors::GflOptions& options,
+                   const hd::Batch& batch, const hd::detectors::GflAssignment& assignment,
+                   const Value& expected, const std::string& term, const char* name, const char* entry,
+                   double weight) {
+  const Value section = hd::parseJson(entry);
+  const auto transfer = hd::distill::transferRegistry().get(name)(section, {options, options.classes, {}});
+  const hd::distill::TransferInput input{batch, assignment,
+                                         mapsOf(file.at("inputs"), transfer->studentTaps(), ""),
+                                         mapsOf(file.at("inputs"), transfer->teacherTaps(), "teacher_")};
+  std::vector<double> values;
+  for (const Tensor& level : transfer->levels(input, transfer->normalisers(batch, assignment)))
+    values.push_back(level.item<double>() * weight);
+  check.close(values, expected.numbers(term), golden::toleranceOf(file.at("tolerance").at("losses")), term);
+}
+
 }  // namespace
 
 GOLDEN("ld/ld_head", file, check) {
@@ -86,10 +114,16 @@ GOLDEN("ld/ld_head", file, check) {
         hd::concat(c.at("imitation_method").asString(), " ", c.at("loss_im_weight").asNumber());
     golden::checkLevelLosses(check, c.at("losses_per_level"), sums, scales,
                              golden::toleranceOf(file.at("tolerance").at("losses")), name);
-    for (const auto& [term, levels] : c.at("losses_per_level").asObject()) {
-      if (term != "loss_cls" && term != "loss_bbox" && term != "loss_dfl") skipped.insert(term);
-    }
+    const auto transfer = [&](const char* term, const char* kind, const char* entry, double weight) {
+      checkTransfer(check, file, options, batch, *assignment, c.at("losses_per_level"), term, kind, entry,
+                    weight);
+    };
+    transfer("loss_ld", "localization", R"({"preset":"released","region":"main"})", 0.25);
+    transfer("loss_ld_vlr", "localization", R"({"preset":"released","region":"valuable"})", 0.25);
+    transfer("loss_kd", "classification", R"({"preset":"released","region":"main"})", 10);
+    transfer("loss_kd_neg", "classification", R"({"preset":"released","region":"valuable"})", 0);
+    if (c.at("loss_im_weight").asNumber() != 0) skipped.insert("loss_im");
   }
   for (const std::string& term : skipped)
-    check.skip(term + ", and gradients of the total with it: a distillation term");
+    check.skip(term + ", and gradients of the total with it: a transfer of its own");
 }

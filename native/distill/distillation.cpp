@@ -1,0 +1,130 @@
+#include "distill/distillation.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "distill/options.h"
+
+namespace hd::distill {
+namespace {
+
+const detectors::GflAssignment& own(const detectors::Assignment& assignment) {
+  const auto* targets = dynamic_cast<const detectors::GflAssignment*>(&assignment);
+  require(targets != nullptr, "expected the assignment of a GFL detector");
+  return *targets;
+}
+
+void addOnce(std::vector<std::string>& list, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
+  }
+}
+
+template <class Student, class Its>
+void demand(bool holds, const Teacher& teacher, const std::string& what, const Student& student,
+            const Its& its) {
+  if (holds) return;
+  throw Error("HD_RECIPE_TEACHER",
+              concat("expected ", what, " ", student, " as the student has for teacher ", teacher.weights(),
+                     " but received ", its, ": choose a teacher of the same kind, or change the student"),
+              "teachers");
+}
+
+std::string list(const std::vector<int64_t>& values) {
+  std::string out;
+  for (const int64_t value : values) out += (out.empty() ? "" : ", ") + std::to_string(value);
+  return out;
+}
+
+/// What every transfer between dense heads needs; classes only where class logits are compared.
+void checkFit(const detectors::GflOptions& student, const Teacher& teacher,
+              const std::vector<std::string>& taps) {
+  const auto reads = [&](const char* prefix) {
+    return std::any_of(taps.begin(), taps.end(),
+                       [&](const std::string& tap) { return tap.rfind(prefix, 0) == 0; });
+  };
+  const detectors::GflOptions& its = teacher.head();
+  demand(its.strides == student.strides, teacher, "strides", list(student.strides), list(its.strides));
+  if (reads("head.reg.")) demand(its.regMax == student.regMax, teacher, "regMax", student.regMax, its.regMax);
+  if (!reads("head.cls.")) return;
+  if (teacher.classMap().empty()) {
+    demand(its.classes == student.classes, teacher, "classes", student.classes, its.classes);
+  } else {
+    const auto mapped = static_cast<int64_t>(teacher.classMap().size());
+    demand(mapped == student.classes, teacher, "a class map of", student.classes, mapped);
+  }
+}
+
+std::vector<Tensor> select(const std::map<std::string, Tensor>& outputs,
+                           const std::vector<std::string>& taps) {
+  std::vector<Tensor> out;
+  for (const std::string& tap : taps) out.push_back(outputs.at(tap));
+  return out;
+}
+
+}  // namespace
+
+Distillation::Distillation(const Value& teachers, const Value& transfers, const Value& student) {
+  for (const Value& section : teachers.asArray()) teachers_.push_back(std::make_unique<Teacher>(section));
+  teacherTaps_.resize(teachers_.size());
+  const auto head = detectors::GflOptions::from(student);
+  for (const Value& section : transfers.asArray()) {
+    Entry entry;
+    const int64_t index = section.get("teacher", int64_t{0});
+    if (index < 0 || index >= std::ssize(teachers_))
+      refuseOption("teacher", concat("a number below ", teachers_.size()), index);
+    entry.teacher = static_cast<size_t>(index);
+    const Teacher& teacher = *teachers_[entry.teacher];
+    const std::string kind = section.at("transfer").asString();
+    entry.name = section.get("name", kind.c_str());
+    entry.weight = section.get("weight", 1.0);
+    entry.transfer =
+        transferRegistry().get(kind)(section, {head, teacher.head().classes, teacher.classMap()});
+    checkFit(head, teacher, entry.transfer->teacherTaps());
+    addOnce(studentTaps_, entry.transfer->studentTaps());
+    addOnce(teacherTaps_[entry.teacher], entry.transfer->teacherTaps());
+    entries_.push_back(std::move(entry));
+  }
+}
+
+std::vector<double> Distillation::normalisers(const Batch& batch,
+                                              const detectors::Assignment& assignment) const {
+  std::vector<double> out;
+  for (const Entry& entry : entries_) {
+    for (const double sum : entry.transfer->normalisers(batch, own(assignment))) out.push_back(sum);
+  }
+  return out;
+}
+
+Distillation::TeacherOutputs Distillation::runTeachers(const Batch& batch) {
+  TeacherOutputs out(teachers_.size());
+  for (size_t t = 0; t < teachers_.size(); ++t) {
+    if (teacherTaps_[t].empty()) continue;
+    const nn::Tensors maps = teachers_[t]->run(batch, teacherTaps_[t]);
+    for (size_t i = 0; i < maps.size(); ++i) out[t][teacherTaps_[t][i]] = maps[i];
+  }
+  return out;
+}
+
+std::vector<detectors::LossTerm> Distillation::losses(const Batch& batch,
+                                                      const detectors::Assignment& assignment,
+                                                      const std::map<std::string, Tensor>& student,
+                                                      const TeacherOutputs& teachers,
+                                                      const std::vector<double>& normalisers) const {
+  std::vector<detectors::LossTerm> out;
+  size_t first = 0;
+  for (const Entry& entry : entries_) {
+    const size_t count = entry.transfer->normalisers(batch, own(assignment)).size();
+    const std::vector<double> sums(normalisers.begin() + static_cast<std::ptrdiff_t>(first),
+                                   normalisers.begin() + static_cast<std::ptrdiff_t>(first + count));
+    first += count;
+    const TransferInput input{batch, own(assignment), select(student, entry.transfer->studentTaps()),
+                              select(teachers[entry.teacher], entry.transfer->teacherTaps())};
+    out.push_back({entry.name, at::stack(entry.transfer->levels(input, sums)).sum(), entry.weight});
+  }
+  return out;
+}
+
+}  // namespace hd::distill

@@ -1,0 +1,56 @@
+// The `teachers` and `distill` sections of a recipe at work: which taps are needed, who runs, which terms
+// come out. The engine sees only this.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/value.h"
+#include "detectors/detector.h"
+#include "distill/teacher.h"
+#include "distill/transfer.h"
+
+namespace hd::distill {
+
+class Distillation {
+ public:
+  /// `teachers`: list of Teacher sections. `transfers`: list of { transfer, teacher [0], weight, name, … }.
+  /// `student`: its resolved model section. Throws HD_RECIPE_TEACHER when a teacher does not fit a transfer,
+  /// naming both.
+  Distillation(const Value& teachers, const Value& transfers, const Value& student);
+
+  const std::vector<std::unique_ptr<Teacher>>& teachers() const { return teachers_; }
+  /// Each once.
+  const std::vector<std::string>& studentTaps() const { return studentTaps_; }
+
+  /// Concatenated over transfers; sums over micro-batches and ranks go back into losses().
+  std::vector<double> normalisers(const Batch& batch, const detectors::Assignment& assignment) const;
+
+  /// Runs the teachers; one entry a teacher, by tap.
+  using TeacherOutputs = std::vector<std::map<std::string, Tensor>>;
+  TeacherOutputs runTeachers(const Batch& batch);
+
+  /// `student`: the student's outputs by tap.
+  std::vector<detectors::LossTerm> losses(const Batch& batch, const detectors::Assignment& assignment,
+                                          const std::map<std::string, Tensor>& student,
+                                          const TeacherOutputs& teachers,
+                                          const std::vector<double>& normalisers) const;
+
+ private:
+  struct Entry {
+    std::string name;
+    size_t teacher = 0;
+    double weight = 1;
+    std::unique_ptr<Transfer> transfer;
+  };
+
+  std::vector<std::unique_ptr<Teacher>> teachers_;
+  std::vector<Entry> entries_;
+  std::vector<std::string> studentTaps_;
+  std::vector<std::vector<std::string>> teacherTaps_;
+};
+
+}  // namespace hd::distill

@@ -1,0 +1,68 @@
+// One way of teaching: reads taps of the student and of one teacher, gives one loss term. A new transfer is
+// one file in transfers/ with one HD_REGISTER_TRANSFER line; the engine knows none of them.
+//
+// Order in a step, as for detectors: `normalisers` of every micro-batch are summed over micro-batches and
+// ranks, then `levels` is called per micro-batch with the sums, so that a result does not depend on how a
+// global batch is cut (preset released: on purpose it does).
+#pragma once
+
+#include <torch/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/value.h"
+#include "detectors/gfl.h"
+#include "nn/registry.h"
+
+namespace hd::distill {
+
+using torch::Tensor;
+
+/// The dense head that both sides share.
+struct HeadShape {
+  detectors::GflOptions options;  ///< of the student
+  int64_t teacherClasses = 0;
+  std::vector<int64_t> classMap;  ///< teacher's class of each student class; empty: the same
+};
+
+/// One micro-batch. Maps are N×C×H×W by level, in the order of the taps that the transfer asked for.
+struct TransferInput {
+  const Batch& batch;
+  const detectors::GflAssignment& assignment;
+  std::vector<Tensor> student, teacher;  ///< the teacher's need no gradient
+};
+
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  virtual std::vector<std::string> studentTaps() const = 0;
+  virtual std::vector<std::string> teacherTaps() const = 0;
+  /// Sums that follow from the assignment alone.
+  virtual std::vector<double> normalisers(const Batch& batch,
+                                          const detectors::GflAssignment& assignment) const = 0;
+  /// One fp32 scalar a level, normalised, not weighted. Rows outside the region give exact zeros with zero
+  /// gradients.
+  virtual std::vector<Tensor> levels(const TransferInput& input,
+                                     const std::vector<double>& normalisers) const = 0;
+};
+
+/// `entry` is one element of the recipe's `distill` list.
+using TransferFactory = std::function<std::unique_ptr<Transfer>(const Value& entry, const HeadShape& shape)>;
+nn::Registry<TransferFactory>& transferRegistry();
+
+/// N×C×H×W in channels_last memory to [N·H·W, C] without a copy.
+inline Tensor rowsOf(const Tensor& map) {
+  return map.permute({0, 2, 3, 1}).reshape({-1, map.size(1)});
+}
+
+/// "head.cls.p3"… for prefix "head.cls".
+std::vector<std::string> levelTaps(const std::string& prefix, size_t levels);
+
+}  // namespace hd::distill
+
+#define HD_REGISTER_TRANSFER(name, ...) \
+  [[maybe_unused]] static const bool hdRegistered = ::hd::distill::transferRegistry().add(name, __VA_ARGS__)

@@ -1,0 +1,215 @@
+// Teachers and transfers in a step: what they add, what they must not touch, what they refuse.
+#include <cmath>
+#include <limits>
+
+#include "engine_fixture.h"
+#include "io/safetensors.h"
+
+using namespace engine_fixture;
+
+namespace {
+
+constexpr const char* kTransfers =
+    R"([{"transfer":"localization","name":"main","region":"main","weight":0.75},
+        {"transfer":"localization","name":"valuable","region":"valuable","weight":0.75},
+        {"transfer":"classification","name":"kd","region":"main","weight":10},
+        {"transfer":"classification","name":"binary","kind":"binary","region":"valuable","weight":1}])";
+
+/// A teacher of the student's kind with other weights, on disk.
+struct Taught {
+  Folder folder;
+  std::string file;
+
+  explicit Taught(uint64_t seed = 9) : file(folder / "teacher.safetensors") {
+    SessionOptions given = options("eval");
+    given.seed = seed;
+    Session(given).exportWeights(file, {});
+  }
+
+  SessionOptions with(const char* transfers = kTransfers, int64_t accumulate = 1,
+                      const char* norm = "eval") const {
+    SessionOptions out = options(norm, accumulate);
+    out.teachers = hd::parseJson("[{}]");
+    Value section = Value::Object{{"model", options().model}, {"weights", file}};
+    out.teachers = Value::Array{section};
+    out.distill = hd::parseJson(transfers);
+    return out;
+  }
+};
+
+const std::vector<std::string> kTerms{"main", "valuable", "kd", "binary"};
+
+}  // namespace
+
+TEST_CASE("every transfer adds a finite positive term, and the student learns from them") {
+  const Taught taught;
+  const Scene scene;
+  Session session(taught.with());
+  const StepResult first = session.step(scene.batch, input());
+  double total = first.losses.at("cls") + 2 * first.losses.at("box") + 0.25 * first.losses.at("dfl");
+  for (const std::string& name : kTerms) {
+    CAPTURE(name);
+    CHECK(std::isfinite(first.losses.at(name)));
+    CHECK(first.losses.at(name) > 0);
+    total += (name == "kd" ? 10 : name == "binary" ? 1 : 0.75) * first.losses.at(name);
+  }
+  CHECK(first.losses.at("total") == doctest::Approx(total));
+  StepInput only = input();
+  only.lossWeights = {{"cls", 0}, {"box", 0}, {"dfl", 0}, {"main", 5}, {"valuable", 5}};
+  double last = 0, before = first.losses.at("main") + first.losses.at("valuable");
+  for (int64_t step = 0; step < 15; ++step) {
+    only.step = step;
+    const StepResult result = session.step(scene.batch, only);
+    last = result.losses.at("main") + result.losses.at("valuable");
+  }
+  CHECK(last < 0.8 * before);
+}
+
+TEST_CASE("a student with its teacher's weights has nothing to learn from it") {
+  const Taught taught;
+  const Scene scene;
+  Session session(taught.with());
+  session.loadWeights(taught.file, hd::nn::MatchMode::strict);
+  const StepResult result = session.step(scene.batch, input());
+  for (const std::string& name : kTerms) {
+    CAPTURE(name);
+    CHECK(std::abs(result.losses.at(name)) < 1e-6);
+  }
+}
+
+TEST_CASE("with all transfer weights 0 the step is the plain one, bit by bit") {
+  const Taught taught;
+  const Scene scene;
+  Session plain(options()), session(taught.with());
+  StepInput off = input();
+  for (const std::string& name : kTerms) off.lossWeights[name] = 0;
+  plain.step(scene.batch, input());
+  session.step(scene.batch, off);
+  const auto a = weights(plain), b = weights(session);
+  for (size_t i = 0; i < a.size(); ++i)
+    CHECK(at::allclose(a[i].to(at::kDouble), b[i].to(at::kDouble), 1e-6, 1e-8));
+}
+
+TEST_CASE("the cut into micro-batches changes no term") {
+  const Taught taught;
+  const Scene scene;
+  const StepResult whole = Session(taught.with()).step(scene.batch, input());
+  for (const int64_t parts : {2, 4}) {
+    const StepResult cut = Session(taught.with(kTransfers, parts)).step(scene.batch, input());
+    for (const auto& [name, value] : whole.losses) {
+      CAPTURE(name);
+      CHECK(cut.losses.at(name) == doctest::Approx(value).epsilon(1e-4));
+    }
+    CHECK(cut.gradientNorm == doctest::Approx(whole.gradientNorm).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("an image twice costs what it costs once, except as released") {
+  const Taught taught;
+  const Scene one({1}), two({1, 1});
+  const StepResult a = Session(taught.with()).step(one.batch, input());
+  const StepResult b = Session(taught.with()).step(two.batch, input());
+  for (const std::string& name : kTerms) {
+    CAPTURE(name);
+    CHECK(b.losses.at(name) == doctest::Approx(a.losses.at(name)).epsilon(1e-5));
+  }
+  constexpr const char* released = R"([{"transfer":"localization","name":"main","preset":"released"}])";
+  const StepResult c = Session(taught.with(released)).step(one.batch, input());
+  const StepResult d = Session(taught.with(released)).step(two.batch, input());
+  CHECK(d.losses.at("main") == doctest::Approx(2 * c.losses.at("main")).epsilon(1e-5));
+}
+
+TEST_CASE("images without objects, alone or among others, cost nothing and stay finite") {
+  const Taught taught;
+  const Scene empty({3, 3});
+  Session session(taught.with());
+  const StepResult result = session.step(empty.batch, input());
+  for (const std::string& name : kTerms) CHECK(result.losses.at(name) == 0);
+  CHECK(std::isfinite(result.gradientNorm));
+}
+
+TEST_CASE("a teacher is bit-identical after training, and its file decides its report") {
+  const Taught taught;
+  const Scene scene;
+  Session session(taught.with(kTransfers, 2, "train"));
+  const auto& teacher = *session.distillation()->teachers().front();
+  CHECK(teacher.report().missing.empty());
+  CHECK(teacher.report().matched.size() > 100);
+  const auto run = [&] {
+    return session.distillation()->teachers().front()->run(scene.batch, {"head.reg.p3"})[0].clone();
+  };
+  const Tensor before = run();
+  for (int64_t step = 0; step < 3; ++step) session.step(scene.batch, input(step, 0.05));
+  CHECK(at::equal(before, run()));
+}
+
+TEST_CASE("a class map reorders the teacher's classes") {
+  const Taught taught;
+  const Scene scene;
+  SessionOptions given = taught.with(R"([{"transfer":"classification","name":"kd"}])");
+  Value section = Value::Object{
+      {"model", options().model}, {"weights", taught.file}, {"classMap", hd::parseJson("[1,0]")}};
+  SessionOptions swapped = given;
+  swapped.teachers = Value::Array{section};
+  const double straight = Session(given).step(scene.batch, input()).losses.at("kd");
+  const double crossed = Session(swapped).step(scene.batch, input()).losses.at("kd");
+  CHECK(straight != doctest::Approx(crossed).epsilon(1e-6));
+}
+
+TEST_CASE("teachers that do not fit are refused before the first step") {
+  const Taught taught;
+  const auto with = [&](const char* key, Value value, const char* transfers = kTransfers) {
+    SessionOptions given = taught.with(transfers);
+    given.model.set(key, std::move(value));
+    return codeOf([&] { Session session(given); });
+  };
+  CHECK(with("classes", 3) == "HD_RECIPE_TEACHER");
+  CHECK(with("regMax", 8) == "HD_RECIPE_TEACHER");
+  CHECK(with("classes", 3, R"([{"transfer":"localization","region":"valuable"}])") == "");
+  const auto teacher = [&](const char* key, Value value) {
+    SessionOptions given = taught.with();
+    Value section = given.teachers.asArray().front();
+    Value model = section.at("model");
+    if (std::string(key) == "weights" || std::string(key) == "classMap") {
+      section.set(key, std::move(value));
+    } else {
+      model.set(key, std::move(value));
+      section.set("model", model);
+    }
+    given.teachers = Value::Array{section};
+    return codeOf([&] { Session session(given); });
+  };
+  CHECK(teacher("neckChannels", 64) == "HD_WEIGHTS_MISMATCH");
+  CHECK(teacher("backbone", "resnet50") == "HD_WEIGHTS_MISMATCH");
+  CHECK(teacher("classMap", hd::parseJson("[0]")) == "HD_RECIPE_TEACHER");
+  CHECK(teacher("classMap", hd::parseJson("[0,2]")) == "HD_RECIPE_TEACHER");
+  CHECK(teacher("weights", taught.folder / "missing.safetensors") != "");
+  for (const char* bad :
+       {R"([{"transfer":"localization","temperature":0}])", R"([{"transfer":"localization","region":"all"}])",
+        R"([{"transfer":"localization","teacher":1}])", R"([{"transfer":"classification","kind":"hard"}])",
+        R"([{"transfer":"localization","region":"valuable","gamma":2}])"}) {
+    CAPTURE(bad);
+    CHECK(codeOf([&] { Session session(taught.with(bad)); }) == "HD_RECIPE_VALUE");
+  }
+  CHECK(codeOf([&] { Session session(taught.with(R"([{"transfer":"hypnosis"}])")); }) == "HD_UNKNOWN_PART");
+}
+
+TEST_CASE("broken weights of a teacher are refused: zero, NaN") {
+  const Taught taught;
+  for (const float poison : {0.0f, std::numeric_limits<float>::quiet_NaN()}) {
+    auto file = hd::io::readSafetensors(taught.file);
+    std::vector<float> content;
+    for (auto& tensor : file.tensors) {
+      if (tensor.name != "bbox_head.gfl_reg.weight") continue;
+      content.assign(tensor.bytes / 4, poison);
+      tensor.data = reinterpret_cast<const uint8_t*>(content.data());
+    }
+    const std::string path = taught.folder / "broken.safetensors";
+    hd::io::writeSafetensors(path, file.tensors, {});
+    SessionOptions given = taught.with();
+    Value section = Value::Object{{"model", options().model}, {"weights", path}};
+    given.teachers = Value::Array{section};
+    const std::string code = codeOf([&] { Session session(given); });
+    CHECK((code == "HD_WEIGHTS_ZERO" || code == "HD_WEIGHTS_NONFINITE"));
+  }
+}
