@@ -189,6 +189,9 @@ export interface SessionOptions {
   groups: { match: string; lr: number; decay: number }[];
   freeze: string[];
   ema: boolean;
+  /** See lib/trainer/teachers.ts; absent without distillation. */
+  teachers?: { weights: string; model: Record<string, unknown>; classMap: number[] | null }[];
+  distill?: Record<string, unknown>[];
 }
 
 export interface NativeSession {

@@ -37,8 +37,15 @@ export function recipeReference(): string {
 }
 
 function section(name: string, schema: JsonSchema): string[] {
-  const forms = alternatives(schema);
-  const head = [`## ${name}`, '', ...(schema.description ? [schema.description, ''] : [])];
+  const list = alternatives(schema).find(({ items }) => typeof items === 'object');
+  const forms = alternatives(list ? (list.items as JsonSchema) : schema);
+  const head = [
+    `## ${name}`,
+    '',
+    ...(schema.description
+      ? [`${schema.description}${list ? ' A list; each entry has these fields.' : ''}`, '']
+      : []),
+  ];
   const [first] = forms;
   if (!first) return head;
   if (forms.length === 1) return [...head, ...table(rows('', first)), ''];

@@ -5,6 +5,7 @@ import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { classCount, openData, openLoader, sessionOptions } from '../trainer/setup.ts';
 import { requireWeights, timelineOf } from '../trainer/start.ts';
+import { describeTeacher, distillOptions } from '../trainer/teachers.ts';
 import { print, type RecipeOptions, readRecipe, type Verb, withRecipe } from './verb.ts';
 
 interface CheckOptions extends RecipeOptions {
@@ -31,7 +32,11 @@ export const check: Verb<CheckOptions> = {
     const { recipe, warnings } = readRecipe(options);
     if (recipe.model.weights) requireWeights(recipe.model.weights);
     const { trainSet, valSet } = await openData(recipe);
-    const session = await native().createSession(sessionOptions(recipe, classCount(recipe, trainSet), true));
+    const distillation = await distillOptions(recipe, trainSet.classes);
+    const session = await native().createSession({
+      ...sessionOptions(recipe, classCount(recipe, trainSet), true),
+      ...(distillation && { teachers: distillation.teachers, distill: distillation.distill }),
+    });
     const weights = recipe.model.weights
       ? await session.loadWeights(recipe.model.weights, recipe.model.init)
       : null;
@@ -47,7 +52,16 @@ export const check: Verb<CheckOptions> = {
     const leaks = valSet && options.leakage && options.decode ? await trainSet.leakage(valSet, 0) : [];
     print(
       options.json,
-      { recipe: options.config, warnings, timeline, canvases, weights, splits, leaks },
+      {
+        recipe: options.config,
+        warnings,
+        timeline,
+        canvases,
+        weights,
+        teachers: distillation?.summaries ?? [],
+        splits,
+        leaks,
+      },
       () =>
         [
           `${options.config}: the recipe is valid`,
@@ -58,6 +72,7 @@ export const check: Verb<CheckOptions> = {
                 `weights: ${weights.matched.length} tensors matched, ${weights.missing.length} missing, ${weights.unexpected.length} not used`,
               ]
             : ['weights: none, from scratch']),
+          ...(distillation?.summaries ?? []).map(describeTeacher),
           ...Object.entries(splits).flatMap(([name, report]) => ['', ...describeSplit(name, report)]),
           ...(leaks.length > 0
             ? [

@@ -1,5 +1,6 @@
 /** What no single field can tell: fields that contradict each other, and settings that are legal but rarely meant. */
 import { type Problem, problem, show } from './problem.ts';
+import { termName } from './schema/distill.ts';
 import type { Recipe } from './schema/root.ts';
 import { nodeAt, originOf, type Path, type SourceNode, toPlain } from './source.ts';
 
@@ -167,7 +168,38 @@ const classCounts: Check = ({ model, data }, { conflict }) => {
   }
 };
 
+/** Names of the terms that a detector brings along. */
+const reserved = ['cls', 'box', 'dfl', 'total'];
+
+const transfersFit: Check = ({ distill, teachers, model }, { conflict, warn }) => {
+  const names = new Set(reserved);
+  for (const [index, { teacher, name, transfer, region, ...entry }] of distill.entries()) {
+    if (teacher >= teachers.length)
+      conflict(
+        `distill.${index}.teacher`,
+        teachers.length === 0 ? "a teacher in 'teachers'" : `a number below ${teachers.length}`,
+        'list the teacher first',
+      );
+    const term = termName({ name, transfer, region });
+    if (names.has(term))
+      conflict(
+        `distill.${index}.name`,
+        'a name that no other loss term has',
+        'give this transfer its own name',
+      );
+    names.add(term);
+    const one = model.classes === 1 || (Array.isArray(model.classes) && model.classes.length === 1);
+    if (one && 'kind' in entry && entry.kind === 'softmax')
+      warn(`distill.${index}.kind`, "a softmax over one class teaches nothing: choose 'binary'");
+  }
+  for (const index of teachers.keys()) {
+    if (!distill.some(({ teacher }) => teacher === index))
+      warn(`teachers.${index}`, 'no transfer learns from this teacher: name it in distill');
+  }
+};
+
 const checks: readonly Check[] = [
+  transfersFit,
   oneLength,
   drops,
   warmupFits,

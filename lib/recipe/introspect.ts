@@ -5,7 +5,7 @@ import { childOf, type Path, type SourceNode } from './source.ts';
 
 /** The part of JSON Schema that recipes use. */
 export interface JsonSchema {
-  type?: string;
+  type?: string | string[];
   description?: string;
   default?: unknown;
   const?: string | number | boolean;
@@ -35,7 +35,8 @@ export const inputSchema = z.toJSONSchema(recipeSchema, { io: 'input', reused: '
 /** The schema itself, or the members of a union, flattened. */
 export function alternatives(schema: JsonSchema): JsonSchema[] {
   const members = schema.anyOf ?? schema.oneOf;
-  return members ? members.flatMap(alternatives) : [schema];
+  if (members) return members.flatMap(alternatives);
+  return Array.isArray(schema.type) ? schema.type.map((type) => ({ ...schema, type })) : [schema];
 }
 
 export const admitsNull = (schema: JsonSchema): boolean =>

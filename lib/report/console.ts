@@ -1,6 +1,7 @@
 /** Turns events into lines for people: one live line on a terminal, plain lines elsewhere, JSON lines with --json. */
 import { styleText } from 'node:util';
 import type { EvaluationEvent, StartEvent, StepEvent, TrainEvent } from '../trainer/events.ts';
+import { describeTeacher } from '../trainer/teachers.ts';
 import { clock, count, percent } from './format.ts';
 import { classTable } from './tables.ts';
 
@@ -87,6 +88,7 @@ function startLines(event: StartEvent): string[] {
   } else if (event.step === 0) {
     lines.push('from scratch: no model.weights; expect many more epochs than a fine-tuned model needs');
   }
+  lines.push(...event.teachers.map(describeTeacher));
   for (const [code, number] of Object.entries(event.findings))
     lines.push(`data: ${number} × ${code} (details: hdtrain check)`);
   for (const warning of event.warnings) lines.push(`warning: ${warning}`);

@@ -14,7 +14,7 @@ function decisive(recipe: Recipe): Record<string, unknown> {
     val: _val,
     ...data
   } = recipe.data as Recipe['data'] & { val?: unknown };
-  return { model: recipe.model, train, data };
+  return { model: recipe.model, teachers: recipe.teachers, distill: recipe.distill, train, data };
 }
 
 export function recipeDigest(recipe: Recipe): string {

@@ -1,5 +1,6 @@
 /** What a run tells while it goes on; the console, `metrics.jsonl` and users' programs read the same events. */
 import type { Finding, LoaderStatistics, MatchReport } from '../native.ts';
+import type { TeacherSummary } from './teachers.ts';
 
 export interface StartEvent {
   type: 'start';
@@ -8,6 +9,8 @@ export interface StartEvent {
   classes: string[];
   trainImages: number;
   valImages: number;
+  /** Frozen detectors that the student learns from. */
+  teachers: TeacherSummary[];
   parameters: number;
   trainableParameters: number;
   precision: 'fp32' | 'bf16';

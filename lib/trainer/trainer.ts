@@ -33,6 +33,7 @@ import {
   timelineOf,
 } from './start.ts';
 import type { Stream } from './stream.ts';
+import { distillOptions } from './teachers.ts';
 
 export interface TrainerOptions {
   /** The run folder. Default: runs/<recipe name>-<n> under the current directory. */
@@ -108,7 +109,11 @@ export class Trainer {
       const { trainSet, valSet, stream, close } = await this.#openData();
       closers.push(close);
       const classes = classCount(this.recipe, trainSet);
-      const session = await native().createSession(sessionOptions(this.recipe, classes, true));
+      const distillation = await distillOptions(this.recipe, trainSet.classes);
+      const session = await native().createSession({
+        ...sessionOptions(this.recipe, classes, true),
+        ...(distillation && { teachers: distillation.teachers, distill: distillation.distill }),
+      });
       closers.push(() => session.close());
       const loader = openLoader(this.recipe, trainSet, true, session.divisor, stream !== null);
       closers.push(() => loader.close());
@@ -166,6 +171,7 @@ export class Trainer {
         trainImages: trainSet.length,
         valImages: valSet?.length ?? 0,
         parameters: count(info),
+        teachers: distillation?.summaries ?? [],
         trainableParameters: count(info.filter((p) => p.trainable)),
         precision: precisionOf(this.recipe),
         threads: threadsOf(this.recipe),

@@ -4,84 +4,82 @@ import { classNames, filePath } from './fields.ts';
 const rgb = () => z.tuple([z.number(), z.number(), z.number()]);
 const positiveRgb = () => z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]);
 
+/** The fields of a network; teachers.* have them as well. */
+export const modelFields = {
+  detector: z.enum(['gfl']).default('gfl').describe('Detector family.'),
+  preset: z
+    .enum(['released', 'paper', 'robust'])
+    .default('robust')
+    .describe(
+      'Which behaviour where the published code, its paper and common sense differ: `released` repeats the code (normalisers per micro-batch), `paper` its text, `robust` what works on any data.',
+    ),
+  backbone: z
+    .enum(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'])
+    .default('resnet18')
+    .describe('Backbone network.'),
+  style: z
+    .enum(['pytorch', 'caffe'])
+    .default('pytorch')
+    .describe(
+      'Where a ResNet bottleneck strides: `pytorch` in its 3×3 convolution, `caffe` in the first 1×1. Weights fit one of them.',
+    ),
+  classes: z
+    .union([z.literal('auto'), z.int().min(1).max(10000), classNames()])
+    .default('auto')
+    .describe('Classes: `auto` takes those of the data set; a number; or the names in label order.'),
+  norm: z
+    .enum(['frozen', 'eval', 'train'])
+    .default('train')
+    .describe(
+      'Batch norm of the backbone: `train` learns statistics and affine (needed from scratch), `eval` keeps the statistics and learns the affine (fine-tuning), `frozen` keeps both.',
+    ),
+  frozenStages: z
+    .int()
+    .min(0)
+    .max(4)
+    .default(0)
+    .describe(
+      'Backbone stages that do not learn: 0 none, 1 stem and layer1, … 4 all. Above 0 needs weights.',
+    ),
+  neckChannels: z.int().min(8).max(2048).default(256).describe('Channels of each feature pyramid level.'),
+  headConvs: z.int().min(0).max(8).default(4).describe('Stacked 3×3 convolutions in each tower of the head.'),
+  headChannels: z
+    .int()
+    .min(32)
+    .max(2048)
+    .multipleOf(32)
+    .default(256)
+    .describe('Channels of the towers; a multiple of the 32 groups of their group norm.'),
+  regMax: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(16)
+    .describe(
+      'Largest distance of a box side from its anchor point, in strides; each side has regMax + 1 bins.',
+    ),
+  boxLoss: z.enum(['iou', 'giou', 'diou', 'ciou']).default('giou').describe('Loss of the decoded boxes.'),
+  weights: filePath()
+    .nullable()
+    .default(null)
+    .describe('Weights to start from (.safetensors, .pth); without, training is from scratch.'),
+  init: z
+    .enum(['strict', 'backbone'])
+    .default('strict')
+    .describe(
+      'How weights are taken: `strict` refuses any mismatch, `backbone` takes what fits below `backbone.`.',
+    ),
+  mean: rgb()
+    .default([123.675, 116.28, 103.53])
+    .describe('Mean of the red, green and blue channels that the network subtracts, 0–255.'),
+  std: positiveRgb()
+    .default([58.395, 57.12, 57.375])
+    .describe('Deviation of the red, green and blue channels that the network divides by, 0–255.'),
+};
+
 /** The network, and the weights that it starts from. Strides are those of the family (GFL: 8, 16, 32, 64, 128). */
 export const modelSchema = z
-  .strictObject({
-    detector: z.enum(['gfl']).default('gfl').describe('Detector family.'),
-    preset: z
-      .enum(['released', 'paper', 'robust'])
-      .default('robust')
-      .describe(
-        'Which behaviour where the published code, its paper and common sense differ: `released` repeats the code (normalisers per micro-batch), `paper` its text, `robust` what works on any data.',
-      ),
-    backbone: z
-      .enum(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'])
-      .default('resnet18')
-      .describe('Backbone network.'),
-    style: z
-      .enum(['pytorch', 'caffe'])
-      .default('pytorch')
-      .describe(
-        'Where a ResNet bottleneck strides: `pytorch` in its 3×3 convolution, `caffe` in the first 1×1. Weights fit one of them.',
-      ),
-    classes: z
-      .union([z.literal('auto'), z.int().min(1).max(10000), classNames()])
-      .default('auto')
-      .describe('Classes: `auto` takes those of the data set; a number; or the names in label order.'),
-    norm: z
-      .enum(['frozen', 'eval', 'train'])
-      .default('train')
-      .describe(
-        'Batch norm of the backbone: `train` learns statistics and affine (needed from scratch), `eval` keeps the statistics and learns the affine (fine-tuning), `frozen` keeps both.',
-      ),
-    frozenStages: z
-      .int()
-      .min(0)
-      .max(4)
-      .default(0)
-      .describe(
-        'Backbone stages that do not learn: 0 none, 1 stem and layer1, … 4 all. Above 0 needs weights.',
-      ),
-    neckChannels: z.int().min(8).max(2048).default(256).describe('Channels of each feature pyramid level.'),
-    headConvs: z
-      .int()
-      .min(0)
-      .max(8)
-      .default(4)
-      .describe('Stacked 3×3 convolutions in each tower of the head.'),
-    headChannels: z
-      .int()
-      .min(32)
-      .max(2048)
-      .multipleOf(32)
-      .default(256)
-      .describe('Channels of the towers; a multiple of the 32 groups of their group norm.'),
-    regMax: z
-      .int()
-      .min(1)
-      .max(64)
-      .default(16)
-      .describe(
-        'Largest distance of a box side from its anchor point, in strides; each side has regMax + 1 bins.',
-      ),
-    boxLoss: z.enum(['iou', 'giou', 'diou', 'ciou']).default('giou').describe('Loss of the decoded boxes.'),
-    weights: filePath()
-      .nullable()
-      .default(null)
-      .describe('Weights to start from (.safetensors, .pth); without, training is from scratch.'),
-    init: z
-      .enum(['strict', 'backbone'])
-      .default('strict')
-      .describe(
-        'How weights are taken: `strict` refuses any mismatch, `backbone` takes what fits below `backbone.`.',
-      ),
-    mean: rgb()
-      .default([123.675, 116.28, 103.53])
-      .describe('Mean of the red, green and blue channels that the network subtracts, 0–255.'),
-    std: positiveRgb()
-      .default([58.395, 57.12, 57.375])
-      .describe('Deviation of the red, green and blue channels that the network divides by, 0–255.'),
-  })
+  .strictObject(modelFields)
   .prefault({})
   .describe('The network, and the weights that it starts from.');
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { checkpointSchema } from './checkpoint.ts';
 import { dataSchema } from './data.ts';
+import { distillSchema, teachersSchema } from './distill.ts';
 import { evalSchema } from './eval.ts';
 import { logSchema } from './log.ts';
 import { modelSchema } from './model.ts';
@@ -9,6 +10,8 @@ import { trainSchema } from './train.ts';
 /** The sections in the order that resolved recipes and the documentation show. A new section is a file and a line. */
 export const recipeSchema = z.strictObject({
   model: modelSchema,
+  teachers: teachersSchema,
+  distill: distillSchema,
   data: dataSchema,
   train: trainSchema,
   eval: evalSchema,

@@ -70,7 +70,16 @@ describe('maps with several forms', () => {
     assert.ok(knownKeys(node({ data: {} }), ['data']).includes('augment'));
     assert.deepEqual(knownKeys(node({ data: { format: 'synthetic' } }), ['data', 'train']), ['count']);
     assert.deepEqual(knownKeys(empty, ['nowhere']), []);
-    assert.deepEqual(knownKeys(empty, []), ['model', 'data', 'train', 'eval', 'checkpoint', 'log']);
+    assert.deepEqual(knownKeys(empty, []), [
+      'model',
+      'teachers',
+      'distill',
+      'data',
+      'train',
+      'eval',
+      'checkpoint',
+      'log',
+    ]);
   });
 
   test('a map that may be null has one form', () => {
@@ -129,7 +138,7 @@ describe('every field', () => {
 
   test('dotted paths list them, shallow ones first', () => {
     const paths = allPaths();
-    assert.deepEqual(paths.slice(0, 2), ['model', 'data']);
+    assert.deepEqual(paths.slice(0, 4), ['model', 'teachers', 'distill', 'data']);
     assert.ok(paths.includes('data.train.labels') && paths.includes('train.optimizer.betas'));
     assert.equal(new Set(paths).size, paths.length);
     const depths = paths.map((path) => path.split('.').length);

@@ -23,6 +23,8 @@ describe('the JSON Schema', () => {
     assert.deepEqual(Object.keys(schema.properties), [
       'extends',
       'model',
+      'teachers',
+      'distill',
       'data',
       'train',
       'eval',
@@ -88,6 +90,10 @@ describe('the reference', () => {
     const chapters = [...text.matchAll(/^##+ (.*)$/gm)].map(([, title]) => title);
     assert.deepEqual(chapters, [
       'model',
+      'teachers',
+      'distill',
+      'distill: `transfer: localization`',
+      'distill: `transfer: classification`',
       'data',
       'data: `format: coco`',
       'data: `format: voc`',

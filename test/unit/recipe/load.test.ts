@@ -74,7 +74,16 @@ describe('a loaded recipe', () => {
         noDecay: ['norm', 'bias'],
       },
     );
-    assert.deepEqual(Object.keys(recipe), ['model', 'data', 'train', 'eval', 'checkpoint', 'log']);
+    assert.deepEqual(Object.keys(recipe), [
+      'model',
+      'teachers',
+      'distill',
+      'data',
+      'train',
+      'eval',
+      'checkpoint',
+      'log',
+    ]);
   });
 
   test('shares nothing with another one', () => {

@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import { filePath, fraction } from './fields.ts';
+import { modelFields } from './model.ts';
+
+const teacherFields = Object.fromEntries(
+  Object.entries(modelFields)
+    .filter(([name]) => !['weights', 'init', 'frozenStages'].includes(name))
+    .map(([name, field]) => [
+      name,
+      (field as z.ZodDefault<z.ZodType>)
+        .unwrap()
+        .nullable()
+        .default(null)
+        .describe(`As model.${name}; null: what the file says of itself.`),
+    ]),
+) as {
+  [K in Exclude<keyof typeof modelFields, 'weights' | 'init' | 'frozenStages'>]: z.ZodDefault<
+    z.ZodNullable<z.ZodType>
+  >;
+};
+
+/** Frozen detectors that the student learns from. */
+export const teachersSchema = z
+  .array(
+    z.strictObject({
+      weights: filePath().describe(
+        'Weights: student.safetensors of a run, which describes itself, or foreign ones (.pth, .safetensors) with the fields below.',
+      ),
+      ...teacherFields,
+      classMap: z
+        .record(z.string(), z.string())
+        .nullable()
+        .default(null)
+        .describe(
+          "The teacher's name of each class of the student, where names differ. Without, classes are matched by name, or by number when a side has none.",
+        ),
+    }),
+  )
+  .max(16)
+  .default([])
+  .describe('Frozen detectors that the student learns from; they see the same batches.');
+
+const region = () =>
+  z
+    .enum(['main', 'valuable'])
+    .default('main')
+    .describe(
+      'Where: `main` at assigned anchors, `valuable` at those near an object that were not good enough.',
+    );
+
+const shared = {
+  teacher: z.int().min(0).max(15).default(0).describe('Which of `teachers`, counted from 0.'),
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]*$/i)
+    .nullable()
+    .default(null)
+    .describe('Name of the loss term in logs; without, the transfer and its region.'),
+  preset: z
+    .enum(['released', 'paper', 'robust'])
+    .default('robust')
+    .describe(
+      'Which behaviour where code and paper differ: `released` the code (sums that grow with the images of a micro-batch; the valuable region by overlap over anchor area, weighted by IoU, positives kept), `paper` its text (true DIoU, a mask), `robust` as paper, without positives.',
+    ),
+};
+
+const regionFields = {
+  region: region(),
+  overlap: z
+    .enum(['distance', 'released'])
+    .nullable()
+    .default(null)
+    .describe('Valuable region: the overlap that selects it; null: by `preset`.'),
+  weights: z
+    .enum(['overlap', 'mask'])
+    .nullable()
+    .default(null)
+    .describe('Valuable region: rows count by their best IoU, or all alike; null: by `preset`.'),
+  positives: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .describe('Valuable region: keep assigned anchors in it; null: by `preset`.'),
+  gamma: fraction()
+    .default(0.25)
+    .describe('Valuable region: its lower bound as a share of the threshold that makes an anchor positive.'),
+};
+
+const localization = z.strictObject({
+  transfer: z.literal('localization').describe('The distributions of the box sides (LD).'),
+  ...shared,
+  ...regionFields,
+  weight: z
+    .number()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe('Loss weight; without, 0.25 as published, times 3 images a GPU except in preset `released`.'),
+  temperature: z.number().positive().max(1000).default(10).describe('Softening of both sides.'),
+});
+
+const classification = z.strictObject({
+  transfer: z.literal('classification').describe('The class logits (KD).'),
+  ...shared,
+  ...regionFields,
+  kind: z
+    .enum(['softmax', 'binary'])
+    .default('softmax')
+    .describe(
+      '`softmax` over classes, as published; `binary` one distribution a class, which also works for one class.',
+    ),
+  weight: z.number().min(0).nullable().default(null).describe('Loss weight; without, 10 as published.'),
+  temperature: z.number().positive().max(1000).default(2).describe('Softening of both sides.'),
+});
+
+/** What is transferred: any mix. A new transfer is one more member. */
+export const distillSchema = z
+  .array(z.discriminatedUnion('transfer', [localization, classification]))
+  .max(32)
+  .default([])
+  .describe('What the student learns from its teachers; each entry is one loss term.');
+
+export type TeacherSection = z.output<typeof teachersSchema>[number];
+export type TransferSection = z.output<typeof distillSchema>[number];
+
+/** The name of a transfer's loss term: its own, or made from what it does. */
+export function termName({
+  name,
+  transfer,
+  region,
+}: Pick<TransferSection, 'name' | 'transfer' | 'region'>): string {
+  if (name) return name;
+  const short = transfer === 'localization' ? 'ld' : 'kd';
+  return region === 'main' ? short : `${short}_valuable`;
+}

@@ -1,0 +1,121 @@
+/** From the `teachers` and `distill` sections to what a session takes: what a weight file says of itself, classes matched by name. */
+import { HdError } from '../error.ts';
+import { native } from '../native.ts';
+import { type TeacherSection, type TransferSection, termName } from '../recipe/schema/distill.ts';
+import { modelSchema } from '../recipe/schema/model.ts';
+import type { Recipe } from '../recipe/schema/root.ts';
+import { modelOptions } from './setup.ts';
+import { requireWeights } from './start.ts';
+
+export interface TeacherOptions {
+  weights: string;
+  /** As SessionOptions.model. */
+  model: Record<string, unknown>;
+  /** Teacher's class of each student class; null: the same numbers. */
+  classMap: number[] | null;
+}
+
+export interface DistillOptions {
+  teachers: TeacherOptions[];
+  distill: Record<string, unknown>[];
+}
+
+/** What a teacher is, for people. */
+export interface TeacherSummary {
+  weights: string;
+  backbone: string;
+  tensors: number;
+  classes: number;
+  transfers: string[];
+}
+
+/** 0.25 is published for sums over the three images of a GPU; presets other than `released` average over images. */
+function weightOf({ weight, transfer, preset }: TransferSection): number {
+  if (weight !== null) return weight;
+  if (transfer === 'classification') return 10;
+  return preset === 'released' ? 0.25 : 0.75;
+}
+
+/** @throws HdError HD_WEIGHTS_MISSING, HD_RECIPE_TEACHER */
+export async function distillOptions(
+  recipe: Recipe,
+  classes: readonly string[],
+): Promise<(DistillOptions & { summaries: TeacherSummary[] }) | null> {
+  if (recipe.distill.length === 0) return null;
+  const teachers: TeacherOptions[] = [];
+  const summaries: TeacherSummary[] = [];
+  for (const [index, section] of recipe.teachers.entries()) {
+    const { options, tensors } = await teacherOptions(recipe, section, classes);
+    teachers.push(options);
+    summaries.push({
+      weights: section.weights,
+      backbone: String(options.model.backbone),
+      tensors,
+      classes: Number(options.model.classes),
+      transfers: recipe.distill.filter(({ teacher }) => teacher === index).map(termName),
+    });
+  }
+  const distill = recipe.distill.map((entry) => ({
+    ...withoutNulls(entry),
+    name: termName(entry),
+    weight: weightOf(entry),
+  }));
+  return { teachers, distill, summaries };
+}
+
+/** Null stands for 'not given'. */
+function withoutNulls(section: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(section).filter(([, value]) => value !== null));
+}
+
+async function teacherOptions(
+  recipe: Recipe,
+  { weights, classMap, ...given }: TeacherSection,
+  studentClasses: readonly string[],
+): Promise<{ options: TeacherOptions; tensors: number }> {
+  requireWeights(weights);
+  const { metadata, tensors } = await native().weightsInfo(weights);
+  const own =
+    metadata.format === 'hdtrain-student-1' && metadata.model
+      ? (JSON.parse(metadata.model) as Record<string, unknown>)
+      : {};
+  const written = withoutNulls(given);
+  const { classes: stated, ...model } = { ...own, ...written } as { classes?: unknown };
+  const names = Array.isArray(stated) ? (stated as string[]) : null;
+  const count = names?.length ?? (typeof stated === 'number' ? stated : studentClasses.length);
+  const section = modelSchema.parse({ ...model, norm: 'frozen', weights: null });
+  return {
+    options: {
+      weights,
+      model: modelOptions({ ...recipe, model: section }, count),
+      classMap: names ? mapClasses(weights, names, studentClasses, classMap) : null,
+    },
+    tensors: tensors.length,
+  };
+}
+
+/** Null when both sides number their classes alike. */
+function mapClasses(
+  weights: string,
+  teacher: readonly string[],
+  student: readonly string[],
+  classMap: Record<string, string> | null,
+): number[] | null {
+  const indices = student.map((name) => teacher.indexOf(classMap?.[name] ?? name));
+  const missing = student.filter((_, i) => indices[i] === -1);
+  if (missing.length === 0)
+    return indices.every((index, i) => index === i) && teacher.length === student.length ? null : indices;
+  // Without any common name the numbers are all there is: the native side compares the counts.
+  if (missing.length === student.length && !classMap) return null;
+  throw new HdError(
+    'HD_RECIPE_TEACHER',
+    `expected the teacher ${weights} to know the classes ${missing.join(', ')} but it knows ${teacher.join(', ')}: map them with classMap`,
+    'teachers',
+  );
+}
+
+/** One line about a teacher. */
+export function describeTeacher({ weights, backbone, tensors, classes, transfers }: TeacherSummary): string {
+  const teaches = transfers.length > 0 ? `teaches ${transfers.join(', ')}` : 'is not used';
+  return `teacher ${weights}: ${backbone}, ${classes} classes, ${tensors} tensors; ${teaches}`;
+}

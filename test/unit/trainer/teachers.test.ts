@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { HdError, type TrainEvent, Trainer } from '../../../lib/index.ts';
+import { type RecipeInput, resolveRecipe } from '../../../lib/recipe/index.ts';
+import { describeTeacher, distillOptions } from '../../../lib/trainer/teachers.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'hdtrain-teachers-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const teacher = join(folder, 'teacher', 'student.safetensors');
+
+function recipe(more: Partial<RecipeInput> = {}): RecipeInput {
+  return {
+    model: { neckChannels: 32, headChannels: 32, headConvs: 1 },
+    data: { format: 'synthetic', size: 64, train: { count: 4 } },
+    train: { steps: 1, batch: 4, lr: 0.01, lrBatch: 0, threads: 1 },
+    log: { every: 1 },
+    ...more,
+  };
+}
+
+const taught = (more: Partial<RecipeInput> = {}) =>
+  recipe({
+    teachers: [{ weights: teacher }],
+    distill: [
+      { transfer: 'localization' },
+      { transfer: 'localization', region: 'valuable', preset: 'released' },
+      { transfer: 'classification', name: 'classes', weight: 3 },
+    ],
+    ...more,
+  });
+
+const classes = ['circle', 'square', 'triangle', 'star'];
+const optionsOf = (input: RecipeInput, names = classes) => distillOptions(resolveRecipe(input).recipe, names);
+
+before(async () => {
+  await new Trainer(recipe(), { run: join(folder, 'teacher') }).run();
+});
+
+describe('a trained student as a teacher', () => {
+  test('describes itself: no field of its model need be given', async () => {
+    const options = await optionsOf(taught());
+    assert.equal(options?.teachers[0]?.model.headChannels, 32);
+    assert.equal(options?.teachers[0]?.model.classes, 4);
+    assert.equal(options?.teachers[0]?.model.norm, 'frozen');
+    assert.equal(options?.teachers[0]?.classMap, null);
+    assert.deepEqual(
+      options?.distill.map(({ name, weight }) => [name, weight]),
+      [
+        ['ld', 0.75],
+        ['ld_valuable', 0.25],
+        ['classes', 3],
+      ],
+    );
+    const [summary] = options?.summaries ?? [];
+    assert.ok(summary && summary.tensors > 100);
+    assert.match(
+      describeTeacher(summary),
+      /resnet18, 4 classes, \d+ tensors; teaches ld, ld_valuable, classes$/,
+    );
+  });
+
+  test('without transfers there is no distillation, whatever teachers are listed', async () => {
+    assert.equal(await optionsOf(recipe({ teachers: [{ weights: teacher }] })), null);
+  });
+
+  test('classes are matched by name', async () => {
+    const map = async (names: string[], classMap?: Record<string, string>) =>
+      (await optionsOf(taught({ teachers: [{ weights: teacher, classMap: classMap ?? null }] }), names))
+        ?.teachers[0]?.classMap;
+    assert.deepEqual(await map(['star', 'circle']), [3, 0]);
+    assert.deepEqual(await map(['circle', 'square']), [0, 1]);
+    assert.deepEqual(await map(['ball', 'star'], { ball: 'circle' }), [0, 3]);
+    assert.equal(await map(['a', 'b', 'c', 'd']), null);
+    await assert.rejects(map(['circle', 'ball']), { code: 'HD_RECIPE_TEACHER', message: /ball.*classMap/ });
+    await assert.rejects(map(['ball'], { ball: 'sphere' }), { code: 'HD_RECIPE_TEACHER' });
+  });
+
+  test('a run tells its teachers, and each transfer is a term of its own', async () => {
+    const run = new Trainer(taught(), { run: join(folder, 'taught') }).run();
+    const events: TrainEvent[] = [];
+    for await (const event of run) events.push(event);
+    const start = events.find((event) => event.type === 'start');
+    assert.deepEqual(
+      start?.teachers.map(({ transfers }) => transfers),
+      [['ld', 'ld_valuable', 'classes']],
+    );
+    const step = events.find((event) => event.type === 'step');
+    for (const term of ['cls', 'box', 'dfl', 'ld', 'ld_valuable', 'classes', 'total'])
+      assert.ok(Number.isFinite(step?.losses[term]), term);
+  });
+
+  test('the teacher is no part of the student: its weights load without one', async () => {
+    const again = recipe({
+      model: { ...recipe().model, weights: join(folder, 'taught', 'student.safetensors') },
+    });
+    const end = await new Trainer(again, { run: join(folder, 'again') }).run();
+    assert.equal(end.status, 'done');
+  });
+});
+
+describe('what is refused', () => {
+  const refused: [string, Partial<RecipeInput>, string, RegExp][] = [
+    [
+      'a missing file',
+      { teachers: [{ weights: join(folder, 'none.pth') }] },
+      'HD_WEIGHTS_MISSING',
+      /none\.pth/,
+    ],
+    ['another head', { model: { ...recipe().model, regMax: 8 } }, 'HD_RECIPE_TEACHER', /regMax/],
+    [
+      'another network in the file',
+      { teachers: [{ weights: teacher, backbone: 'resnet34' }] },
+      'HD_WEIGHTS_MISMATCH',
+      /backbone\.layer/,
+    ],
+  ];
+  for (const [what, change, code, pattern] of refused) {
+    test(`${what}: before the first step`, async () => {
+      await assert.rejects(
+        async () => new Trainer(taught(change), { run: mkdtempSync(join(folder, 'refused-')) }).run(),
+        (error: Error) => error instanceof HdError && error.code === code && pattern.test(error.message),
+      );
+    });
+  }
+
+  test('a file that is no weights', async () => {
+    const path = join(folder, 'text.safetensors');
+    writeFileSync(path, 'no weights');
+    await assert.rejects(optionsOf(taught({ teachers: [{ weights: path }] })), HdError);
+  });
+
+  const conflicts: [string, Partial<RecipeInput>, RegExp][] = [
+    ['a transfer without a teacher', { teachers: [] }, /distill\.0\.teacher/],
+    [
+      'a teacher that is not listed',
+      { distill: [{ transfer: 'localization', teacher: 1 }] },
+      /a number below 1/,
+    ],
+    [
+      'two terms of one name',
+      { distill: [{ transfer: 'localization' }, { transfer: 'localization' }] },
+      /distill\.1\.name/,
+    ],
+    ['a name of the detector', { distill: [{ transfer: 'localization', name: 'box' }] }, /distill\.0\.name/],
+  ];
+  for (const [what, change, pattern] of conflicts) {
+    test(`${what} is a problem of the recipe`, () => {
+      assert.throws(() => resolveRecipe(taught(change)), pattern);
+    });
+  }
+
+  test('what is legal but rarely meant is a warning', () => {
+    const unused = recipe({ teachers: [{ weights: teacher }] });
+    assert.match(resolveRecipe(unused).warnings.join('\n'), /no transfer learns/);
+    const softmax = taught({ model: { ...recipe().model, classes: ['thing'] } });
+    assert.match(resolveRecipe(softmax).warnings.join('\n'), /'binary'/);
+  });
+});
