@@ -1,6 +1,7 @@
 /** A trained detector ready to use: what `predict`, `eval` and programs load. */
 import { HdError } from './error.ts';
 import {
+  type LoaderStatistics,
   type MatchReport,
   type NativeDataset,
   type NativeEvaluator,
@@ -39,12 +40,18 @@ export class Detector {
   /** @throws HdError HD_WEIGHTS_… when the file does not fit the model. */
   static async load(weights: string, options: DetectorOptions = {}): Promise<Detector> {
     requireWeights(weights);
-    const { recipe, classes } = options.recipe
+    const { recipe: given, classes } = options.recipe
       ? { recipe: options.recipe, classes: options.classes ?? namesOf(options.recipe) }
       : await describe(weights);
-    if (options.threads) recipe.train.threads = options.threads;
+    const threads = checkThreads(options.threads) ?? given.train.threads;
+    const recipe = { ...given, train: { ...given.train, threads } };
     const session = await native().createSession(sessionOptions(recipe, classes.length, false));
-    return new Detector(recipe, classes, await session.loadWeights(weights, 'strict'), session);
+    try {
+      return new Detector(recipe, classes, await session.loadWeights(weights, 'strict'), session);
+    } catch (error) {
+      session.close();
+      throw error;
+    }
   }
 
   /** Scores a data set with truth. */
@@ -56,9 +63,16 @@ export class Detector {
   async detectFiles(
     files: readonly string[],
     progress?: (done: number) => void,
-  ): Promise<{ dataset: NativeDataset; evaluator: NativeEvaluator; detections: Detection[][] }> {
+  ): Promise<{
+    dataset: NativeDataset;
+    evaluator: NativeEvaluator;
+    detections: Detection[][];
+    failed: LoaderStatistics['newBadSamples'];
+  }> {
     const dataset = await native().openDataset({ format: 'files', files: [...files], classes: this.classes });
-    const { evaluator } = await this.#pass(dataset, progress);
+    // Files that somebody names one by one or by folder: each stands for itself, however many are damaged.
+    const data = { ...this.recipe.data, onBadSample: 'skip' as const, maxBad: 1 };
+    const { evaluator, failed } = await this.#pass(dataset, progress, { ...this.recipe, data });
     const detections = files.map((_, image) => {
       const { boxes, scores, labels } = evaluator.detections(image);
       return Array.from(scores, (score, i): Detection => {
@@ -67,13 +81,18 @@ export class Detector {
         return { box: [x1, y1, x2, y2], score, label, class: this.classes[label] ?? String(label) };
       });
     });
-    return { dataset, evaluator, detections };
+    return { dataset, evaluator, detections, failed };
   }
 
-  async #pass(dataset: NativeDataset, progress?: (done: number) => void): Promise<EvaluationResult> {
-    const loader = openLoader(this.recipe, dataset, false, this.session.divisor);
+  async #pass(
+    dataset: NativeDataset,
+    progress?: (done: number) => void,
+    recipe = this.recipe,
+  ): Promise<EvaluationResult & { failed: LoaderStatistics['newBadSamples'] }> {
+    const loader = openLoader(recipe, dataset, false, this.session.divisor);
     try {
-      return await evaluatePass(this.recipe, this.session, dataset, loader, progress);
+      const result = await evaluatePass(recipe, this.session, dataset, loader, progress);
+      return { ...result, failed: loader.statistics().newBadSamples };
     } finally {
       loader.close();
     }
@@ -82,6 +101,12 @@ export class Detector {
   close(): void {
     this.session.close();
   }
+}
+
+/** The native side trusts what it is given. */
+function checkThreads(threads: number | undefined): number | undefined {
+  if (threads === undefined || (Number.isInteger(threads) && threads >= 1 && threads <= 1024)) return threads;
+  throw new HdError('HD_USAGE', `expected an integer from 1 to 1024 for threads but received ${threads}`);
 }
 
 function namesOf(recipe: Recipe): string[] {
@@ -104,11 +129,21 @@ async function describe(weights: string): Promise<{ recipe: Recipe; classes: str
       weights,
     );
   }
-  const { classes, ...model } = JSON.parse(metadata.model) as RecipeInput['model'] & { classes: string[] };
-  const input = {
-    model: { ...model, classes },
-    data: { format: 'source', train: {}, size: JSON.parse(metadata.size) },
-    eval: JSON.parse(metadata.eval),
-  } as RecipeInput;
-  return { recipe: resolveRecipe(input).recipe, classes };
+  try {
+    const { classes, ...model } = JSON.parse(metadata.model) as RecipeInput['model'] & { classes: string[] };
+    if (!Array.isArray(classes)) throw new Error('the classes have no names');
+    const input = {
+      model: { ...model, classes },
+      data: { format: 'source', train: {}, size: JSON.parse(metadata.size) },
+      eval: JSON.parse(metadata.eval),
+    } as RecipeInput;
+    return { recipe: resolveRecipe(input).recipe, classes };
+  } catch (error) {
+    throw new HdError(
+      'HD_WEIGHTS_UNDESCRIBED',
+      `expected weights whose description of their model can be read but those of ${weights} say: ${(error as Error).message}; give their recipe with --config`,
+      weights,
+      { cause: error },
+    );
+  }
 }

@@ -3,7 +3,7 @@ import { median, openStepBench, serveSteps, standardStepRecipe } from '../bench/
 import { native } from '../native.ts';
 import { loadRecipe } from '../recipe/index.ts';
 import { table } from '../report/tables.ts';
-import { type CommonOptions, print, type Verb } from './verb.ts';
+import { type CommonOptions, print, type Verb, wholeNumber } from './verb.ts';
 
 interface BenchOptions extends CommonOptions {
   what: string;
@@ -64,6 +64,8 @@ export const bench: Verb<BenchOptions> = {
     if (options.what === 'step') return benchStep(options);
     if (options.what === 'eval') {
       const { images, truths, detections, out } = options;
+      for (const [option, value] of Object.entries({ images, truths, detections }))
+        wholeNumber(option, value, 1, 1e8);
       const result = await native().benchEval({ images, truths, detections, ...(out ? { out } : {}) });
       return print(
         options.json,
@@ -72,6 +74,7 @@ export const bench: Verb<BenchOptions> = {
           `bbox evaluation of ${detections} detections on ${truths} truths in ${images} pictures: ${Number(result.seconds).toFixed(3)} s`,
       );
     }
+    for (const candidates of options.candidates) wholeNumber('candidates', candidates, 1, 1e7);
     const results: Record<string, unknown>[] = [];
     for (const candidates of options.candidates)
       results.push(await native().benchNms({ candidates, classes: 80 }));
@@ -85,6 +88,7 @@ export const bench: Verb<BenchOptions> = {
 };
 
 async function benchStep(options: BenchOptions): Promise<void> {
+  wholeNumber('steps', options.steps, 1, 1e6);
   const recipe = options.config
     ? loadRecipe(options.config, { set: options.set }).recipe
     : standardStepRecipe();

@@ -6,6 +6,7 @@ import { drawPictures } from '../trainer/pictures.ts';
 import { classCount, openData } from '../trainer/setup.ts';
 import {
   machineOverrides,
+  outputFolder,
   print,
   type RecipeOptions,
   readRecipe,
@@ -42,6 +43,7 @@ export const evaluate: Verb<EvalOptions> = {
       .option('pictures', { type: 'string', describe: 'Draw truth and predictions into this folder' }),
   handler: async (options) => {
     const { recipe } = readRecipe({ ...options, set: [...options.set, ...machineOverrides(options)] });
+    if (options.pictures !== undefined) outputFolder('pictures', options.pictures);
     const { trainSet, valSet } = await openData(recipe);
     const dataset = options.split === 'train' ? trainSet : (valSet ?? trainSet);
     recipe.model.classes = classCount(recipe, trainSet);

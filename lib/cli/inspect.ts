@@ -1,8 +1,9 @@
+import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { classCount, openSplit, sessionOptions } from '../trainer/setup.ts';
-import { print, type RecipeOptions, readRecipe, type Verb, withRecipe } from './verb.ts';
+import { print, type RecipeOptions, readRecipe, type Verb, wholeNumber, withRecipe } from './verb.ts';
 
 interface InspectOptions extends RecipeOptions {
   size?: number[] | undefined;
@@ -22,6 +23,10 @@ export const inspect: Verb<InspectOptions> = {
       .option('parameters', { type: 'boolean', default: false, describe: 'List every tensor' }),
   handler: async (options) => {
     const { recipe } = readRecipe(options);
+    const { size } = options;
+    if (size && size.length > 2)
+      throw new HdError('HD_USAGE', `expected height and width for --size but received ${size.join(' ')}`);
+    for (const side of size ?? []) wholeNumber('size', side, 1, 4096);
     const { classes } = recipe.model;
     const number =
       typeof classes === 'number'
@@ -30,7 +35,7 @@ export const inspect: Verb<InspectOptions> = {
           ? classes.length
           : await classesOfData(recipe);
     const session = await native().createSession(sessionOptions(recipe, number, true));
-    const [height, width] = canvas(options.size, recipe.data.size, session.divisor);
+    const [height, width] = canvas(size, recipe.data.size, session.divisor);
     const parameters = session.parameterInfo;
     const { taps, multiplyAdds } = await session.describe(height, width);
     session.close();

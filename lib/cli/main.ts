@@ -50,6 +50,19 @@ if (process.platform !== 'linux' || process.arch !== 'x64') {
   );
   process.exit(ExitCode.usage);
 }
+/** yargs makes a list of an option that is given twice, whatever its type. */
+function refuseRepeated(argv: Record<string, unknown>, options: unknown): true {
+  const lists = new Set((options as { array: string[] }).array);
+  for (const [name, value] of Object.entries(argv)) {
+    if (Array.isArray(value) && name !== '_' && !lists.has(name))
+      throw new HdError(
+        'HD_USAGE',
+        `expected --${name} once but received it ${value.length} times (${value.join(', ')}): keep one`,
+      );
+  }
+  return true;
+}
+
 let parser = yargs(args)
   .scriptName('hdtrain')
   .usage('hdtrain: trains small, fast object detectors\n\n$0 --config recipe.yaml')
@@ -57,6 +70,7 @@ let parser = yargs(args)
   .version(version())
   .strict()
   .recommendCommands()
+  .check(refuseRepeated)
   .wrap(Math.min(110, process.stdout.columns ?? 110))
   .help()
   .fail((message, error) => {

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import { Detector } from '../detector.ts';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { loadRecipe } from '../recipe/index.ts';
 import { visible } from '../trainer/pictures.ts';
-import { type CommonOptions, print, type Verb, withMachine } from './verb.ts';
+import { type CommonOptions, outputFolder, print, type Verb, withMachine } from './verb.ts';
 
 interface PredictOptions extends CommonOptions {
   paths: string[];
@@ -42,25 +42,29 @@ export const predict: Verb<PredictOptions> = {
       .option('score', { type: 'number', default: 0.3, describe: 'Smallest score, 0–1' })
       .option('pictures', { type: 'boolean', default: true, describe: 'Draw pictures (with --out)' }),
   handler: async (options) => {
+    if (!(options.score >= 0 && options.score <= 1))
+      throw new HdError(
+        'HD_USAGE',
+        `expected a number from 0 to 1 for --score but received ${options.score}`,
+      );
     const files = options.paths.flatMap(picturesIn);
     if (files.length === 0)
       throw new HdError(
         'HD_DATA_EMPTY',
         `expected pictures (.jpg, .jpeg, .png) in ${options.paths.join(', ')} but found none`,
       );
+    if (options.out !== undefined) outputFolder('out', options.out);
     const recipe = options.config ? loadRecipe(options.config, { set: options.set }).recipe : undefined;
     const detector = await Detector.load(options.weights, { recipe, threads: options.threads });
-    const { dataset, evaluator, detections } = await detector.detectFiles(files);
+    const { dataset, evaluator, detections, failed } = await detector.detectFiles(files);
     const results = files.map((file, i) => ({
       file,
       detections: (detections[i] ?? []).filter(({ score }) => score >= options.score),
     }));
-    const problems = dataset.findings();
-    if (options.out) {
-      mkdirSync(options.out, { recursive: true });
+    if (options.out !== undefined) {
       native().writeFile(join(options.out, 'predictions.json'), `${JSON.stringify(results, null, 1)}\n`);
       if (options.pictures) {
-        const unreadable = new Set(problems.first.map(({ where }) => where));
+        const unreadable = new Set(failed.map(({ file }) => file));
         for (const [image, file] of files.entries()) {
           if (unreadable.has(file)) continue;
           const found = visible(evaluator.detections(image), options.score);
@@ -72,7 +76,7 @@ export const predict: Verb<PredictOptions> = {
         }
       }
     }
-    for (const { where, message } of problems.first) process.stderr.write(`skipped ${where}: ${message}\n`);
+    for (const { file, message } of failed) process.stderr.write(`skipped ${file}: ${message}\n`);
     print(options.json, results, () => {
       const lines = results.map(
         ({ file, detections: found }) => `${file}: ${found.length === 0 ? 'nothing' : summary(found)}`,

@@ -1,5 +1,6 @@
 import { ExitCode } from '../error.ts';
 import { consoleReporter, evaluationTable } from '../report/console.ts';
+import { metric } from '../report/format.ts';
 import { Trainer } from '../trainer/trainer.ts';
 import {
   machineOverrides,
@@ -70,7 +71,7 @@ function closing(options: TrainOptions, result: Awaited<ReturnType<Trainer['run'
       '',
       evaluationTable(result.metrics),
       '',
-      `AP ${Number(result.metrics.ap).toFixed(3)}  AP50 ${Number(result.metrics.ap50).toFixed(3)}`,
+      `AP ${metric(result.metrics.ap)}  AP50 ${metric(result.metrics.ap50)}`,
     );
   if (result.pictures.length > 0)
     lines.push(`pictures (truth left, predicted right): ${result.run}/pictures`);

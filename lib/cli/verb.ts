@@ -1,5 +1,7 @@
 /** What a verb of the command line is: one file each, registered by one line in main.ts. */
+import { mkdirSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
+import { HdError } from '../error.ts';
 import { type LoadedRecipe, loadRecipe } from '../recipe/index.ts';
 
 export type Verb<Options> = CommandModule<CommonOptions, Options>;
@@ -50,4 +52,33 @@ export function machineOverrides({ threads }: { threads?: number | undefined }):
 /** One result: JSON for machines, else text for people. */
 export function print(json: boolean, data: unknown, text: () => string): void {
   process.stdout.write(`${json ? JSON.stringify(data) : text()}\n`);
+}
+
+/**
+ * Numbers of options that do not go through a recipe. What is no number arrives as NaN.
+ * @throws HdError HD_USAGE
+ */
+export function wholeNumber(option: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new HdError(
+    'HD_USAGE',
+    `expected an integer from ${min} to ${max} for --${option} but received ${value}`,
+  );
+}
+
+/**
+ * Makes the folder that an option names, before any work that would be lost.
+ * @throws HdError HD_USAGE
+ */
+export function outputFolder(option: string, path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new HdError(
+      'HD_USAGE',
+      `expected a folder that can be made for --${option} but received ${path} (${(error as Error).message}): choose another`,
+      path,
+      { cause: error },
+    );
+  }
 }

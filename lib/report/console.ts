@@ -2,7 +2,7 @@
 import { styleText } from 'node:util';
 import type { EvaluationEvent, StartEvent, StepEvent, TrainEvent } from '../trainer/events.ts';
 import { describeTeacher } from '../trainer/teachers.ts';
-import { clock, count, percent } from './format.ts';
+import { clock, count, metric, percent } from './format.ts';
 import { classTable } from './tables.ts';
 
 export interface Output {
@@ -105,9 +105,7 @@ function stepLine(event: StepEvent, totalSteps: number): string {
 }
 
 function evaluationLine({ epoch, eval: metrics, seconds, best }: EvaluationEvent): string {
-  const show = (key: string) =>
-    typeof metrics[key] === 'number' ? (metrics[key] as number).toFixed(3) : '–';
-  return `epoch ${epoch + 1}  AP ${show('ap')}  AP50 ${show('ap50')}  AP75 ${show('ap75')}${best ? '  best so far' : ''}  (${clock(seconds)})`;
+  return `epoch ${epoch + 1}  AP ${metric(metrics.ap)}  AP50 ${metric(metrics.ap50)}  AP75 ${metric(metrics.ap75)}${best ? '  best so far' : ''}  (${clock(seconds)})`;
 }
 
 /** The per-class table of an evaluation, as lines. */

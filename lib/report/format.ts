@@ -8,6 +8,11 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(0)} %`;
 }
 
+/** A share with three decimals; a dash when there was nothing to measure (-1) or no such metric. */
+export function metric(value: unknown): string {
+  return typeof value === 'number' && value !== -1 ? value.toFixed(3) : '–';
+}
+
 /** 9.4 s, 3 min 05 s, 2 h 07 min. */
 export function clock(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–';

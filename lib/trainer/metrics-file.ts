@@ -11,9 +11,10 @@ export function cutMetrics(path: string, step: number): void {
     .split('\n')
     .filter((line) => {
       try {
-        return line !== '' && (JSON.parse(line) as { step: number }).step <= step;
+        const { step: of } = JSON.parse(line) as { step: unknown };
+        return Number.isInteger(of) && (of as number) <= step;
       } catch {
-        return false; // the line that a killed process was writing
+        return false; // the end, or the line that a killed process was writing
       }
     });
   native().writeFile(path, kept.map((line) => `${line}\n`).join(''));

@@ -4,7 +4,7 @@
  * Invariants: whatever bears its final name is complete (written to a temporary name, fsynced, renamed, folder fsynced);
  * `checkpoints/latest` names a complete checkpoint; one process at a time holds the lock, which dies with it.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
@@ -41,7 +41,9 @@ export class RunFolder {
 
   /** True when a run has written anything here. */
   get used(): boolean {
-    return existsSync(this.path) && readdirSync(this.path).some((name) => name !== 'lock');
+    // What is no folder is refused by open().
+    const entry = statSync(this.path, { throwIfNoEntry: false });
+    return entry?.isDirectory() === true && readdirSync(this.path).some((name) => name !== 'lock');
   }
 
   get weights(): string {

@@ -49,7 +49,7 @@ export function checkClasses(recipe: Recipe, trainSet: NativeDataset, valSet: Na
       'model.classes',
     );
   }
-  if (valSet && valSet.classes.join('\n') !== trainSet.classes.join('\n')) {
+  if (valSet && JSON.stringify(valSet.classes) !== JSON.stringify(trainSet.classes)) {
     throw new HdError(
       'HD_DATA_CLASSES',
       `expected the same classes in data.train and data.val but train has ${trainSet.classes.join(', ')} and val has ${valSet.classes.join(', ')}: list them under 'classes'`,

@@ -29,7 +29,8 @@ export function evaluateHook(): EvaluateHook {
     metrics = result.metrics;
     evaluator = result.evaluator;
     const value = Number(metrics[recipe.eval.best] ?? Number.NaN);
-    const best = value > saved.best;
+    // -1: there was nothing to measure, which is the best of nothing.
+    const best = value >= 0 && value > saved.best;
     if (best) Object.assign(saved, { best: value, bestStep: context.step });
     saved.step = context.step;
     context.emit({

@@ -88,15 +88,17 @@ export function writeResults(path: string, detections: Box[]): void {
 export function writeSafetensors(
   path: string,
   tensors: Record<string, { shape: number[]; values: number[] }>,
+  metadata?: Record<string, string>,
 ): void {
   let offset = 0;
-  const header = Object.fromEntries(
+  const entries = Object.fromEntries(
     Object.entries(tensors).map(([name, { shape, values }]) => {
       const begin = offset;
       offset += 4 * values.length;
       return [name, { dtype: 'F32', shape, data_offsets: [begin, offset] }];
     }),
   );
+  const header = metadata ? { __metadata__: metadata, ...entries } : entries;
   const text = Buffer.from(JSON.stringify(header));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));

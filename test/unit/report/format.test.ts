@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clock, count, percent } from '../../../lib/report/format.ts';
+import { clock, count, metric, percent } from '../../../lib/report/format.ts';
 import { classTable, table } from '../../../lib/report/tables.ts';
 
 test('times for people', () => {
@@ -14,6 +14,17 @@ test('times for people', () => {
 test('counts and shares', () => {
   assert.equal(count(19420889), '19,420,889');
   assert.equal(percent(0.0349), '3 %');
+});
+
+test('a metric that could not be measured is not a bad one', () => {
+  assert.deepEqual([0, 1, 0.12345, -1, undefined, 'x'].map(metric), [
+    '0.000',
+    '1.000',
+    '0.123',
+    '–',
+    '–',
+    '–',
+  ]);
 });
 
 test('tables line up, numbers to the right', () => {

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { median, openStepBench, type StepBench, standardStepRecipe } from '../../../lib/bench/step.ts';
+import { recipeOf } from '../trainer/fixtures.ts';
+
+describe('median', () => {
+  const times = fc.array(fc.double({ min: 0, max: 1e3, noNaN: true }), { minLength: 1, maxLength: 30 });
+
+  test('half of the values are not above it and half are not below', () => {
+    fc.assert(
+      fc.property(times, (values) => {
+        const middle = median(values);
+        const [below, above] = [values.filter((v) => v < middle), values.filter((v) => v > middle)];
+        return 2 * below.length <= values.length && 2 * above.length <= values.length;
+      }),
+    );
+  });
+  test('does not depend on the order and does not sort what it was given', () => {
+    fc.assert(
+      fc.property(times, (values) => {
+        const given = Object.freeze([...values]);
+        return median(given) === median([...values].reverse());
+      }),
+    );
+  });
+  test('an even number of values: the mean of the two in the middle; digits are not sorted as text', () => {
+    assert.equal(median([10, 9]), 9.5);
+    assert.equal(median([100, 9, 20]), 20);
+  });
+});
+
+test('the standard step is the one that the peers run', () => {
+  const { model, data, train } = standardStepRecipe();
+  assert.deepEqual(
+    [model.backbone, model.classes, model.norm, model.frozenStages],
+    ['resnet18', 80, 'eval', 1],
+  );
+  assert.deepEqual([data.size, data.augment, train.batch, train.accumulate], [320, [], 4, 1]);
+  // The linear scaling of the rate would make it another optimiser step than the peers'.
+  assert.deepEqual([train.lr, train.lrBatch], [0.0025, 0]);
+});
+
+describe('openStepBench', () => {
+  let bench: StepBench;
+  before(async () => {
+    const train = { epochs: 1, batch: 2, groups: [{ match: 'head.*', lr: 0.5, decay: 1 }] };
+    bench = await openStepBench(recipeOf({ train }));
+  });
+  after(() => bench.close());
+
+  test('runs past the end of an epoch, as long as it is asked', async () => {
+    // Six steps an epoch.
+    for (let i = 0; i < 8; ++i) {
+      const { seconds, waitSeconds, outsideSeconds } = await bench.run();
+      assert.ok(seconds > 0 && waitSeconds >= 0 && waitSeconds < seconds);
+      // What is left of the call when native code is taken away: a little, and not less than nothing.
+      assert.ok(outsideSeconds > -1e-3 && outsideSeconds < seconds, `${outsideSeconds} of ${seconds}`);
+    }
+  });
+  test('the profile grows with every step, and its parts make up most of it', async () => {
+    const before = await bench.profile();
+    const { seconds } = await bench.run();
+    const after = await bench.profile();
+    const parts = Object.keys(after);
+    for (const part of ['forward', 'backward', 'losses', 'optimizer']) assert.ok(parts.includes(part), part);
+    let sum = 0;
+    for (const part of parts) {
+      const spent = (after[part] ?? 0) - (before[part] ?? 0);
+      assert.ok(spent >= 0, part);
+      sum += spent;
+    }
+    assert.ok(sum > 0.3 * seconds, `${sum} of ${seconds}`);
+  });
+  test('a closed bench says so', async () => {
+    const short = await openStepBench(recipeOf());
+    short.close();
+    await assert.rejects(short.run(), { code: 'HD_USAGE' });
+    await assert.rejects(async () => short.profile(), { code: 'HD_USAGE' });
+  });
+});

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { before, describe, test } from 'node:test';
+import { HdError } from '../../../lib/index.ts';
+import { type NativeDataset, type NativeSession, native } from '../../../lib/native.ts';
+import { evaluatePass } from '../../../lib/trainer/evaluate.ts';
+import { detectOptions, openLoader, sessionOptions } from '../../../lib/trainer/setup.ts';
+import { fakeSession, openTrain, recipeOf, type Sections } from './fixtures.ts';
+
+let dataset: NativeDataset;
+before(async () => {
+  dataset = await openTrain(recipeOf());
+});
+
+/** A pass over the twelve pictures with a session that is given. */
+async function pass(session: NativeSession, sections: Sections = {}) {
+  const recipe = recipeOf(sections);
+  const loader = openLoader(recipe, dataset, false, 32);
+  const done: number[] = [];
+  try {
+    const result = await evaluatePass(recipe, session, dataset, loader, (count) => done.push(count));
+    return { ...result, done };
+  } finally {
+    loader.close();
+  }
+}
+
+/** Finds nothing, but takes the batches. */
+const blind = (seen: unknown[] = []) =>
+  fakeSession({
+    detect: async (loader, _evaluator, options) => {
+      seen.push(options);
+      return (await loader.next())?.count ?? 0;
+    },
+  });
+
+describe('evaluatePass', () => {
+  test('takes every picture once and says how far it is after each batch', async () => {
+    const { done, metrics } = await pass(blind(), { train: { batch: 5 } });
+    assert.deepEqual(done, [5, 10, 12, 12]);
+    assert.deepEqual([metrics.images, metrics.detections], [12, 0]);
+  });
+  test('begins anew each time: a loader serves many passes', async () => {
+    const recipe = recipeOf();
+    const loader = openLoader(recipe, dataset, false, 32);
+    for (let i = 0; i < 2; ++i) {
+      let last = 0;
+      await evaluatePass(recipe, blind(), dataset, loader, (count) => {
+        last = count;
+      });
+      assert.equal(last, 12);
+    }
+    loader.close();
+  });
+  test('candidates become detections as the recipe says, in every batch', async () => {
+    const seen: unknown[] = [];
+    const sections = { eval: { scoreThreshold: 0.3, iouThreshold: 0.4 } };
+    await pass(blind(seen), sections);
+    assert.ok(seen.length >= 3);
+    for (const options of seen) assert.deepEqual(options, detectOptions(recipeOf(sections)));
+  });
+  test('the metric of the recipe is the one that is computed', async () => {
+    const coco = (await pass(blind())).metrics;
+    assert.ok('apSmall' in coco && 'ar100' in coco);
+    const voc = (await pass(blind(), { eval: { metric: 'voc', interpolation: '11point' } })).metrics;
+    assert.ok(!('apSmall' in voc) && typeof voc.ap50 === 'number');
+    const rows = coco.perClass as { name: string; truths: number }[];
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      dataset.classes,
+    );
+  });
+  test('what detection throws is what the caller sees', async () => {
+    const failure = new HdError('HD_DIVERGED', 'boxes are not finite');
+    await assert.rejects(
+      pass(fakeSession({ detect: () => Promise.reject(failure) })),
+      (error) => error === failure,
+    );
+  });
+  test('a real session: detections of every picture land in the evaluator', async () => {
+    const recipe = recipeOf();
+    const session = await native().createSession(sessionOptions(recipe, dataset.classes.length, false));
+    const { evaluator, metrics, seconds } = await pass(session, {
+      eval: { scoreThreshold: 0, iouThreshold: 1, maxDetections: 3 },
+    });
+    session.close();
+    for (let image = 0; image < dataset.length; ++image) {
+      const { boxes, scores, labels } = evaluator.detections(image);
+      assert.deepEqual([boxes.length, scores.length, labels.length], [12, 3, 3]);
+      assert.deepEqual(
+        [...scores],
+        [...scores].sort((a, b) => b - a),
+      );
+    }
+    assert.equal(metrics.detections, 36);
+    assert.ok(seconds > 0);
+  });
+});

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { afterEach, before, beforeEach, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { type NativeAddon, type NativeDataset, type NativeLoader, native } from '../../../../lib/native.ts';
+import { type EvaluateHook, evaluateHook } from '../../../../lib/trainer/hooks/evaluate.ts';
+import { contextOf, fakeSession, openTrain, recipeOf, type Sections } from '../fixtures.ts';
+
+let dataset: NativeDataset;
+before(async () => {
+  dataset = await openTrain(recipeOf({ data: { train: { count: 2 } } as Sections['data'] }));
+});
+
+/** What the next evaluations will say; the real arithmetic is tested in test/native/eval. */
+let results: Record<string, unknown>[] = [];
+let real: NativeAddon['Evaluator'];
+beforeEach(() => {
+  real = native().Evaluator;
+  native().Evaluator = class {
+    async summarize() {
+      return results.shift() ?? assert.fail('one evaluation too many');
+    }
+  } as never;
+});
+afterEach(() => {
+  native().Evaluator = real;
+});
+
+/** Three epochs of three steps. */
+function makeRun(sections: Sections = {}, given: { valSet?: NativeDataset | null; step?: number } = {}) {
+  const loaders = new Set<NativeLoader>();
+  const session = fakeSession({
+    divisor: 32,
+    detect: async (loader) => {
+      loaders.add(loader);
+      return (await loader.next())?.count ?? 0;
+    },
+  });
+  const valSet = given.valSet === undefined ? dataset : given.valSet;
+  const context = contextOf(recipeOf(sections), {
+    trainSet: dataset,
+    valSet,
+    session,
+    step: given.step ?? 0,
+  });
+  async function epoch(hook: EvaluateHook, steps = 3) {
+    for (let i = 0; i < steps; ++i) {
+      context.epoch = Math.floor(context.step / 3);
+      context.step += 1;
+      await hook.afterStep?.(context, {} as never);
+    }
+    await hook.afterEpoch?.(context);
+  }
+  const told = () => context.events.flatMap((event) => (event.type === 'eval' ? [event] : []));
+  return { context, loaders, epoch, told };
+}
+
+describe('when the network is measured', () => {
+  for (const [every, steps] of [
+    [1, [3, 6, 9]],
+    [2, [6, 9]],
+    [0, [9]],
+    [5, [9]],
+  ] as const) {
+    test(`every ${every} epochs: after steps ${steps.join(', ')}`, async () => {
+      results = steps.map(() => ({ ap: 0.5 }));
+      const [run, hook] = [makeRun({ eval: { every } }), evaluateHook()];
+      await hook.onStart?.(run.context);
+      for (let i = 0; i < 3; ++i) await run.epoch(hook);
+      await hook.onEnd?.(run.context);
+      assert.deepEqual(
+        run.told().map(({ step }) => step),
+        steps,
+      );
+      assert.equal(results.length, 0);
+    });
+  }
+  test('a run that ends inside an epoch is measured at its end', async () => {
+    results = [{ ap: 0.5 }, { ap: 0.6 }];
+    const [run, hook] = [makeRun(), evaluateHook()];
+    Object.assign(run.context, { timeline: { stepsPerEpoch: 3, totalSteps: 5 } });
+    await run.epoch(hook);
+    await run.epoch(hook, 2);
+    await hook.onEnd?.(run.context);
+    assert.deepEqual(
+      run.told().map(({ step, epoch }) => [step, epoch]),
+      [
+        [3, 0],
+        [5, 1],
+      ],
+    );
+  });
+  test('without data.val never', async () => {
+    const [run, hook] = [makeRun({}, { valSet: null }), evaluateHook()];
+    await hook.onStart?.(run.context);
+    for (let i = 0; i < 3; ++i) await run.epoch(hook);
+    await hook.onEnd?.(run.context);
+    assert.deepEqual([run.context.events, hook.lastMetrics(), hook.lastEvaluator()], [[], null, null]);
+  });
+  test('one loader serves the whole run, and is closed at its end', async () => {
+    results = [{ ap: 0 }, { ap: 0 }, { ap: 0 }];
+    const [run, hook] = [makeRun(), evaluateHook()];
+    for (let i = 0; i < 3; ++i) await run.epoch(hook);
+    assert.equal(run.loaders.size, 1);
+    await hook.onEnd?.(run.context);
+    assert.throws(() => [...run.loaders][0]?.stepsPerEpoch, { code: 'HD_USAGE' });
+  });
+  test('progress is told up to the last picture, before the numbers', async () => {
+    results = [{ ap: 0.25, perClass: [] }];
+    const [run, hook] = [makeRun({ train: { batch: 1 } }), evaluateHook()];
+    await run.epoch(hook);
+    await hook.onEnd?.(run.context);
+    assert.deepEqual(
+      run.context.events.map((event) => (event.type === 'progress' ? [event.done, event.total] : event.type)),
+      [[1, 2], [2, 2], [2, 2], 'eval'],
+    );
+    const [event] = run.told();
+    assert.deepEqual(event?.eval, { ap: 0.25, perClass: [] });
+    assert.equal(hook.lastMetrics(), event?.eval);
+  });
+});
+
+describe('the best', () => {
+  test('is the first of the highest, by the number that the recipe names', async () => {
+    const values = fc.array(fc.constantFrom(0, 0.1, 0.2, 0.3, -1, Number.NaN, undefined), {
+      minLength: 1,
+      maxLength: 6,
+    });
+    await fc.assert(
+      fc.asyncProperty(values, async (given) => {
+        results = given.map((ap50) => ({ ap: Math.random(), ap50 }));
+        const [run, hook] = [makeRun({ eval: { best: 'ap50' } }), evaluateHook()];
+        Object.assign(run.context, { timeline: { stepsPerEpoch: 3, totalSteps: 99 } });
+        const flags: boolean[] = [];
+        for (let i = 0; i < given.length; ++i) {
+          await run.epoch(hook);
+          flags.push(hook.isBest());
+        }
+        await hook.onEnd?.(run.context);
+        let highest = -1;
+        const expected = given.map((value) => {
+          const better = value !== undefined && value > highest;
+          if (better) highest = value;
+          return better;
+        });
+        assert.deepEqual(flags, expected);
+        assert.deepEqual(
+          run.told().map(({ best }) => best),
+          expected,
+        );
+      }),
+      { numRuns: 15 },
+    );
+  });
+  test('belongs to the step that was measured: the next step is not the best', async () => {
+    results = [{ ap: 0.9 }];
+    const [run, hook] = [makeRun(), evaluateHook()];
+    await run.epoch(hook);
+    assert.equal(hook.isBest(), true);
+    run.context.step += 1;
+    hook.afterStep?.(run.context, {} as never);
+    assert.equal(hook.isBest(), false);
+    await hook.onEnd?.(run.context);
+  });
+});
+
+describe('state', () => {
+  async function resumed(state: unknown, step: number, next: Record<string, unknown>[] = []) {
+    results = next;
+    const [run, hook] = [makeRun({}, { step }), evaluateHook()];
+    hook.restore?.(JSON.parse(JSON.stringify(state)));
+    await hook.onStart?.(run.context);
+    return { run, hook };
+  }
+
+  test('survives JSON, also before anything was measured', () => {
+    const hook = evaluateHook();
+    const state = JSON.parse(JSON.stringify(hook.state?.()));
+    assert.deepEqual(state, { step: -1, best: null, bestStep: -1 });
+    hook.restore?.(state);
+    assert.deepEqual(hook.state?.(), state);
+  });
+  test('a resumed run knows the best of the run before', async () => {
+    const { run, hook } = await resumed({ step: 3, best: 0.7, bestStep: 3 }, 3, []);
+    assert.equal(hook.isBest(), true);
+    results = [{ ap: 0.6 }, { ap: 0.8 }];
+    await run.epoch(hook);
+    await run.epoch(hook);
+    await hook.onEnd?.(run.context);
+    assert.deepEqual(
+      run.told().map(({ best }) => best),
+      [false, true],
+    );
+    assert.deepEqual(hook.state?.(), { step: 9, best: 0.8, bestStep: 9 });
+  });
+  test('an evaluation that a kill prevented is made up for, one that was done is not repeated', async () => {
+    const missed = await resumed({ step: 3, best: 0.7, bestStep: 3 }, 6, [{ ap: 0.9 }]);
+    assert.deepEqual(
+      missed.run.told().map(({ step, best }) => [step, best]),
+      [[6, true]],
+    );
+    assert.equal(missed.hook.isBest(), true);
+    await missed.hook.onEnd?.(missed.run.context);
+    const done = await resumed({ step: 6, best: 0.7, bestStep: 3 }, 6);
+    assert.deepEqual(done.run.told(), []);
+    const inside = await resumed({ step: 3, best: 0.7, bestStep: 3 }, 5);
+    assert.deepEqual(inside.run.told(), []);
+  });
+});
