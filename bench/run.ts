@@ -3,7 +3,9 @@
  * its speed changes it for all. A peer times a fixed convolution around each of its steps: rounds whose probes disagree by
  * more than a quarter are dropped.
  *
- *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16]
+ *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16] [--distill]
+ *
+ * With --distill everyone trains under a GFL-R50 teacher; our plain step then takes its turn as well.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -14,6 +16,8 @@ import { table } from '../lib/report/tables.ts';
 
 interface Sample {
   seconds: number;
+  /** Of these the teacher's forward pass; 0 without. */
+  teacher: number;
   probe?: [number, number];
   peakMB: number;
 }
@@ -60,20 +64,26 @@ const { values, positionals } = parseArgs({
     python: { type: 'string', default: 'python3' },
     rounds: { type: 'string', default: '10' },
     modes: { type: 'string', default: 'default,channels_last' },
+    distill: { type: 'boolean', default: false },
   },
 });
 if (positionals[0] !== 'step') throw new Error('expected: step');
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const ours = new Worker('hdtrain', process.execPath, [
-  here('../dist/cli/main.js'),
-  'bench',
-  'step',
-  '--serve',
-]);
+const distill = values.distill ? ['--distill'] : [];
+const hdtrain = (name: string, args: string[]) =>
+  new Worker(name, process.execPath, [here('../dist/cli/main.js'), 'bench', 'step', '--serve', ...args]);
+const ours = hdtrain('hdtrain', distill);
 const peers = values.modes
   .split(',')
-  .map((mode) => new Worker(`eager ${mode}`, values.python, [here('peers/step_peer.py'), mode]));
-const workers = [ours, ...peers];
+  .map(
+    (mode) =>
+      new Worker(`eager ${mode}`, values.python, [
+        here('peers/step_peer.py'),
+        mode,
+        ...(values.distill ? ['distill'] : []),
+      ]),
+  );
+const workers = [ours, ...(values.distill ? [hdtrain('hdtrain without a teacher', [])] : []), ...peers];
 for (const worker of workers) await worker.ready();
 for (const worker of workers) await worker.step();
 for (let round = 0; round < Number(values.rounds); ++round) {
@@ -88,13 +98,14 @@ const base = median(ours.samples.map((sample) => sample.seconds));
 process.stdout.write(`${ours.samples.length} rounds of ${values.rounds} in one state\n`);
 process.stdout.write(
   `${table(
-    ['who', 'ms a step', 'times hdtrain', 'peak MB'],
+    ['who', 'ms a step', 'times hdtrain', 'ms of the teacher', 'peak MB'],
     workers.map(({ name, samples }) => {
       const seconds = median(samples.map((sample) => sample.seconds));
       return [
         name,
         (1000 * seconds).toFixed(0),
         (seconds / base).toFixed(2),
+        (1000 * median(samples.map((sample) => sample.teacher))).toFixed(0),
         Math.max(...samples.map((sample) => sample.peakMB)).toFixed(0),
       ];
     }),

@@ -1,6 +1,7 @@
 /** The public API. */
 export { type Detection, Detector, type DetectorOptions } from './detector.ts';
 export { ExitCode, HdError } from './error.ts';
+export * as ops from './ops.ts';
 export {
   type AugmentStep,
   type LoadedRecipe,

@@ -156,6 +156,22 @@ export interface StepInput {
   clipNorm: number;
   /** True: read the loss values back (a device sync). */
   readLosses: boolean;
+  /** True: measure termGradients and agreement. */
+  diagnostics?: boolean;
+}
+
+/** Means over assigned anchors; what the transfers do not read is absent. */
+export interface Agreement {
+  /** Assigned anchors that were looked at. */
+  rows: number;
+  /** KL(teacher ‖ student) of the left, top, right and bottom distribution, in nats. */
+  sides?: number[];
+  /** Share of anchors where both find the same class likeliest. */
+  sameClass?: number;
+  /** Mean difference of class scores, 0–1. */
+  scoreDifference?: number;
+  /** With teachers[].cache: pictures found and not found since the start, bytes on disk, whether it is full. */
+  cache?: { hits: number; misses: number; bytes: number; full: boolean };
 }
 
 export interface StepOutput {
@@ -170,6 +186,12 @@ export interface StepOutput {
   /** Present when readLosses: unweighted terms by name, and 'total'. */
   losses?: Record<string, number>;
   gradientNorm?: number;
+  /** With diagnostics: the terms times their weights. */
+  weighted?: Record<string, number>;
+  /** Per term the norm of the gradient of its weighted value with respect to the maps that losses read. */
+  termGradients?: Record<string, number>;
+  /** One a teacher. */
+  agreement?: Agreement[];
   /** Seconds inside the native call: waiting for data, and all of it. */
   waitSeconds: number;
   seconds: number;
@@ -190,7 +212,13 @@ export interface SessionOptions {
   freeze: string[];
   ema: boolean;
   /** See lib/trainer/teachers.ts; absent without distillation. */
-  teachers?: { weights: string; model: Record<string, unknown>; classMap: number[] | null }[];
+  teachers?: {
+    weights: string;
+    model: Record<string, unknown>;
+    classMap: number[] | null;
+    /** `limit` in bytes. */
+    cache: { folder: string; limit: number } | null;
+  }[];
   distill?: Record<string, unknown>[];
 }
 
@@ -201,7 +229,7 @@ export interface NativeSession {
   /** Reads weights by name. 'strict' refuses any mismatch; 'backbone' takes what fits below `backbone.`. */
   loadWeights(path: string, mode: 'strict' | 'backbone'): Promise<MatchReport>;
   step(loader: NativeLoader, input: StepInput): Promise<StepOutput>;
-  /** Detects on the loader's next batch into the evaluator; images done, 0 at the end of the pass. */
+  /** Detects on the loader's next batch into the evaluator; images done, 0 at the end of the pass. With options.teacher: by that teacher. */
   detect(loader: NativeLoader, evaluator: NativeEvaluator, options: Record<string, unknown>): Promise<number>;
   /** Everything that a resume needs, as `weights.safetensors` in `folder` (which exists). */
   save(folder: string): Promise<void>;
@@ -270,6 +298,14 @@ export interface NativeAddon {
   score(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   benchEval(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   benchNms(options: Record<string, unknown>): Promise<Record<string, unknown>>;
+  /** See lib/ops.ts, which checks the arguments. */
+  suppress(
+    boxes: Float32Array,
+    scores: Float32Array,
+    labels: Int32Array,
+    options: Record<string, unknown>,
+  ): { keep: Int32Array; boxes: Float32Array; scores: Float32Array };
+  boxIou(kind: string, a: Float32Array, b: Float32Array): Float32Array;
   /** Draws labelled boxes on a picture and writes a JPEG or PNG by the extension of `out`. */
   draw(options: { dataset: NativeDataset; image: number; out: string; sets: DrawSet[] }): Promise<void>;
   importWeights(from: string, to: string, metadata: Record<string, string>): Promise<WeightsInfo>;

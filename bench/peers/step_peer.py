@@ -1,8 +1,10 @@
 """The training step of GFL-ResNet-18 in eager PyTorch: what hdtrain's step is measured against.
 
-Usage: step_peer.py MODE      MODE: default (fp32, NCHW) | channels_last (fp32) | bf16 (autocast, channels_last)
+Usage: step_peer.py MODE [distill]      MODE: default (fp32, NCHW) | channels_last (fp32) | bf16 (autocast, channels_last)
 Speaks the harness's protocol: prints 'ready', then answers each line on stdin with {"seconds", "probe", "peakMB"}.
 Same network, batch, canvas, losses and optimiser as `hdtrain bench step`: stem and layer1 frozen, 80 classes, 4 x 320 x 320.
+With 'distill' a GFL-ResNet-50 teaches without gradient: localization in both regions and classification, as
+`hdtrain bench step --distill` does; the reply then holds {"teacher"}, the seconds of its forward pass.
 """
 import json
 import resource
@@ -18,14 +20,15 @@ STRIDES, BINS, CLASSES = (8, 16, 32, 64, 128), 17, 80
 
 
 class Gfl(nn.Module):
-    def __init__(self):
+    def __init__(self, backbone="resnet18"):
         super().__init__()
-        self.body = torchvision.models.resnet18(weights=None)
+        self.body = getattr(torchvision.models, backbone)(weights=None)
         del self.body.fc
+        channels = (128, 256, 512) if backbone == "resnet18" else (512, 1024, 2048)
         for part in (self.body.conv1, self.body.bn1, self.body.layer1):
             for parameter in part.parameters():
                 parameter.requires_grad_(False)
-        self.lateral = nn.ModuleList(nn.Conv2d(c, 256, 1) for c in (128, 256, 512))
+        self.lateral = nn.ModuleList(nn.Conv2d(c, 256, 1) for c in channels)
         self.out = nn.ModuleList([nn.Conv2d(256, 256, 3, padding=1) for _ in range(3)] + [nn.Conv2d(256, 256, 3, 2, 1) for _ in range(2)])
 
         def tower():
@@ -79,8 +82,12 @@ def grid(sizes):
     return torch.cat(points), torch.cat(strides), [h * w for h, w in sizes]
 
 
+def squares(points, strides):
+    return torch.cat([points - 4 * strides[:, None], points + 4 * strides[:, None]], 1)
+
+
 def atss(points, strides, counts, boxes, labels):
-    anchors = torch.cat([points - 4 * strides[:, None], points + 4 * strides[:, None]], 1)
+    anchors = squares(points, strides)
     overlap, _ = iou(anchors[:, None], boxes[None])
     distance = (points[:, None] - (boxes[None, :, :2] + boxes[None, :, 2:]) / 2).pow(2).sum(-1)
     chosen, start = [], 0
@@ -96,10 +103,38 @@ def atss(points, strides, counts, boxes, labels):
     target = torch.full((len(points),), CLASSES)
     positive = best.values >= 0
     target[positive] = labels[best.indices[positive]]
-    return target, boxes[best.indices]
+    return target, boxes[best.indices], threshold
 
 
-def losses(cls, reg, sizes, truth):
+def valuable(points, strides, boxes, threshold):
+    """1 where 0.25 t <= DIoU < t for some object."""
+    anchors = squares(points, strides)
+    overlap, _ = iou(anchors[:, None], boxes[None])
+    shift = (anchors[:, None, :2] + anchors[:, None, 2:] - boxes[None, :, :2] - boxes[None, :, 2:]) / 2
+    hull = torch.maximum(anchors[:, None, 2:], boxes[None, :, 2:]) - torch.minimum(anchors[:, None, :2], boxes[None, :, :2])
+    diou = overlap - shift.pow(2).sum(-1) / hull.pow(2).sum(-1).clamp(min=1e-6)
+    return ((diou >= 0.25 * threshold) & (diou < threshold)).any(1).float()
+
+
+def divergence(student, teacher, temperature):
+    target = F.softmax(teacher / temperature, 1)
+    return F.kl_div(F.log_softmax(student / temperature, 1), target, reduction="none").mean(1) * temperature**2
+
+
+def transfers(student, teacher, label, weight, mask):
+    """Localization in the main and the valuable region, classification in the main region."""
+    (cls, reg), (teacher_cls, teacher_reg) = student, teacher
+    images = len(label)
+    index = (label < CLASSES).nonzero(as_tuple=True)
+    near = mask.nonzero(as_tuple=True)
+    sides = lambda logits, rows: logits[rows].reshape(-1, BINS)
+    main = (divergence(sides(reg, index), sides(teacher_reg, index), 10).reshape(-1, 4).sum(1) * weight).sum() / 4 / images
+    around = divergence(sides(reg, near), sides(teacher_reg, near), 10).sum() / 16 / images
+    kd = divergence(cls[index], teacher_cls[index], 2).sum() / max(len(index[0]), 1)
+    return 0.75 * main + 0.75 * around + 10 * kd
+
+
+def losses(cls, reg, sizes, truth, teacher=None):
     points, strides, counts = grid(sizes)
     targets = [atss(points, strides, counts, *image) for image in truth]
     label, box = torch.stack([t[0] for t in targets]), torch.stack([t[1] for t in targets])
@@ -127,7 +162,11 @@ def losses(cls, reg, sizes, truth):
     soft = quality[index]
     qfl[at] = F.binary_cross_entropy_with_logits(cls[at], soft, reduction="none") * (soft - score[at]).abs().pow(2)
     dfl = (dfl.reshape(-1, 4) * weight[:, None]).sum() / 4 / total
-    return qfl.sum() / number + 2 * ((1 - giou) * weight).sum() / total + 0.25 * dfl
+    loss = qfl.sum() / number + 2 * ((1 - giou) * weight).sum() / total + 0.25 * dfl
+    if teacher is None:
+        return loss
+    region = torch.stack([valuable(points, strides, boxes, t[2]) for (boxes, _), t in zip(truth, targets)])
+    return loss + transfers((cls, reg), teacher, label, weight, region * ~positive)
 
 
 def main():
@@ -137,6 +176,8 @@ def main():
     model = Gfl().train()
     layout = torch.contiguous_format if mode == "default" else torch.channels_last
     model = model.to(memory_format=layout)
+    teacher = Gfl("resnet50").eval().to(memory_format=layout) if "distill" in sys.argv[2:] else None
+    taught = [0.0]
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.0025, 0.9, weight_decay=1e-4)
     pixels = torch.randint(0, 256, (4, 320, 320, 3), dtype=torch.uint8)
     mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
@@ -153,9 +194,15 @@ def main():
 
     def step():
         image = ((pixels.float() - mean) / std).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+        soft = None
         with torch.autocast("cpu", torch.bfloat16, enabled=mode == "bf16"):
+            if teacher:
+                start = time.perf_counter()
+                with torch.no_grad():
+                    soft = teacher(image)[:2]
+                taught[0] = time.perf_counter() - start
             out = model(image)
-        loss = losses(*out, truth)
+        loss = losses(*out, truth, soft)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 35)
@@ -169,7 +216,7 @@ def main():
         start = time.perf_counter()
         step()
         seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "probe": [before, probe()], "peakMB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
+        print(json.dumps({"seconds": seconds, "teacher": taught[0], "probe": [before, probe()], "peakMB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
 
 
 main()

@@ -1,18 +1,47 @@
 /** Times training steps of one recipe in one process: the product's side of every step benchmark. */
+
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type NativeLoader, type NativeSession, native } from '../native.ts';
-import { type Recipe, resolveRecipe } from '../recipe/index.ts';
+import { type Recipe, type RecipeInput, resolveRecipe } from '../recipe/index.ts';
 import { baseLearningRate } from '../trainer/schedule.ts';
 import { classCount, openData, openLoader, sessionOptions } from '../trainer/setup.ts';
+import { exportMetadata } from '../trainer/start.ts';
+import { distillOptions } from '../trainer/teachers.ts';
 
 /** GFL-R18 with stem and layer1 frozen, 80 classes, 320², batch 4: what the peers in bench/peers run too. */
+const standardStep: RecipeInput = {
+  model: { backbone: 'resnet18', classes: 80, norm: 'eval', frozenStages: 1 },
+  data: { format: 'synthetic', train: { count: 64 }, size: 320, augment: [] },
+  train: { epochs: 1000, batch: 4, lr: 0.0025, lrBatch: 0 },
+};
+
 export function standardStepRecipe(): Recipe {
-  const { recipe } = resolveRecipe({
-    model: { backbone: 'resnet18', classes: 80, norm: 'eval', frozenStages: 1 },
-    data: { format: 'synthetic', train: { count: 64 }, size: 320, augment: [] },
-    train: { epochs: 1000, batch: 4, lr: 0.0025, lrBatch: 0 },
+  return resolveRecipe(standardStep).recipe;
+}
+
+/** Transfers of the published recipe that need no features: what the peers compute with 'distill' too. */
+const distill: RecipeInput['distill'] = [
+  { transfer: 'localization' },
+  { transfer: 'localization', region: 'valuable' },
+  { transfer: 'classification' },
+];
+
+/** The standard step under a GFL-R50 teacher with random weights, written to `folder`. */
+export async function distilledStepRecipe(folder: string): Promise<Recipe> {
+  const weights = join(folder, 'teacher.safetensors');
+  const { recipe: teacher } = resolveRecipe({
+    ...standardStep,
+    model: { backbone: 'resnet50', classes: 80 },
   });
-  return recipe;
+  const session = await native().createSession(sessionOptions(teacher, 80, false));
+  try {
+    const classes = Array.from({ length: 80 }, (_, i) => `class ${i}`);
+    await session.exportWeights(weights, exportMetadata(teacher, classes));
+  } finally {
+    session.close();
+  }
+  return resolveRecipe({ ...standardStep, teachers: [{ weights }], distill }).recipe;
 }
 
 export interface StepBench {
@@ -23,9 +52,11 @@ export interface StepBench {
 
 export async function openStepBench(recipe: Recipe): Promise<StepBench> {
   const { trainSet } = await openData(recipe);
-  const session: NativeSession = await native().createSession(
-    sessionOptions(recipe, classCount(recipe, trainSet), true),
-  );
+  const distillation = await distillOptions(recipe, trainSet.classes);
+  const session: NativeSession = await native().createSession({
+    ...sessionOptions(recipe, classCount(recipe, trainSet), true),
+    ...(distillation && { teachers: distillation.teachers, distill: distillation.distill }),
+  });
   if (recipe.model.weights) await session.loadWeights(recipe.model.weights, recipe.model.init);
   const loader: NativeLoader = openLoader(recipe, trainSet, true, session.divisor);
   loader.begin(0, 0);
@@ -57,9 +88,13 @@ export async function openStepBench(recipe: Recipe): Promise<StepBench> {
 /** Answers each line on stdin with the seconds of one step: how the interleaved harness in bench/ drives it. */
 export async function serveSteps(bench: StepBench): Promise<void> {
   process.stdout.write('ready\n');
+  let before = (await bench.profile()).teacher ?? 0;
   for await (const _ of createInterface({ input: process.stdin })) {
     const { seconds } = await bench.run();
-    process.stdout.write(`${JSON.stringify({ seconds, peakMB: process.resourceUsage().maxRSS / 1024 })}\n`);
+    const after = (await bench.profile()).teacher ?? 0;
+    const peakMB = process.resourceUsage().maxRSS / 1024;
+    process.stdout.write(`${JSON.stringify({ seconds, teacher: after - before, peakMB })}\n`);
+    before = after;
   }
 }
 

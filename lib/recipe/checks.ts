@@ -171,16 +171,17 @@ const classCounts: Check = ({ model, data }, { conflict }) => {
 /** Names of the terms that a detector brings along. */
 const reserved = ['cls', 'box', 'dfl', 'total'];
 
-const transfersFit: Check = ({ distill, teachers, model }, { conflict, warn }) => {
+const transfersFit: Check = ({ distill, teachers, model, data }, { conflict, warn }) => {
   const names = new Set(reserved);
-  for (const [index, { teacher, name, transfer, region, ...entry }] of distill.entries()) {
+  for (const [index, entry] of distill.entries()) {
+    const { teacher } = entry;
     if (teacher >= teachers.length)
       conflict(
         `distill.${index}.teacher`,
         teachers.length === 0 ? "a teacher in 'teachers'" : `a number below ${teachers.length}`,
         'list the teacher first',
       );
-    const term = termName({ name, transfer, region });
+    const term = termName(entry);
     if (names.has(term))
       conflict(
         `distill.${index}.name`,
@@ -189,10 +190,22 @@ const transfersFit: Check = ({ distill, teachers, model }, { conflict, warn }) =
       );
     names.add(term);
     const one = model.classes === 1 || (Array.isArray(model.classes) && model.classes.length === 1);
-    if (one && 'kind' in entry && entry.kind === 'softmax')
+    if (one && entry.transfer === 'classification' && entry.kind === 'softmax')
       warn(`distill.${index}.kind`, "a softmax over one class teaches nothing: choose 'binary'");
   }
-  for (const index of teachers.keys()) {
+  const changing = data.augment.filter((step) => !('flip' in step));
+  for (const [index, { verify, cache }] of teachers.entries()) {
+    if (cache && changing.length > 0)
+      warn(
+        `teachers.${index}.cache`,
+        `finds only pictures that come again with the same pixels, which '${changing.map((step) => Object.keys(step)[0]).join("', '")}' in data.augment prevents`,
+      );
+    if (verify && data.val === null)
+      conflict(
+        `teachers.${index}.verify`,
+        'validation pictures in data.val to verify a teacher on',
+        'add data.val, or set verify to null',
+      );
     if (!distill.some(({ teacher }) => teacher === index))
       warn(`teachers.${index}`, 'no transfer learns from this teacher: name it in distill');
   }

@@ -100,8 +100,20 @@ function startLines(event: StartEvent): string[] {
 
 function stepLine(event: StepEvent, totalSteps: number): string {
   const { total = Number.NaN, ...terms } = event.losses;
-  const each = Object.entries(terms).map(([name, value]) => `${name} ${value.toFixed(3)}`);
-  return `epoch ${event.epoch + 1}  step ${event.step}/${totalSteps}  loss ${total.toFixed(3)} (${each.join(' ')})  lr ${event.lr.toPrecision(3)}  ${event.imagesPerSecond.toFixed(1)} img/s  data-wait ${percent(event.dataWait)}  ETA ${clock(event.eta)}`;
+  const share = (name: string) => (event.shares?.[name] ? ` ${percent(event.shares[name].gradient)}` : '');
+  const each = Object.entries(terms).map(([name, value]) => `${name} ${value.toFixed(3)}${share(name)}`);
+  return `epoch ${event.epoch + 1}  step ${event.step}/${totalSteps}  loss ${total.toFixed(3)} (${each.join(' ')})  lr ${event.lr.toPrecision(3)}  ${event.imagesPerSecond.toFixed(1)} img/s  data-wait ${percent(event.dataWait)}${agreementOf(event)}  ETA ${clock(event.eta)}`;
+}
+
+/** `agree 83 % KL 0.41` of each teacher: equal likeliest classes, mean divergence of the box sides. */
+function agreementOf({ agreement = [] }: StepEvent): string {
+  const parts = agreement.map(({ sameClass, sides, cache }) => [
+    ...(sameClass === undefined ? [] : [percent(sameClass)]),
+    ...(sides ? [`KL ${(sides.reduce((a, b) => a + b, 0) / sides.length).toFixed(2)}`] : []),
+    ...(cache ? [`cached ${percent(cache.hits / (cache.hits + cache.misses))}`] : []),
+  ]);
+  const shown = parts.filter((part) => part.length > 0).map((part) => part.join(' '));
+  return shown.length > 0 ? `  agree ${shown.join(', ')}` : '';
 }
 
 function evaluationLine({ epoch, eval: metrics, seconds, best }: EvaluationEvent): string {

@@ -1,5 +1,5 @@
 /** What a run tells while it goes on; the console, `metrics.jsonl` and users' programs read the same events. */
-import type { Finding, LoaderStatistics, MatchReport } from '../native.ts';
+import type { Agreement, Finding, LoaderStatistics, MatchReport } from '../native.ts';
 import type { TeacherSummary } from './teachers.ts';
 
 export interface StartEvent {
@@ -37,6 +37,10 @@ export interface StepEvent {
   /** Means since the last step event, unweighted terms and 'total'. */
   losses: Record<string, number>;
   gradientNorm: number;
+  /** With distillation, per term its share of the weighted loss and of the summed gradient norms, 0–1. */
+  shares?: Record<string, { loss: number; gradient: number }>;
+  /** With distillation, how far each teacher and the student are apart on this step's assigned anchors. */
+  agreement?: Agreement[];
   positives: number;
   imagesPerSecond: number;
   /** Share of the time since the last step event that was spent waiting for data, 0–1. */

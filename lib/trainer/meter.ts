@@ -35,6 +35,11 @@ export class StepMeter {
     return this.every <= 10 || (step + 1) % 10 === 0 || this.#isDue(step + 1);
   }
 
+  /** Whether the step after `step` makes an event. */
+  reports(step: number): boolean {
+    return this.#isDue(step + 1);
+  }
+
   #isDue(step: number): boolean {
     return step === 1 || step % this.every === 0 || step === this.timeline.totalSteps;
   }
@@ -66,6 +71,7 @@ export class StepMeter {
       lr,
       losses: Object.fromEntries(Object.entries(this.#sums).map(([name, sum]) => [name, sum / this.#reads])),
       gradientNorm: this.#gradientNorm,
+      ...diagnosticsOf(output),
       positives: this.#positives / this.#steps,
       imagesPerSecond: this.#images / seconds,
       dataWait: Math.min(1, this.#waited / seconds),
@@ -81,4 +87,20 @@ export class StepMeter {
     this.#reads = this.#images = this.#positives = this.#waited = this.#inside = this.#steps = 0;
     this.#since = performance.now();
   }
+}
+
+/** Shares of one step: terms against each other, whatever their units. */
+function diagnosticsOf({ termGradients, losses, agreement, weighted }: StepOutput): Partial<StepEvent> {
+  if (!termGradients || !losses || !weighted) return {};
+  const sum = (values: Record<string, number>) => Object.values(values).reduce((a, b) => a + Math.abs(b), 0);
+  const share = (value: number | undefined, whole: number) => (whole > 0 ? Math.abs(value ?? 0) / whole : 0);
+  const loss = sum(weighted);
+  const gradient = sum(termGradients);
+  const shares = Object.fromEntries(
+    Object.entries(termGradients).map(([name, norm]) => [
+      name,
+      { loss: share(weighted[name], loss), gradient: share(norm, gradient) },
+    ]),
+  );
+  return { shares, ...(agreement && { agreement }) };
 }

@@ -1,9 +1,12 @@
 /** From the `teachers` and `distill` sections to what a session takes: what a weight file says of itself, classes matched by name. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { type TeacherSection, type TransferSection, termName } from '../recipe/schema/distill.ts';
 import { modelSchema } from '../recipe/schema/model.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
+import { metric } from '../report/format.ts';
 import { modelOptions } from './setup.ts';
 import { requireWeights } from './start.ts';
 
@@ -13,6 +16,7 @@ export interface TeacherOptions {
   model: Record<string, unknown>;
   /** Teacher's class of each student class; null: the same numbers. */
   classMap: number[] | null;
+  cache: { folder: string; limit: number } | null;
 }
 
 export interface DistillOptions {
@@ -27,12 +31,15 @@ export interface TeacherSummary {
   tensors: number;
   classes: number;
   transfers: string[];
+  /** What teachers[].verify measured. */
+  verified?: { images: number; ap: number };
 }
 
 /** 0.25 is published for sums over the three images of a GPU; presets other than `released` average over images. */
 function weightOf({ weight, transfer, preset }: TransferSection): number {
   if (weight !== null) return weight;
   if (transfer === 'classification') return 10;
+  if (transfer === 'imitation') return 2;
   return preset === 'released' ? 0.25 : 0.75;
 }
 
@@ -70,7 +77,7 @@ function withoutNulls(section: object): Record<string, unknown> {
 
 async function teacherOptions(
   recipe: Recipe,
-  { weights, classMap, ...given }: TeacherSection,
+  { weights, classMap, cache, verify: _verify, ...given }: TeacherSection,
   studentClasses: readonly string[],
 ): Promise<{ options: TeacherOptions; tensors: number }> {
   requireWeights(weights);
@@ -89,9 +96,14 @@ async function teacherOptions(
       weights,
       model: modelOptions({ ...recipe, model: section }, count),
       classMap: names ? mapClasses(weights, names, studentClasses, classMap) : null,
+      cache: cache && { folder: cache.folder ?? defaultCache(), limit: Math.round(cache.limit * 1e9) },
     },
     tensors: tensors.length,
   };
+}
+
+function defaultCache(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hdtrain', 'teachers');
 }
 
 /** Null when both sides number their classes alike. */
@@ -115,7 +127,15 @@ function mapClasses(
 }
 
 /** One line about a teacher. */
-export function describeTeacher({ weights, backbone, tensors, classes, transfers }: TeacherSummary): string {
+export function describeTeacher({
+  weights,
+  backbone,
+  tensors,
+  classes,
+  transfers,
+  verified,
+}: TeacherSummary): string {
   const teaches = transfers.length > 0 ? `teaches ${transfers.join(', ')}` : 'is not used';
-  return `teacher ${weights}: ${backbone}, ${classes} classes, ${tensors} tensors; ${teaches}`;
+  const measured = verified ? `, AP ${metric(verified.ap)} on ${verified.images} pictures` : '';
+  return `teacher ${weights}: ${backbone}, ${classes} classes, ${tensors} tensors${measured}; ${teaches}`;
 }

@@ -17,6 +17,7 @@ import type { TrainEvent } from './events.ts';
 import { checkpointHook } from './hooks/checkpoint.ts';
 import { evaluateHook } from './hooks/evaluate.ts';
 import type { Hook } from './hooks/hook.ts';
+import { transferHook } from './hooks/transfers.ts';
 import { StepMeter } from './meter.ts';
 import { cutMetrics, metricsHook } from './metrics-file.ts';
 import { drawPictures } from './pictures.ts';
@@ -34,6 +35,7 @@ import {
 } from './start.ts';
 import type { Stream } from './stream.ts';
 import { distillOptions } from './teachers.ts';
+import { verifyTeachers } from './verify.ts';
 
 export interface TrainerOptions {
   /** The run folder. Default: runs/<recipe name>-<n> under the current directory. */
@@ -123,6 +125,7 @@ export class Trainer {
         metricsHook(folder.file('metrics.jsonl'), (message) => context.emit({ type: 'warning', message })),
         evaluate,
         checkpointHook(evaluate.isBest),
+        transferHook((message) => context.emit({ type: 'warning', message })),
         ...(this.#options.hooks ?? []),
       ];
       const context: TrainContext = {
@@ -153,7 +156,10 @@ export class Trainer {
         );
       let weights: Awaited<ReturnType<typeof initialWeights>>;
       if (checkpoint) await restore(context, checkpoint, hooks, warnings);
-      else weights = await initialWeights(context);
+      else {
+        weights = await initialWeights(context);
+        await verifyTeachers(this.recipe, session, valSet, distillation?.summaries ?? []);
+      }
       if (!checkpoint) {
         rmSync(folder.weights, { force: true });
         native().writeFile(folder.file('recipe.yaml'), this.#yaml);
@@ -237,6 +243,7 @@ export class Trainer {
     const { recipe, session, loader, timeline } = context;
     const meter = new StepMeter(timeline, recipe.log.every);
     const base = baseLearningRate(recipe.train);
+    const distills = recipe.distill.length > 0;
     const groups = [...recipe.train.groups.map((group) => group.lr), 1];
     const call = async (pick: (hook: Hook) => unknown) => {
       for (const hook of hooks) await pick(hook);
@@ -257,6 +264,7 @@ export class Trainer {
           lossWeights: recipe.train.lossWeights,
           clipNorm: recipe.train.clip,
           readLosses: meter.reads(context.step),
+          diagnostics: distills && meter.reports(context.step),
         });
         context.epoch = output.epoch;
         context.step += 1;

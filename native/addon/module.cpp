@@ -7,6 +7,7 @@
 
 #include "addon/convert.h"
 #include "addon/objects.h"
+#include "addon/ops.h"
 #include "data/decode.h"
 #include "data/draw.h"
 #include "data/formats/detect.h"
@@ -221,6 +222,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("score", Napi::Function::New(env, [](Info call) { return plain(call, eval::score); }));
   exports.Set("benchEval", Napi::Function::New(env, [](Info call) { return plain(call, eval::benchEval); }));
   exports.Set("benchNms", Napi::Function::New(env, [](Info call) { return plain(call, ops::benchNms); }));
+  exports.Set("suppress", Napi::Function::New<suppress>(env));
+  exports.Set("boxIou", Napi::Function::New<boxIou>(env));
   exports.Set("detectDataset", Napi::Function::New(env, [](Info call) {
                 return plain(call, [](const Value& options) {
                   return data::detectDataset(options.at("folder").asString());

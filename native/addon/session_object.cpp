@@ -158,6 +158,24 @@ Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
         for (const auto& [name, value] : result.losses) losses.set(name, value);
         out.set("losses", std::move(losses));
       }
+      if (!result.termGradients.empty()) {
+        hd::Value norms{hd::Value::Object{}}, weighted{hd::Value::Object{}}, agreement{hd::Value::Array{}};
+        for (const auto& [name, value] : result.weighted) weighted.set(name, value);
+        for (const auto& [name, value] : result.termGradients) norms.set(name, value);
+        for (size_t t = 0; t < result.agreement.size(); ++t) {
+          hd::Value teacher = result.agreement[t].toValue();
+          if (const auto& cache = result.caches[t]; cache.hits + cache.misses > 0) {
+            teacher.set("cache", hd::Value::Object{{"hits", cache.hits},
+                                                   {"misses", cache.misses},
+                                                   {"bytes", cache.bytes},
+                                                   {"full", cache.full}});
+          }
+          agreement.push(std::move(teacher));
+        }
+        out.set("weighted", std::move(weighted));
+        out.set("termGradients", std::move(norms));
+        out.set("agreement", std::move(agreement));
+      }
       return [out](Napi::Env env) { return toNapi(env, out); };
     });
   });
@@ -168,21 +186,25 @@ Napi::Value SessionObject::detect(const Napi::CallbackInfo& info) {
     auto& environment = Environment::of(info.Env());
     auto loader = unwrap<LoaderObject>(info[0], environment.loader, "a loader").loader();
     auto evaluator = unwrap<EvaluatorObject>(info[1], environment.evaluator, "an evaluator").evaluator;
-    const auto options = detectors::PostProcess::from(toValue(info[2]));
-    return runAsync(info.Env(), executor_, [session = session(), loader, evaluator, options]() -> Conversion {
-      data::Slot slot = loader->next();
-      int64_t count = 0;
-      if (slot) {
-        const Batch& batch = slot.batch();
-        auto found = session->detect(batch, options);
-        for (; count < batch.count; ++count) {
-          const int64_t image = batch.images[count].image;
-          takeTruth(*evaluator, loader->dataset(), image);
-          evaluator->add(image, std::move(found[count]));
-        }
-      }
-      return [count](Napi::Env env) { return Napi::Number::New(env, static_cast<double>(count)); };
-    });
+    const hd::Value given = toValue(info[2]);
+    const auto options = detectors::PostProcess::from(given);
+    const int64_t teacher = given.get("teacher", int64_t{-1});
+    return runAsync(
+        info.Env(), executor_, [session = session(), loader, evaluator, options, teacher]() -> Conversion {
+          data::Slot slot = loader->next();
+          int64_t count = 0;
+          if (slot) {
+            const Batch& batch = slot.batch();
+            auto found = teacher < 0 ? session->detect(batch, options)
+                                     : session->detectTeacher(static_cast<size_t>(teacher), batch, options);
+            for (; count < batch.count; ++count) {
+              const int64_t image = batch.images[count].image;
+              takeTruth(*evaluator, loader->dataset(), image);
+              evaluator->add(image, std::move(found[count]));
+            }
+          }
+          return [count](Napi::Env env) { return Napi::Number::New(env, static_cast<double>(count)); };
+        });
   });
 }
 

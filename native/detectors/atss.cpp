@@ -249,4 +249,20 @@ std::vector<float> valuableRegion(const AnchorGrid& grid, const std::vector<Vali
   return region;
 }
 
+std::vector<uint8_t> nearBestRegion(const AnchorGrid& grid, const std::vector<ValidCells>& valid,
+                                    std::span<const float> objects, double share) {
+  require(valid.size() == grid.levels().size(), "expected one valid part a level");
+  std::vector<uint8_t> region(static_cast<size_t>(grid.anchors()), 0);
+  for (int64_t g = 0; g < std::ssize(objects) / 4; ++g) {
+    const Box object = boxAt(objects, g);
+    float best = 0;
+    forOverlapping(grid, valid, object,
+                   [&](int64_t, const Box& box) { best = std::max(best, overlapOverUnion(box, object)); });
+    forOverlapping(grid, valid, object, [&](int64_t anchor, const Box& box) {
+      if (overlapOverUnion(box, object) > share * best) region[anchor] = 1;
+    });
+  }
+  return region;
+}
+
 }  // namespace hd::detectors

@@ -54,4 +54,10 @@ std::vector<float> valuableRegion(const AnchorGrid& grid, const std::vector<Vali
                                   std::span<const float> objects, std::span<const double> thresholds,
                                   RegionRule rule, double gamma = 0.25);
 
+/// Per anchor: 1 when its IoU with some object is above `share` of the best IoU that this object has with any
+/// valid anchor, else 0 (fine-grained feature imitation, Wang et al. 2019, arXiv 1906.03609, §3.1; share
+/// 0.5).
+std::vector<uint8_t> nearBestRegion(const AnchorGrid& grid, const std::vector<ValidCells>& valid,
+                                    std::span<const float> objects, double share = 0.5);
+
 }  // namespace hd::detectors

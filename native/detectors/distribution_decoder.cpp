@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/kernel.h"
-#include "ops/cpu/nms_kernel.h"
+#include "ops/cpu/suppression.h"
 
 namespace hd::detectors {
 namespace {
@@ -133,16 +133,18 @@ Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t cla
                                const ImageTargets& image, const PostProcess& options) {
   Candidates candidates;
   for (const LevelMaps& level : levels) collect(level, classes, bins, image, options, candidates);
-  const auto keep =
-      ops::batchedNms(candidates.boxes.data(), candidates.scores.data(), candidates.labels.data(),
-                      std::ssize(candidates.scores), options.iouThreshold, options.maxDetections);
+  ops::SuppressionOptions suppression = options.suppression;
+  suppression.threshold = options.iouThreshold;
+  suppression.limit = options.maxDetections;
+  ops::Survivors survivors =
+      ops::suppress(candidates.boxes.data(), candidates.scores.data(), candidates.labels.data(),
+                    std::ssize(candidates.scores), suppression);
   Detections out;
-  for (const int64_t index : keep) {
-    const auto box = candidates.boxes.begin() + 4 * index;
-    out.boxes.insert(out.boxes.end(), box, box + 4);
-    toOriginal(image, &out.boxes[out.boxes.size() - 4]);
-    out.scores.push_back(candidates.scores[index]);
-    out.labels.push_back(candidates.labels[index]);
+  out.boxes = std::move(survivors.boxes);
+  out.scores = std::move(survivors.scores);
+  for (size_t k = 0; k < survivors.index.size(); ++k) {
+    toOriginal(image, &out.boxes[4 * k]);
+    out.labels.push_back(candidates.labels[survivors.index[k]]);
   }
   return out;
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "distill/options.h"
+#include "distill/region.h"
 
 namespace hd::distill {
 namespace {
@@ -57,6 +58,10 @@ void checkFit(const detectors::GflOptions& student, const Teacher& teacher,
   }
 }
 
+int64_t neckChannels(const Value& model) {
+  return model.get("neckChannels", int64_t{256});
+}
+
 std::vector<Tensor> select(const std::map<std::string, Tensor>& outputs,
                            const std::vector<std::string>& taps) {
   std::vector<Tensor> out;
@@ -66,10 +71,12 @@ std::vector<Tensor> select(const std::map<std::string, Tensor>& outputs,
 
 }  // namespace
 
-Distillation::Distillation(const Value& teachers, const Value& transfers, const Value& student) {
+Distillation::Distillation(const Value& teachers, const Value& transfers, const Value& student, uint64_t seed)
+    : parameters_(seed) {
   for (const Value& section : teachers.asArray()) teachers_.push_back(std::make_unique<Teacher>(section));
   teacherTaps_.resize(teachers_.size());
   const auto head = detectors::GflOptions::from(student);
+  classes_ = head.classes;
   for (const Value& section : transfers.asArray()) {
     Entry entry;
     const int64_t index = section.get("teacher", int64_t{0});
@@ -81,7 +88,8 @@ Distillation::Distillation(const Value& teachers, const Value& transfers, const 
     entry.name = section.get("name", kind.c_str());
     entry.weight = section.get("weight", 1.0);
     entry.transfer =
-        transferRegistry().get(kind)(section, {head, teacher.head().classes, teacher.classMap()});
+        transferRegistry().get(kind)(section, {head, teacher.head().classes, teacher.classMap(),
+                                               neckChannels(student), teacher.neckChannels(), &parameters_});
     checkFit(head, teacher, entry.transfer->teacherTaps());
     addOnce(studentTaps_, entry.transfer->studentTaps());
     addOnce(teacherTaps_[entry.teacher], entry.transfer->teacherTaps());
@@ -98,12 +106,38 @@ std::vector<double> Distillation::normalisers(const Batch& batch,
   return out;
 }
 
-Distillation::TeacherOutputs Distillation::runTeachers(const Batch& batch) {
+std::vector<Tensor> Distillation::rowsFrom(size_t teacher, const Batch& batch,
+                                           const detectors::GflAssignment& assignment) const {
+  std::vector<Tensor> rows;
+  for (const Tensor& assigned : assignedRows(assignment, classes_)) rows.push_back(assigned.to(at::kByte));
+  for (const Entry& entry : entries_) {
+    if (entry.teacher != teacher) continue;
+    const auto needed = entry.transfer->teacherRows(batch, assignment);
+    for (size_t l = 0; l < rows.size(); ++l) {
+      if (needed.empty())
+        rows[l].fill_(1);
+      else
+        rows[l].bitwise_or_(needed[l]);
+    }
+  }
+  return rows;
+}
+
+Distillation::TeacherOutputs Distillation::runTeachers(const Batch& batch,
+                                                       const detectors::Assignment& assignment) {
   TeacherOutputs out(teachers_.size());
   for (size_t t = 0; t < teachers_.size(); ++t) {
-    if (teacherTaps_[t].empty()) continue;
-    const nn::Tensors maps = teachers_[t]->run(batch, teacherTaps_[t]);
-    for (size_t i = 0; i < maps.size(); ++i) out[t][teacherTaps_[t][i]] = maps[i];
+    const auto& taps = teacherTaps_[t];
+    if (taps.empty()) continue;
+    Teacher& teacher = *teachers_[t];
+    if (teacher.cache() != nullptr) {
+      const auto& targets = own(assignment);
+      out[t] = runCached(*teacher.cache(), batch, targets.grid.levels(), taps, rowsFrom(t, batch, targets),
+                         [&](const Batch& one) { return teacher.run(one, taps); });
+      continue;
+    }
+    const nn::Tensors maps = teacher.run(batch, taps);
+    for (size_t i = 0; i < maps.size(); ++i) out[t][taps[i]] = maps[i];
   }
   return out;
 }
@@ -123,6 +157,32 @@ std::vector<detectors::LossTerm> Distillation::losses(const Batch& batch,
     const TransferInput input{batch, own(assignment), select(student, entry.transfer->studentTaps()),
                               select(teachers[entry.teacher], entry.transfer->teacherTaps())};
     out.push_back({entry.name, at::stack(entry.transfer->levels(input, sums)).sum(), entry.weight});
+  }
+  return out;
+}
+
+std::vector<Agreement> Distillation::agreement(const detectors::Assignment& assignment,
+                                               const std::map<std::string, Tensor>& student,
+                                               const TeacherOutputs& teachers) const {
+  std::vector<Agreement> out;
+  for (size_t t = 0; t < teachers_.size(); ++t) {
+    const auto maps = [&](const char* prefix) {
+      std::pair<std::vector<Tensor>, std::vector<Tensor>> both;
+      for (const std::string& tap : levelTaps(prefix, teachers_[t]->head().strides.size())) {
+        const auto own = student.find(tap);
+        const auto its = teachers[t].find(tap);
+        if (own == student.end() || its == teachers[t].end()) return decltype(both){};
+        both.first.push_back(own->second);
+        both.second.push_back(its->second);
+      }
+      return both;
+    };
+    auto cls = maps("head.cls");
+    const auto reg = maps("head.reg");
+    if (const auto& map = teachers_[t]->classMap(); !map.empty()) {
+      for (Tensor& level : cls.second) level = level.index_select(1, at::tensor(map));
+    }
+    out.push_back(measureAgreement(own(assignment), classes_, cls.first, cls.second, reg.first, reg.second));
   }
   return out;
 }

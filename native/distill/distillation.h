@@ -10,6 +10,7 @@
 #include "core/batch.h"
 #include "core/value.h"
 #include "detectors/detector.h"
+#include "distill/agreement.h"
 #include "distill/teacher.h"
 #include "distill/transfer.h"
 
@@ -20,7 +21,10 @@ class Distillation {
   /// `teachers`: list of Teacher sections. `transfers`: list of { transfer, teacher [0], weight, name, … }.
   /// `student`: its resolved model section. Throws HD_RECIPE_TEACHER when a teacher does not fit a transfer,
   /// naming both.
-  Distillation(const Value& teachers, const Value& transfers, const Value& student);
+  Distillation(const Value& teachers, const Value& transfers, const Value& student, uint64_t seed = 0);
+
+  /// What transfers learn themselves (adapters): optimised and saved like the student's, never exported.
+  nn::ParameterStore& parameters() { return parameters_; }
 
   const std::vector<std::unique_ptr<Teacher>>& teachers() const { return teachers_; }
   /// Each once.
@@ -31,7 +35,7 @@ class Distillation {
 
   /// Runs the teachers; one entry a teacher, by tap.
   using TeacherOutputs = std::vector<std::map<std::string, Tensor>>;
-  TeacherOutputs runTeachers(const Batch& batch);
+  TeacherOutputs runTeachers(const Batch& batch, const detectors::Assignment& assignment);
 
   /// `student`: the student's outputs by tap.
   std::vector<detectors::LossTerm> losses(const Batch& batch, const detectors::Assignment& assignment,
@@ -39,7 +43,16 @@ class Distillation {
                                           const TeacherOutputs& teachers,
                                           const std::vector<double>& normalisers) const;
 
+  /// One entry a teacher, from the head maps that its transfers read.
+  std::vector<Agreement> agreement(const detectors::Assignment& assignment,
+                                   const std::map<std::string, Tensor>& student,
+                                   const TeacherOutputs& teachers) const;
+
  private:
+  /// Rows that transfers, or a look at the agreement, read of a teacher: one uint8 mask a level.
+  std::vector<Tensor> rowsFrom(size_t teacher, const Batch& batch,
+                               const detectors::GflAssignment& assignment) const;
+
   struct Entry {
     std::string name;
     size_t teacher = 0;
@@ -47,10 +60,12 @@ class Distillation {
     std::unique_ptr<Transfer> transfer;
   };
 
+  nn::ParameterStore parameters_;
   std::vector<std::unique_ptr<Teacher>> teachers_;
   std::vector<Entry> entries_;
   std::vector<std::string> studentTaps_;
   std::vector<std::vector<std::string>> teacherTaps_;
+  int64_t classes_ = 0;
 };
 
 }  // namespace hd::distill

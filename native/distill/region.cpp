@@ -58,4 +58,13 @@ std::vector<Tensor> assignedRows(const detectors::GflAssignment& assignment, int
   return out;
 }
 
+std::vector<Tensor> regionMasks(const RegionOptions& options, const detectors::GflOptions& head,
+                                const Batch& batch, const detectors::GflAssignment& assignment) {
+  std::vector<Tensor> masks = options.kind == RegionOptions::Kind::main
+                                  ? assignedRows(assignment, head.classes)
+                                  : valuableRows(options, head, batch, assignment);
+  for (Tensor& mask : masks) mask = mask.ne(0).to(at::kByte);
+  return masks;
+}
+
 }  // namespace hd::distill

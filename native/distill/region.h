@@ -39,4 +39,8 @@ std::vector<Tensor> valuableRows(const RegionOptions& options, const detectors::
 /// 1 where a row is assigned to an object, else 0; one fp32 tensor a level.
 std::vector<Tensor> assignedRows(const detectors::GflAssignment& assignment, int64_t classes);
 
+/// Where either region has a weight: one uint8 mask a level.
+std::vector<Tensor> regionMasks(const RegionOptions& options, const detectors::GflOptions& head,
+                                const Batch& batch, const detectors::GflAssignment& assignment);
+
 }  // namespace hd::distill

@@ -2,16 +2,29 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "core/content_hash.h"
 #include "core/error.h"
+#include "io/mapped_file.h"
 #include "io/safetensors.h"
 #include "nn/run_batch.h"
 
 namespace hd::distill {
 
+namespace {
+
+/// What decides a teacher's outputs besides the picture: its file, and how the file is read.
+std::string identityOf(const std::string& weights, const Value& model) {
+  const io::FileImage file = io::mapFile(weights);
+  return ContentHash().add(file.data, file.size).add(printJson(model)).hex();
+}
+
+}  // namespace
+
 Teacher::Teacher(const Value& section) : weights_(section.at("weights").asString()) {
   const Value& model = section.at("model");
   detector_ = detectors::detectorRegistry().get(model.at("detector").asString())(model, 0);
   head_ = detectors::GflOptions::from(model);
+  neckChannels_ = model.get("neckChannels", int64_t{256});
   if (const Value* map = section.find("classMap"); map != nullptr && !map->isNull()) {
     for (const Value& entry : map->asArray()) classMap_.push_back(entry.asInt());
     for (const int64_t index : classMap_) {
@@ -26,11 +39,36 @@ Teacher::Teacher(const Value& section) : weights_(section.at("weights").asString
   for (nn::Parameter& parameter : store.all()) parameter.trainable = false;
   store.setWorking(at::kFloat);
   report_ = nn::loadWeights(store, io::readWeights(weights_), nn::MatchMode::strict, weights_);
+  if (const Value* cache = section.find("cache"); cache != nullptr && !cache->isNull()) {
+    cache_ = std::make_unique<OutputCache>(cache->at("folder").asString(), identityOf(weights_, model),
+                                           cache->at("limit").asInt());
+  }
 }
 
 nn::Tensors Teacher::run(const Batch& batch, const std::vector<std::string>& taps) {
   const at::NoGradGuard guard;
   return nn::runBatch(detector_->graph(), batch, taps, nn::Mode::plan);
+}
+
+std::vector<Detections> Teacher::detect(const Batch& batch, const detectors::PostProcess& options) {
+  auto found = detector_->detect(run(batch, detector_->detectTaps()), batch, options);
+  if (classMap_.empty()) return found;
+  std::vector<int32_t> own(static_cast<size_t>(head_.classes), -1);  // student's class of each of its own
+  for (size_t c = 0; c < classMap_.size(); ++c)
+    own[static_cast<size_t>(classMap_[c])] = static_cast<int32_t>(c);
+  for (Detections& detections : found) {
+    Detections mapped;
+    for (int64_t d = 0; d < detections.size(); ++d) {
+      const int32_t label = own[static_cast<size_t>(detections.labels[d])];
+      if (label < 0) continue;
+      mapped.boxes.insert(mapped.boxes.end(), detections.boxes.begin() + 4 * d,
+                          detections.boxes.begin() + 4 * (d + 1));
+      mapped.scores.push_back(detections.scores[d]);
+      mapped.labels.push_back(label);
+    }
+    detections = std::move(mapped);
+  }
+  return found;
 }
 
 }  // namespace hd::distill

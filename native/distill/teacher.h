@@ -12,6 +12,7 @@
 #include "core/value.h"
 #include "detectors/detector.h"
 #include "detectors/gfl.h"
+#include "distill/cache.h"
 #include "nn/weights.h"
 
 namespace hd::distill {
@@ -19,23 +20,32 @@ namespace hd::distill {
 class Teacher {
  public:
   /// `section`: { model: as for a student, classes a number; weights: a file; classMap: [teacher's class of
-  /// each student class] or null }. Strict load: throws what nn::loadWeights throws (missing, unexpected,
-  /// zero, NaN tensors).
+  /// each student class] or null; cache: { folder, limit in bytes } or null }. Strict load: throws what
+  /// nn::loadWeights throws (missing, unexpected, zero, NaN tensors).
   explicit Teacher(const Value& section);
 
   const std::string& weights() const { return weights_; }
   const nn::MatchReport& report() const { return report_; }
   const detectors::GflOptions& head() const { return head_; }
   const std::vector<int64_t>& classMap() const { return classMap_; }
+  int64_t neckChannels() const { return neckChannels_; }
 
   nn::Tensors run(const Batch& batch, const std::vector<std::string>& taps);
+
+  /// Null without a cache.
+  OutputCache* cache() { return cache_.get(); }
+
+  /// Its own detections, in the student's classes; those of classes that the student lacks are dropped.
+  std::vector<Detections> detect(const Batch& batch, const detectors::PostProcess& options);
 
  private:
   std::string weights_;
   std::unique_ptr<detectors::Detector> detector_;
   detectors::GflOptions head_;
+  int64_t neckChannels_;
   std::vector<int64_t> classMap_;
   nn::MatchReport report_;
+  std::unique_ptr<OutputCache> cache_;
 };
 
 }  // namespace hd::distill

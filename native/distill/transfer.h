@@ -16,6 +16,7 @@
 #include "core/batch.h"
 #include "core/value.h"
 #include "detectors/gfl.h"
+#include "nn/parameters.h"
 #include "nn/registry.h"
 
 namespace hd::distill {
@@ -27,6 +28,8 @@ struct HeadShape {
   detectors::GflOptions options;  ///< of the student
   int64_t teacherClasses = 0;
   std::vector<int64_t> classMap;  ///< teacher's class of each student class; empty: the same
+  int64_t studentChannels = 256, teacherChannels = 256;  ///< of the neck
+  nn::ParameterStore* parameters = nullptr;  ///< where a transfer puts what it learns itself (adapters)
 };
 
 /// One micro-batch. Maps are N×C×H×W by level, in the order of the taps that the transfer asked for.
@@ -41,6 +44,8 @@ class Transfer {
   virtual ~Transfer() = default;
   virtual std::vector<std::string> studentTaps() const = 0;
   virtual std::vector<std::string> teacherTaps() const = 0;
+  /// Rows of the teacher's maps that it reads: one uint8 mask a level, rows image-major. Empty: all rows.
+  virtual std::vector<Tensor> teacherRows(const Batch&, const detectors::GflAssignment&) const { return {}; }
   /// Sums that follow from the assignment alone.
   virtual std::vector<double> normalisers(const Batch& batch,
                                           const detectors::GflAssignment& assignment) const = 0;

@@ -76,6 +76,23 @@ void addTo(std::vector<double>& sums, const std::vector<double>& values) {
   for (size_t i = 0; i < values.size(); ++i) sums[i] += values[i];
 }
 
+/// ‖∂ value / ∂ maps‖²; the graph stays for the backward pass.
+double squaredGradient(const torch::Tensor& value, const std::map<std::string, torch::Tensor>& maps) {
+  if (!value.requires_grad()) return 0;
+  std::vector<torch::Tensor> inputs;
+  for (const auto& [name, map] : maps) {
+    if (map.requires_grad()) inputs.push_back(map);
+  }
+  if (inputs.empty()) return 0;
+  double sum = 0;
+  for (const torch::Tensor& gradient : torch::autograd::grad({value}, inputs, {}, true, false, true)) {
+    if (!gradient.defined()) continue;
+    const double norm = gradient.norm().item<double>();
+    sum += norm * norm;
+  }
+  return sum;
+}
+
 bool isAverageable(const nn::Parameter& parameter) {
   return parameter.master.is_floating_point();
 }
@@ -104,6 +121,7 @@ StepInput StepInput::from(const Value& input) {
   out.learningRates = input.numbers("learningRates");
   out.emaDecay = input.get("emaDecay", 0.0);
   out.clipNorm = input.get("clipNorm", 0.0);
+  out.diagnostics = input.get("diagnostics", false);
   if (const Value* weights = input.find("lossWeights")) {
     for (const auto& [name, weight] : weights->asObject()) out.lossWeights[name] = weight.asNumber();
   }
@@ -114,7 +132,6 @@ Session::Session(const SessionOptions& options) : options_(options) {
   const auto& factory = detectors::detectorRegistry().get(options.model.at("detector").asString());
   detector_ = factory(options.model, options.seed);
   auto& store = graph().parameters();
-  const auto reached = graph().reached(detector_->lossTaps());
   for (nn::Parameter& parameter : store.all()) {
     for (const std::string& pattern : options.freeze) {
       if (matchesGlob(pattern, parameter.name)) parameter.trainable = false;
@@ -124,12 +141,37 @@ Session::Session(const SessionOptions& options) : options_(options) {
   store.setWorking(options.bf16 ? torch::kBFloat16 : torch::kFloat32);
   if (!options.training) return;
   if (options.distill.isArray() && !options.distill.asArray().empty()) {
-    distillation_ = std::make_unique<distill::Distillation>(options.teachers, options.distill, options.model);
+    distillation_ = std::make_unique<distill::Distillation>(options.teachers, options.distill, options.model,
+                                                            options.seed);
+    distillation_->parameters().setWorking(store.workingType());
   }
-  optimizer_ = std::make_unique<Optimizer>(options.optimizer, reached);
+  auto learned = graph().reached(lossTaps());
+  if (distillation_) {
+    for (nn::Parameter& parameter : distillation_->parameters().all()) learned.push_back(&parameter);
+  }
+  optimizer_ = std::make_unique<Optimizer>(options.optimizer, learned);
   if (options.ema) {
-    for (const nn::Parameter& parameter : store.all()) ema_.push_back(parameter.master.detach().clone());
+    for (const nn::Parameter* parameter : parameters()) ema_.push_back(parameter->master.detach().clone());
   }
+}
+
+std::vector<nn::Parameter*> Session::parameters() {
+  std::vector<nn::Parameter*> all;
+  for (nn::Parameter& parameter : graph().parameters().all()) all.push_back(&parameter);
+  if (distillation_) {
+    for (nn::Parameter& parameter : distillation_->parameters().all()) all.push_back(&parameter);
+  }
+  return all;
+}
+
+std::vector<std::string> Session::lossTaps() const {
+  auto taps = detector_->lossTaps();
+  if (distillation_) {
+    for (const std::string& tap : distillation_->studentTaps()) {
+      if (std::find(taps.begin(), taps.end(), tap) == taps.end()) taps.push_back(tap);
+    }
+  }
+  return taps;
 }
 
 std::vector<double> Session::globalPredictionNormalisers(
@@ -146,38 +188,29 @@ std::vector<double> Session::globalPredictionNormalisers(
   return sums;
 }
 
-std::vector<detectors::LossTerm> Session::terms(const Batch& micro, const detectors::Assignment& assignment,
-                                                const std::vector<double>& assignmentSums,
-                                                std::vector<double>& predictionSums,
-                                                const std::vector<double>& transferSums, bool single) {
-  distill::Distillation::TeacherOutputs teachers;
+Session::Forward Session::forward(const Batch& micro, const detectors::Assignment& assignment,
+                                  const std::vector<double>& assignmentSums,
+                                  std::vector<double>& predictionSums,
+                                  const std::vector<double>& transferSums, bool single) {
+  Forward out;
   if (distillation_) {
     Timed timed(profile_, "teacher");
-    teachers = distillation_->runTeachers(micro);
+    out.teachers = distillation_->runTeachers(micro, assignment);
   }
-  const auto lossTaps = detector_->lossTaps();
-  auto taps = lossTaps;
-  if (distillation_) {
-    for (const std::string& tap : distillation_->studentTaps()) {
-      if (std::find(taps.begin(), taps.end(), tap) == taps.end()) taps.push_back(tap);
-    }
-  }
+  const auto taps = lossTaps();
   nn::Tensors outputs;
   {
     Timed timed(profile_, "forward");
     outputs = nn::runBatch(graph(), micro, taps, nn::Mode::train);
   }
-  std::map<std::string, torch::Tensor> byTap;
-  if (distillation_) {
-    for (size_t i = 0; i < taps.size(); ++i) byTap[taps[i]] = outputs[i];
-  }
-  outputs.resize(lossTaps.size());
+  for (size_t i = 0; i < taps.size(); ++i) out.student[taps[i]] = outputs[i];
+  outputs.resize(detector_->lossTaps().size());
   Timed timed(profile_, "losses");
   if (single) predictionSums = detector_->predictionNormalisers(outputs, assignment);
-  auto out = detector_->losses(outputs, assignment, assignmentSums, predictionSums);
+  out.terms = detector_->losses(outputs, assignment, assignmentSums, predictionSums);
   if (distillation_) {
-    for (auto& term : distillation_->losses(micro, assignment, byTap, teachers, transferSums))
-      out.push_back(std::move(term));
+    for (auto& term : distillation_->losses(micro, assignment, out.student, out.teachers, transferSums))
+      out.terms.push_back(std::move(term));
   }
   return out;
 }
@@ -207,8 +240,9 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
   }
   for (size_t i = 0; i < micros.size(); ++i) {
     torch::Tensor total;
-    for (const auto& term :
-         terms(micros[i], *assignments[i], assignmentSums, predictionSums, transferSums, single)) {
+    const Forward pass =
+        forward(micros[i], *assignments[i], assignmentSums, predictionSums, transferSums, single);
+    for (const auto& term : pass.terms) {
       const auto chosen = input.lossWeights.find(term.name);
       const double weight = chosen == input.lossWeights.end() ? term.weight : chosen->second;
       const double value = term.value.item<double>();
@@ -223,11 +257,26 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
       result.losses[term.name] += value;
       result.losses["total"] += weight * value;
       auto weighted = term.value * weight;
+      if (input.diagnostics) {
+        result.weighted[term.name] += weight * value;
+        result.termGradients[term.name] += squaredGradient(weighted, pass.student);
+      }
       total = total.defined() ? total + weighted : weighted;
+    }
+    if (input.diagnostics && distillation_) {
+      const auto measured = distillation_->agreement(*assignments[i], pass.student, pass.teachers);
+      result.agreement.resize(measured.size());
+      for (size_t t = 0; t < measured.size(); ++t) result.agreement[t].add(measured[t]);
+      result.caches.clear();
+      for (const auto& teacher : distillation_->teachers()) {
+        result.caches.push_back(teacher->cache() == nullptr ? distill::CacheStatistics{}
+                                                            : teacher->cache()->statistics());
+      }
     }
     Timed timed(profile_, "backward");
     if (total.requires_grad()) torch::autograd::backward({total}, {});
   }
+  for (auto& [name, squared] : result.termGradients) squared = std::sqrt(squared);
   Timed timed(profile_, "optimizer");
   const auto gradients = optimizer_->gradients();
   result.gradientNorm = ops::gradientNorm(gradients);
@@ -250,11 +299,11 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
     torch::NoGradGuard guard;
     std::map<const nn::Parameter*, size_t> position;
     size_t index = 0;
-    for (nn::Parameter& parameter : graph().parameters().all()) {
-      position[&parameter] = index;
-      if (parameter.buffer && isAverageable(parameter))
-        ema_[index].lerp_(parameter.master, 1 - input.emaDecay);
-      if (parameter.buffer && !isAverageable(parameter)) ema_[index].copy_(parameter.master);
+    for (const nn::Parameter* parameter : parameters()) {
+      position[parameter] = index;
+      if (parameter->buffer && isAverageable(*parameter))
+        ema_[index].lerp_(parameter->master, 1 - input.emaDecay);
+      if (parameter->buffer && !isAverageable(*parameter)) ema_[index].copy_(parameter->master);
       ++index;
     }
     for (const nn::Parameter* parameter : optimizer_->parameters())
@@ -280,6 +329,13 @@ std::vector<Detections> Session::detect(const Batch& batch, const detectors::Pos
   }
   Timed timed(profile_, "detectPost");
   return detector_->detect(outputs, batch, options);
+}
+
+std::vector<Detections> Session::detectTeacher(size_t teacher, const Batch& batch,
+                                               const detectors::PostProcess& options) {
+  if (!distillation_ || teacher >= distillation_->teachers().size())
+    throw Error("HD_USAGE", concat("expected a session with more than ", teacher, " teachers"));
+  return distillation_->teachers()[teacher]->detect(batch, options);
 }
 
 void Session::useEma(bool use) {

@@ -42,7 +42,8 @@ struct StepInput {
   std::vector<double> learningRates;  ///< one per group
   double emaDecay = 0;
   std::map<std::string, double> lossWeights;
-  double clipNorm = 0;  ///< 0: off
+  double clipNorm = 0;       ///< 0: off
+  bool diagnostics = false;  ///< measure StepResult::termGradients and agreement; costs some milliseconds
   static StepInput from(const Value& input);
 };
 
@@ -50,6 +51,11 @@ struct StepResult {
   std::map<std::string, double> losses;  ///< unweighted terms, and "total" (weighted)
   double gradientNorm = 0;               ///< before clipping
   int64_t positives = 0;
+  /// Per term the norm of the gradient of its weighted value with respect to the maps that losses read.
+  std::map<std::string, double> termGradients;
+  std::map<std::string, double> weighted;        ///< the terms times their weights
+  std::vector<distill::Agreement> agreement;     ///< one a teacher
+  std::vector<distill::CacheStatistics> caches;  ///< one a teacher, since the session began
 };
 
 class Session {
@@ -66,6 +72,10 @@ class Session {
   /// Detections of a batch with the EMA weights if EMA is on. Weights are prepared once after each change.
   std::vector<Detections> detect(const Batch& batch, const detectors::PostProcess& options);
 
+  /// The same by a teacher. Throws HD_USAGE when there is no such teacher.
+  std::vector<Detections> detectTeacher(size_t teacher, const Batch& batch,
+                                        const detectors::PostProcess& options);
+
   nn::MatchReport loadWeights(const std::string& path, nn::MatchMode mode);
   /// Weights, EMA and optimiser state, as `folder`/weights.safetensors.
   void save(const std::string& folder);
@@ -77,24 +87,32 @@ class Session {
   const std::map<std::string, double>& profile() const { return profile_; }
   const Optimizer& optimizer() const { return *optimizer_; }
   /// Null without teachers.
-  const distill::Distillation* distillation() const { return distillation_.get(); }
+  distill::Distillation* distillation() { return distillation_.get(); }
 
  private:
-  /// The detector's terms and the transfers' of one micro-batch.
-  std::vector<detectors::LossTerm> terms(const Batch& micro, const detectors::Assignment& assignment,
-                                         const std::vector<double>& assignmentSums,
-                                         std::vector<double>& predictionSums,
-                                         const std::vector<double>& transferSums, bool single);
+  /// One micro-batch after its forward passes.
+  struct Forward {
+    std::vector<detectors::LossTerm> terms;  ///< the detector's and the transfers'
+    std::map<std::string, torch::Tensor> student;
+    distill::Distillation::TeacherOutputs teachers;
+  };
+  Forward forward(const Batch& micro, const detectors::Assignment& assignment,
+                  const std::vector<double>& assignmentSums, std::vector<double>& predictionSums,
+                  const std::vector<double>& transferSums, bool single);
   std::vector<double> globalPredictionNormalisers(
       const std::vector<Batch>& micros,
       const std::vector<std::unique_ptr<detectors::Assignment>>& assignments);
   void useEma(bool use);
+  /// The network's, then those that transfers learn.
+  std::vector<nn::Parameter*> parameters();
+  /// The detector's, then what transfers read besides.
+  std::vector<std::string> lossTaps() const;
 
   SessionOptions options_;
   std::unique_ptr<detectors::Detector> detector_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<distill::Distillation> distillation_;
-  std::vector<torch::Tensor> ema_;      ///< by position in the parameter store; empty without EMA
+  std::vector<torch::Tensor> ema_;      ///< by position in parameters(); empty without EMA
   std::vector<torch::Tensor> current_;  ///< working tensors while the EMA stands in
   bool emaInUse_ = false, preparedForDetect_ = false;
   std::map<std::string, double> profile_;

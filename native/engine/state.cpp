@@ -72,9 +72,9 @@ void Session::save(const std::string& folder) {
   std::vector<torch::Tensor> holder;
   std::vector<io::TensorView> views;
   size_t index = 0;
-  for (const nn::Parameter& parameter : graph().parameters().all()) {
-    views.push_back(viewOf("model/" + parameter.name, parameter.master, holder));
-    if (!ema_.empty()) views.push_back(viewOf("ema/" + parameter.name, ema_[index++], holder));
+  for (const nn::Parameter* parameter : parameters()) {
+    views.push_back(viewOf("model/" + parameter->name, parameter->master, holder));
+    if (!ema_.empty()) views.push_back(viewOf("ema/" + parameter->name, ema_[index++], holder));
   }
   for (const auto& [name, tensor] : optimizer_->state()) views.push_back(viewOf(name, tensor, holder));
   io::writeSafetensors((std::filesystem::path(folder) / "weights.safetensors").string(), views,
@@ -86,12 +86,12 @@ void Session::restore(const std::string& folder) {
   const io::TensorFile file = io::readSafetensors(path);
   useEma(false);
   size_t index = 0;
-  for (nn::Parameter& parameter : graph().parameters().all()) {
-    copyFrom(file, "model/" + parameter.name, parameter.master, path);
-    if (!ema_.empty()) copyFrom(file, "ema/" + parameter.name, ema_[index++], path);
-    if (!parameter.working.is_same(parameter.master)) {
+  for (nn::Parameter* parameter : parameters()) {
+    copyFrom(file, "model/" + parameter->name, parameter->master, path);
+    if (!ema_.empty()) copyFrom(file, "ema/" + parameter->name, ema_[index++], path);
+    if (!parameter->working.is_same(parameter->master)) {
       torch::NoGradGuard guard;
-      parameter.working.copy_(parameter.master);
+      parameter->working.copy_(parameter->master);
     }
   }
   for (const auto& [name, tensor] : optimizer_->state()) copyFrom(file, name, tensor, path);

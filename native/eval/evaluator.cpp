@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "core/error.h"
 #include "eval/summary.h"
@@ -10,7 +11,10 @@
 namespace hd::eval {
 
 Evaluator::Evaluator(CocoSet truth)
-    : truth_(std::move(truth)), late_(truth_.images.size()), collected_(truth_.images.size()) {
+    : truth_(std::move(truth)),
+      late_(truth_.images.size()),
+      collected_(truth_.images.size()),
+      seen_(truth_.images.size()) {
   // pycocotools never counts a truth with id 0 as found; in files that is kept, here it must not happen.
   for (size_t i = 0; i < truth_.instances.size(); ++i) truth_.instances[i].id = static_cast<int64_t>(i) + 1;
 }
@@ -37,6 +41,7 @@ void Evaluator::add(int64_t image, Detections detections) {
   }
   const std::lock_guard lock(mutex_);
   collected_[static_cast<size_t>(image)] = std::move(detections);
+  seen_[static_cast<size_t>(image)] = 1;
 }
 
 void Evaluator::setTruth(int64_t image, std::vector<Instance> instances, const std::vector<int32_t>& labels) {
@@ -53,13 +58,22 @@ void Evaluator::setTruth(int64_t image, std::vector<Instance> instances, const s
   late_[static_cast<size_t>(image)] = std::move(instances);
 }
 
-CocoSet Evaluator::wholeTruth() const {
+CocoSet Evaluator::wholeTruth(bool seenOnly) const {
   CocoSet whole = truth_;
   for (const auto& instances : late_) {
     for (const Instance& instance : instances) {
       whole.instances.push_back(instance);
       whole.instances.back().id = static_cast<int64_t>(whole.instances.size());
     }
+  }
+  if (seenOnly) {
+    std::set<int64_t> seen;
+    for (size_t i = 0; i < seen_.size(); ++i) {
+      if (seen_[i] != 0) seen.insert(truth_.images[i]);
+    }
+    const auto unseen = [&](int64_t image) { return seen.count(image) == 0; };
+    std::erase_if(whole.images, unseen);
+    std::erase_if(whole.instances, [&](const Instance& instance) { return unseen(instance.image); });
   }
   return whole;
 }
@@ -73,6 +87,7 @@ const Detections& Evaluator::detections(int64_t image) const {
 void Evaluator::clear() {
   const std::lock_guard lock(mutex_);
   for (Detections& detections : collected_) detections = {};
+  std::fill(seen_.begin(), seen_.end(), 0);
   for (auto& instances : late_) instances.clear();
 }
 
@@ -98,7 +113,7 @@ std::vector<Instance> Evaluator::instances() const {
 Value Evaluator::summarize(const Value& options) const {
   const std::lock_guard lock(mutex_);
   const auto detections = instances();
-  const CocoSet truth = wholeTruth();
+  const CocoSet truth = wholeTruth(options.get("seenOnly", false));
   Value out;
   const std::string metric = options.get("metric", "coco");
   if (metric != "coco" && metric != "voc") {
@@ -116,7 +131,7 @@ Value Evaluator::summarize(const Value& options) const {
     out = cocoNumbers(result, IouType::bbox);
     out.set("perClass", cocoPerClass(truth, detections, result));
   }
-  out.set("images", static_cast<int64_t>(truth_.images.size()));
+  out.set("images", static_cast<int64_t>(truth.images.size()));
   out.set("detections", static_cast<int64_t>(detections.size()));
   return out;
 }

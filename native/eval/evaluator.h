@@ -33,19 +33,20 @@ class Evaluator {
   /// `metric`: "coco" → {ap, ap50, ap75, apSmall, apMedium, apLarge, ar1, ar10, ar100, arSmall, …, perClass:
   /// [{name, ap, ap50, ap75, ar, truths, detections}], images, detections}; "voc" → {ap (mean of ten
   /// thresholds), ap50, ap75, perThreshold, perClass} with `interpolation`: "11point" | "area". Values are
-  /// 0–1; −1 where undefined.
+  /// 0–1; −1 where undefined. `seenOnly`: only images that add() was called for count.
   Value summarize(const Value& options) const;
   /// COCO result JSON of everything collected (score files, `eval --out`).
   void writeResults(const std::string& path) const;
 
  private:
   std::vector<Instance> instances() const;
-  CocoSet wholeTruth() const;
+  CocoSet wholeTruth(bool seenOnly) const;
 
   CocoSet truth_;
   std::vector<std::vector<Instance>> late_;  // by image, from setTruth
   mutable std::mutex mutex_;
   std::vector<Detections> collected_;
+  std::vector<char> seen_;
 };
 
 }  // namespace hd::eval

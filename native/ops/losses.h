@@ -85,4 +85,8 @@ GflBoxLoss gflBoxLoss(const Tensor& logits, const Tensor& centre, const Tensor& 
 /// student, teacher [N, K]; weight [N]; temperature > 0.
 Tensor klDistillation(const Tensor& student, const Tensor& teacher, const Tensor& weight, double temperature);
 
+/// Feature imitation: Σ weight · Σ over channels of (student − teacher)². student, teacher [N, C]; weight
+/// [N]; rows of weight 0 cost nothing and get zero gradients.
+Tensor squaredDifference(const Tensor& student, const Tensor& teacher, const Tensor& weight);
+
 }  // namespace hd::ops

@@ -5,14 +5,18 @@
 #include <vector>
 
 #include "core/rng.h"
-#include "ops/cpu/nms_kernel.h"
+#include "ops/cpu/suppression.h"
 
 namespace hd::ops {
 
 Value benchNms(const Value& options) {
   const int64_t count = options.get("candidates", int64_t{5000});
   const int classes = options.get("classes", 80), repeats = std::max(1, options.get("repeats", 5));
-  const double threshold = options.get("threshold", 0.6);
+  SuppressionOptions suppression;
+  suppression.threshold = options.get("threshold", 0.6);
+  const bool voting = options.get("voting", false);
+  suppression.overlap.distance = voting;
+  if (voting) suppression.voting = SuppressionOptions::Voting::score;
   Random random(static_cast<uint64_t>(options.get("seed", int64_t{0})), "synthetic", 0, 0);
   std::vector<float> boxes, scores;
   std::vector<int32_t> labels;
@@ -30,13 +34,14 @@ Value benchNms(const Value& options) {
   size_t kept = 0;
   for (int repeat = 0; repeat < repeats; ++repeat) {
     const auto start = std::chrono::steady_clock::now();
-    kept = batchedNms(boxes.data(), scores.data(), labels.data(), count, threshold).size();
+    kept = suppress(boxes.data(), scores.data(), labels.data(), count, suppression).index.size();
     milliseconds.push_back(
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   }
   std::sort(milliseconds.begin(), milliseconds.end());
   return Value::Object{{"candidates", count},
                        {"classes", classes},
+                       {"suppression", voting ? "cluster-diou, score voting" : "greedy"},
                        {"milliseconds", milliseconds[milliseconds.size() / 2]},
                        {"kept", static_cast<int64_t>(kept)}};
 }

@@ -99,9 +99,19 @@ WeightView<Element> viewOf(const Tensor& weight, Element* data) {
   return {data, weight.stride(0), weight.stride(1), weight.stride(2), weight.stride(3)};
 }
 
-/// Convolution of `inputs` (channels_last) with the weight in `view`, C to K channels; bias may be null.
-Tensors convolve(const Tensors& inputs, const WeightView<const float>& view, int64_t inChannels,
-                 int64_t outChannels, const float* bias) {
+/// U of the weight in `view`, C to K channels.
+Scratch transformed(const WeightView<const float>& view, int64_t inChannels, int64_t outChannels) {
+  Scratch weight(inChannels, outChannels);
+  forEachPiece(weight.matrices.panels(), inChannels, channelsPerTask,
+               [&](int64_t panel, int64_t begin, int64_t end) {
+                 transformWeight(view, begin, end, panel, weight.matrices);
+               });
+  return weight;
+}
+
+/// Convolution of `inputs` (channels_last) with a transformed weight.
+Tensors convolve(const Tensors& inputs, const PointMatrices& weight, const Epilogue& epilogue = {}) {
+  const int64_t inChannels = weight.rows, outChannels = weight.channels;
   Tensors outputs;
   for (const Tensor& x : inputs) {
     outputs.push_back(at::empty({x.size(0), outChannels, x.size(2), x.size(3)},
@@ -109,11 +119,6 @@ Tensors convolve(const Tensors& inputs, const WeightView<const float>& view, int
   }
   const Pyramid<const float> from(inputs);
   const Pyramid<float> to(outputs);
-  const Scratch weight(inChannels, outChannels);
-  forEachPiece(weight.matrices.panels(), inChannels, channelsPerTask,
-               [&](int64_t panel, int64_t begin, int64_t end) {
-                 transformWeight(view, begin, end, panel, weight.matrices);
-               });
   forEachBlock(from.tiles, inChannels + outChannels, [&](TileBlock block) {
     const int64_t rows = roundUp(block.count, rowGroup);
     const Scratch patches(rows, inChannels), products(rows, outChannels);
@@ -122,11 +127,11 @@ Tensors convolve(const Tensors& inputs, const WeightView<const float>& view, int
                    transformInput(from.levels, block, begin, end, panel, patches.matrices);
                  });
     forEachProduct(products.matrices.panels(), [&](int64_t point, int64_t begin, int64_t end) {
-      multiplyTiles(patches.matrices, weight.matrices, products.matrices, point, begin, end);
+      multiplyTiles(patches.matrices, weight, products.matrices, point, begin, end);
     });
     forEachPiece(products.matrices.panels(), block.count, tilesPerTask,
                  [&](int64_t panel, int64_t begin, int64_t end) {
-                   transformOutput(products.matrices, block, begin, end, panel, bias, to.levels);
+                   transformOutput(products.matrices, block, begin, end, panel, epilogue, to.levels);
                  });
   });
   return outputs;
@@ -182,8 +187,9 @@ struct Conv3x3Function : Function<Conv3x3Function> {
     context->set_materialize_grads(false);
     context->saved_data["hasBias"] = bias.has_value();
     const Tensor added = bias ? bias->contiguous() : Tensor();
-    return convolve(levels, viewOf(weight, weight.const_data_ptr<float>()), weight.size(1), weight.size(0),
-                    bias ? added.const_data_ptr<float>() : nullptr);
+    const Scratch matrices =
+        transformed(viewOf(weight, weight.const_data_ptr<float>()), weight.size(1), weight.size(0));
+    return convolve(levels, matrices.matrices, {.bias = bias ? added.const_data_ptr<float>() : nullptr});
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -216,7 +222,7 @@ struct Conv3x3Function : Function<Conv3x3Function> {
     }
     if (!wanted.empty()) {
       const auto view = viewOf(weight, weight.const_data_ptr<float>()).transposed();
-      Tensors out = convolve(wanted, view, outChannels, inChannels, nullptr);
+      Tensors out = convolve(wanted, transformed(view, outChannels, inChannels).matrices);
       for (size_t i = 0; i < out.size(); ++i) results[wantedAt[i]] = std::move(out[i]);
     }
     return results;
@@ -248,7 +254,39 @@ std::vector<Tensor> conv3x3(const std::vector<Tensor>& inputs, const Tensor& wei
   return Conv3x3Function::apply(weight, hasBias ? bias : std::nullopt, at::TensorList(inputs));
 }
 
-bool prefersWinograd(const std::vector<Tensor>& inputs, const Tensor& weight) {
+WinogradWeight::WinogradWeight(const Tensor& weight)
+    : inChannels_(weight.size(1)), outChannels_(weight.size(0)) {
+  require(isPlainFloat(weight) && weight.dim() == 4 && weight.size(2) == 3 && weight.size(3) == 3,
+          "expected a float32 weight of shape K×C×3×3 on the CPU but received ", weight.dtype(), " ",
+          weight.sizes(), ": use at::convolution for other kernels");
+  matrices_ = transformed(viewOf(weight, weight.const_data_ptr<float>()), inChannels_, outChannels_).memory;
+}
+
+std::vector<Tensor> WinogradWeight::convolve(const std::vector<Tensor>& inputs,
+                                             const std::optional<Tensor>& bias, bool relu,
+                                             const Tensor& residual) const {
+  const Tensors levels = channelsLast(inputs);
+  for (const Tensor& x : levels) {
+    require(isPlainFloat(x) && x.dim() == 4 && x.size(1) == inChannels_ && !x.requires_grad(),
+            "expected a float32 input with ", inChannels_, " channels and without gradient but received ",
+            x.dtype(), " ", x.sizes());
+  }
+  require(
+      !residual.defined() || (levels.size() == 1 && isPlainFloat(residual) && residual.dim() == 4 &&
+                              residual.size(0) == levels[0].size(0) && residual.size(1) == outChannels_ &&
+                              residual.size(2) == levels[0].size(2) && residual.size(3) == levels[0].size(3)),
+      "expected a residual of the shape of the one result");
+  const Tensor added = bias && bias->defined() ? bias->contiguous() : Tensor();
+  const Tensor sum = residual.defined() ? residual.contiguous(at::MemoryFormat::ChannelsLast) : Tensor();
+  const float* residuals[] = {sum.defined() ? sum.const_data_ptr<float>() : nullptr};
+  const PointMatrices matrices{matrices_.mutable_data_ptr<float>(), inChannels_, outChannels_};
+  return hd::ops::convolve(levels, matrices,
+                           {.bias = added.defined() ? added.const_data_ptr<float>() : nullptr,
+                            .residuals = sum.defined() ? residuals : nullptr,
+                            .relu = relu});
+}
+
+bool prefersWinograd(const std::vector<Tensor>& inputs, const Tensor& weight, bool transformed) {
   // The transformed weight costs as much as some tens of tiles, and far more when it does not fit the cache.
   constexpr int64_t fewestChannels = 64, fewestTiles = 32, fewestTilesForLargeWeights = 256;
   constexpr int64_t largeWeight = 400 * 400;
@@ -259,7 +297,7 @@ bool prefersWinograd(const std::vector<Tensor>& inputs, const Tensor& weight) {
     if (!isPlainFloat(x) || x.dim() != 4 || x.size(1) != weight.size(1)) return false;
     tiles += x.size(0) * ceilDivide(x.size(2), tileSide) * ceilDivide(x.size(3), tileSide);
   }
-  const bool large = weight.size(0) * weight.size(1) > largeWeight;
+  const bool large = !transformed && weight.size(0) * weight.size(1) > largeWeight;
   return tiles >= (large ? fewestTilesForLargeWeights : fewestTiles);
 }
 

@@ -34,6 +34,36 @@ export const teachersSchema = z
         .describe(
           "The teacher's name of each class of the student, where names differ. Without, classes are matched by name, or by number when a side has none.",
         ),
+      cache: z
+        .strictObject({
+          folder: filePath()
+            .nullable()
+            .default(null)
+            .describe('Where; null: `~/.cache/hdtrain/teachers`. Runs may share it.'),
+          limit: z.number().positive().default(20).describe('Largest size of the folder in gigabytes.'),
+        })
+        .nullable()
+        .default(null)
+        .describe(
+          'Keeps on disk what it said of each picture, so that it runs once and not in every epoch. Only pictures that come again with the same pixels are found: augment with flips at most.',
+        ),
+      verify: z
+        .strictObject({
+          images: z
+            .int()
+            .min(1)
+            .default(200)
+            .describe('Validation pictures that it detects, the first ones.'),
+          minAp: fraction()
+            .nullable()
+            .default(null)
+            .describe('Smallest AP that is accepted; a teacher below it stops the run. Null: only told.'),
+        })
+        .nullable()
+        .default(null)
+        .describe(
+          "Measures the teacher on the student's own validation pictures before the first step: what a wrong size, colour order or class list does to it is seen at once.",
+        ),
     }),
   )
   .max(16)
@@ -113,9 +143,21 @@ const classification = z.strictObject({
   temperature: z.number().positive().max(1000).default(2).describe('Softening of both sides.'),
 });
 
+const imitation = z.strictObject({
+  transfer: z.literal('imitation').describe('The features of the pyramid.'),
+  ...shared,
+  kind: z
+    .enum(['fitnets', 'inside-box', 'finegrained', 'decouple', 'gibox'])
+    .default('gibox')
+    .describe(
+      'Where: `fitnets` everywhere, `inside-box` inside objects, `finegrained` at anchors nearly as good as the best of an object, `decouple` inside objects and, apart, outside them, `gibox` where student and teacher disagree most.',
+    ),
+  weight: z.number().min(0).nullable().default(null).describe('Loss weight; without, 2 as published.'),
+});
+
 /** What is transferred: any mix. A new transfer is one more member. */
 export const distillSchema = z
-  .array(z.discriminatedUnion('transfer', [localization, classification]))
+  .array(z.discriminatedUnion('transfer', [localization, classification, imitation]))
   .max(32)
   .default([])
   .describe('What the student learns from its teachers; each entry is one loss term.');
@@ -124,12 +166,9 @@ export type TeacherSection = z.output<typeof teachersSchema>[number];
 export type TransferSection = z.output<typeof distillSchema>[number];
 
 /** The name of a transfer's loss term: its own, or made from what it does. */
-export function termName({
-  name,
-  transfer,
-  region,
-}: Pick<TransferSection, 'name' | 'transfer' | 'region'>): string {
-  if (name) return name;
-  const short = transfer === 'localization' ? 'ld' : 'kd';
-  return region === 'main' ? short : `${short}_valuable`;
+export function termName(entry: { name: string | null; transfer: string; region?: string }): string {
+  if (entry.name) return entry.name;
+  const short: Record<string, string> = { localization: 'ld', classification: 'kd' };
+  const name = short[entry.transfer] ?? entry.transfer;
+  return entry.region === 'valuable' ? `${name}_valuable` : name;
 }

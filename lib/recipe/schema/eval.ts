@@ -22,6 +22,26 @@ export const evalSchema = z
     iouThreshold: fraction()
       .default(0.6)
       .describe('A box that overlaps a better one of its class by more is suppressed.'),
+    suppression: z
+      .strictObject({
+        kind: z
+          .enum(['greedy', 'cluster', 'cluster-diou', 'soft-linear', 'soft-gaussian'])
+          .default('greedy')
+          .describe(
+            'How overlapping boxes of a class are thinned out: `greedy` by IoU; `cluster` the same result under its published name; `cluster-diou` by IoU less a penalty for distant centres; the soft kinds lower scores instead.',
+          ),
+        voting: z
+          .enum(['none', 'score', 'paa'])
+          .default('none')
+          .describe(
+            'Moves kept boxes to the mean of their neighbours: `score` as the LD code base does, `paa` over all candidates of the class.',
+          ),
+        beta: z.number().positive().max(10).default(0.8).describe('cluster-diou: exponent of the penalty.'),
+        sigma: z.number().positive().max(10).default(0.5).describe('soft-gaussian: width.'),
+        minScore: fraction().default(0.001).describe('Soft kinds: scores below it are dropped.'),
+      })
+      .prefault({})
+      .describe('How candidates of one class become detections.'),
     maxDetections: z.int().min(1).max(10_000).default(100).describe('Detections kept a picture.'),
     best: z
       .enum(['ap', 'ap50', 'ap75', 'apSmall', 'apMedium', 'apLarge'])

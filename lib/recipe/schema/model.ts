@@ -14,9 +14,20 @@ export const modelFields = {
       'Which behaviour where the published code, its paper and common sense differ: `released` repeats the code (normalisers per micro-batch), `paper` its text, `robust` what works on any data.',
     ),
   backbone: z
-    .enum(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'])
+    .enum([
+      'resnet18',
+      'resnet34',
+      'resnet50',
+      'resnet101',
+      'resnet152',
+      'resnext50_32x4d',
+      'resnext101_32x4d',
+      'resnext101_64x4d',
+      'res2net50_26w_4s',
+      'res2net101_26w_4s',
+    ])
     .default('resnet18')
-    .describe('Backbone network.'),
+    .describe('Backbone network; the Res2Nets are v1d, as in mmdet.'),
   style: z
     .enum(['pytorch', 'caffe'])
     .default('pytorch')

@@ -50,6 +50,11 @@ class Classification final : public Transfer {
     return levelTaps("head.cls", head_.strides.size());
   }
 
+  std::vector<Tensor> teacherRows(const Batch& batch,
+                                  const detectors::GflAssignment& assignment) const override {
+    return regionMasks(region_, head_, batch, assignment);
+  }
+
   std::vector<double> normalisers(const Batch& batch,
                                   const detectors::GflAssignment& assignment) const override {
     std::vector<double> rows;

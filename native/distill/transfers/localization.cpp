@@ -37,6 +37,11 @@ class Localization final : public Transfer {
     return levelTaps("head.reg", head_.strides.size());
   }
 
+  std::vector<Tensor> teacherRows(const Batch& batch,
+                                  const detectors::GflAssignment& assignment) const override {
+    return regionMasks(region_, head_, batch, assignment);
+  }
+
   std::vector<double> normalisers(const Batch& batch, const detectors::GflAssignment&) const override {
     return {released_ ? 1.0 : static_cast<double>(batch.count)};
   }

@@ -18,9 +18,10 @@ constexpr double groupNormEpsilon = 1e-5;
 constexpr size_t packedCanvases = 4;
 
 /// Whether all levels go through ops::conv3x3 together.
-bool takesWinograd(const Tensors& levels, const Tensor& weight, const ConvGeometry& g) {
+bool takesWinograd(const Tensors& levels, const Tensor& weight, const ConvGeometry& g,
+                   bool transformed = false) {
   return g.kernel == 3 && g.stride == 1 && g.padding == 1 && g.dilation == 1 && g.groups == 1 &&
-         ops::prefersWinograd(levels, weight);
+         ops::prefersWinograd(levels, weight, transformed);
 }
 
 /// How a convolution is executed where gradients may be wanted: the one place to change it.
@@ -176,38 +177,47 @@ void ConvUnit::prepare() {
         foldBatchNorm(preparedWeight_, gamma_->working, beta_->working, mean_->working, variance_->working);
   }
   packed_.reset();
+  winograd_.reset();
   prepared_ = present;
+}
+
+Tensors ConvUnit::plan(const Tensors& levels, const Tensor& residual, bool relu) {
+  const at::NoGradGuard guard;
+  for (const Tensor& x : levels) {
+    require(!x.requires_grad(), "convolution '", options_.conv,
+            "' runs as a plan, but its input needs a gradient");
+  }
+  if (takesWinograd(levels, preparedWeight_, options_.geometry, /*transformed=*/true)) {
+    if (!winograd_) winograd_.emplace(preparedWeight_);
+    const auto bias = preparedBias_.defined() ? std::optional<Tensor>(preparedBias_) : std::nullopt;
+    return winograd_->convolve(levels, bias, relu, residual);
+  }
+  if (!packed_) {
+    packed_.emplace(packedCanvases * levels.size());
+    packed_->reset(preparedWeight_, preparedBias_);
+  }
+  Tensors out;
+  for (const Tensor& x : levels) out.push_back(packed_->run(x, options_.geometry, relu, residual));
+  return out;
 }
 
 Tensors ConvUnit::fixed(const Tensors& levels, const Tensor& residual, Mode mode) {
   prepare();
   const bool group = options_.normKind == Norm::group;
+  if (mode == Mode::plan && !group) return plan(levels, residual, options_.relu);
   Tensors out;
   if (mode == Mode::plan) {
-    const at::NoGradGuard guard;
-    if (!packed_) {
-      packed_.emplace(packedCanvases * levels.size());
-      packed_->reset(preparedWeight_, preparedBias_);
-    }
+    out = plan(levels, residual, false);
+  } else {
     for (const Tensor& x : levels) {
-      require(!x.requires_grad(), "convolution '", options_.conv,
-              "' runs as a plan, but its input needs a gradient");
-      Tensor y = packed_->run(x, options_.geometry, options_.relu && !group, residual);
-      out.push_back(group ? ops::groupNormRelu(y, normGroups, gamma_->working, beta_->working,
-                                               groupNormEpsilon, options_.relu)
-                          : y);
+      Tensor y = convolution(x, preparedWeight_, preparedBias_, options_.geometry);
+      out.push_back(group ? std::move(y) : finish(std::move(y), residual));
     }
-    return out;
   }
-  for (const Tensor& x : levels) {
-    Tensor y = convolution(x, preparedWeight_, preparedBias_, options_.geometry);
-    if (group) {
-      y = ops::groupNormRelu(y, normGroups, gamma_->working.detach(), beta_->working.detach(),
-                             groupNormEpsilon, options_.relu);
-    } else {
-      y = finish(std::move(y), residual);
-    }
-    out.push_back(std::move(y));
+  if (!group) return out;
+  for (Tensor& y : out) {
+    y = ops::groupNormRelu(y, normGroups, gamma_->working.detach(), beta_->working.detach(), groupNormEpsilon,
+                           options_.relu);
   }
   return out;
 }

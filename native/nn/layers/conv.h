@@ -8,6 +8,7 @@
 
 #include "nn/graph.h"
 #include "nn/layers/packed.h"
+#include "ops/winograd.h"
 
 namespace hd::nn {
 
@@ -57,6 +58,7 @@ class ConvUnit final : public Layer {
   bool batchNorm() const { return options_.normKind != Norm::none && options_.normKind != Norm::group; }
   Tensors train(const Tensors& levels, const Tensor& residual);
   Tensors fixed(const Tensors& levels, const Tensor& residual, Mode mode);
+  Tensors plan(const Tensors& levels, const Tensor& residual, bool relu);
   Tensor finish(Tensor y, const Tensor& residual) const;
   Tensor batchStatistics(const Tensor& y);
   /// The weights with running statistics folded in, as constants of the present version; makes them when
@@ -71,6 +73,7 @@ class ConvUnit final : public Layer {
       0, false};  ///< version that was prepared, and whether of a trainable layer
   Tensor preparedWeight_, preparedBias_;
   std::optional<PackedConvolution> packed_;
+  std::optional<ops::WinogradWeight> winograd_;
 };
 
 }  // namespace hd::nn

@@ -70,7 +70,7 @@ HD_KERNEL bool suppressed(const float* x1, const float* y1, const float* x2, con
 
 /// Visits the candidates lazily sorted: only as many are put in order as it takes to fill `limit`.
 std::vector<int64_t> greedy(std::vector<Visit>& visits, const float* boxes, int64_t groups, double threshold,
-                            int64_t limit) {
+                            int64_t limit, OverlapKind overlap) {
   std::vector<int64_t> keep;
   std::vector<Kept> kept(static_cast<size_t>(groups));
   const float bound = floatLimit(threshold);
@@ -86,8 +86,17 @@ std::vector<int64_t> greedy(std::vector<Visit>& visits, const float* boxes, int6
     const Visit& visit = visits[i];
     const float* box = boxes + 4 * visit.index;
     Kept& others = kept[visit.group];
+    const auto met = std::ssize(others.x1);
+    // The penalty only lowers an overlap: without one by IoU there is none by distance either.
     if (suppressed(others.x1.data(), others.y1.data(), others.x2.data(), others.y2.data(), others.area.data(),
-                   std::ssize(others.x1), box[0], box[1], box[2], box[3], bound)) {
+                   met, box[0], box[1], box[2], box[3], bound) &&
+        (!overlap.distance || [&] {
+          for (int64_t k = 0; k < met; ++k) {
+            const float other[] = {others.x1[k], others.y1[k], others.x2[k], others.y2[k]};
+            if (distanceOverlap(other, box, overlap.beta) > threshold) return true;
+          }
+          return false;
+        }())) {
       continue;
     }
     others.x1.push_back(box[0]);
@@ -102,14 +111,26 @@ std::vector<int64_t> greedy(std::vector<Visit>& visits, const float* boxes, int6
 
 }  // namespace
 
+double distanceOverlap(const float* a, const float* b, double beta) {
+  const double width = std::max(0.0, std::min<double>(a[2], b[2]) - std::max<double>(a[0], b[0]));
+  const double height = std::max(0.0, std::min<double>(a[3], b[3]) - std::max<double>(a[1], b[1]));
+  const double common = width * height;
+  const auto area = [](const float* box) { return (double{box[2]} - box[0]) * (double{box[3]} - box[1]); };
+  const double dx = (double{a[0]} + a[2] - b[0] - b[2]) / 2, dy = (double{a[1]} + a[3] - b[1] - b[3]) / 2;
+  const double hullWidth = std::max<double>(a[2], b[2]) - std::min<double>(a[0], b[0]);
+  const double hullHeight = std::max<double>(a[3], b[3]) - std::min<double>(a[1], b[1]);
+  const double diagonal = hullWidth * hullWidth + hullHeight * hullHeight + 1e-7;
+  return common / (area(a) + area(b) - common) - std::pow((dx * dx + dy * dy) / diagonal, beta);
+}
+
 std::vector<int64_t> nms(const float* boxes, const float* scores, int64_t count, double threshold) {
   std::vector<Visit> visits(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) visits[i] = {fallingKey(scores[i]), 0, i};
-  return greedy(visits, boxes, 1, threshold, -1);
+  return greedy(visits, boxes, 1, threshold, -1, {});
 }
 
 std::vector<int64_t> batchedNms(const float* boxes, const float* scores, const int32_t* labels, int64_t count,
-                                double threshold, int64_t limit) {
+                                double threshold, int64_t limit, OverlapKind overlap) {
   // Any labels become dense groups in the order of the labels; sorting a copy keeps this independent of their
   // range.
   std::vector<int32_t> classes(labels, labels + count);
@@ -120,7 +141,7 @@ std::vector<int64_t> batchedNms(const float* boxes, const float* scores, const i
     const auto group = std::lower_bound(classes.begin(), classes.end(), labels[i]) - classes.begin();
     visits[i] = {fallingKey(scores[i]), static_cast<int32_t>(group), i};
   }
-  return greedy(visits, boxes, std::ssize(classes), threshold, limit);
+  return greedy(visits, boxes, std::ssize(classes), threshold, limit, overlap);
 }
 
 }  // namespace hd::ops

@@ -243,7 +243,7 @@ HD_KERNEL void transformGradient(TiledLevels<const float> levels, TileBlock bloc
 }
 
 HD_KERNEL void transformOutput(const PointMatrices& in, TileBlock block, int64_t begin, int64_t end,
-                               int64_t panel, const float* bias, TiledLevels<float> levels) {
+                               int64_t panel, const Epilogue& epilogue, TiledLevels<float> levels) {
   if (begin >= end) return;
   TileCursor<float> tile(levels, block.first + begin);
   for (int64_t row = begin; row < end; ++row, tile.next()) {
@@ -256,13 +256,21 @@ HD_KERNEL void transformOutput(const PointMatrices& in, TileBlock block, int64_t
       if (present == 0) break;
       const size_t bytes = static_cast<size_t>(present) * sizeof(float);
       Lanes added = {}, values[patchSide][patchSide], pixels[tileSide][tileSide];
-      if (bias != nullptr) std::memcpy(&added, bias + channel, bytes);
+      if (epilogue.bias != nullptr) std::memcpy(&added, epilogue.bias + channel, bytes);
+      const float* residual =
+          epilogue.residuals == nullptr ? nullptr : epilogue.residuals[&tile.level() - levels.data()];
       loadAllPoints(values, in.at(0, panel, row) + half, in.stride());
       transform2d<OutputTransform>(values, pixels);
       for (int64_t y = tile.top(); y < bottom; ++y) {
         for (int64_t x = tile.left(); x < right; ++x) {
-          const Lanes value = pixels[y - tile.top()][x - tile.left()] + added;
+          Lanes value = pixels[y - tile.top()][x - tile.left()] + added;
           float* to = tile.pixel(y, x, in.channels) + channel;
+          if (residual != nullptr) {
+            Lanes other = {};
+            std::memcpy(&other, residual + (to - tile.level().pixels), bytes);
+            value += other;
+          }
+          if (epilogue.relu) value = value < 0 ? Lanes{} : value;  // NaN stays
           if (present == lanes) {
             store(to, value);
           } else {

@@ -23,10 +23,17 @@ void transformInput(TiledLevels<const float> levels, TileBlock block, int64_t be
 void transformGradient(TiledLevels<const float> levels, TileBlock block, int64_t begin, int64_t end,
                        int64_t panel, const PointMatrices& out);
 
-/// y = Aᵀ M A + bias, written where the tile covers the image, for rows [begin, end) of the block. `bias`:
-/// one value a channel, or null.
+/// What is added to a result on its way to memory.
+struct Epilogue {
+  const float* bias = nullptr;              ///< one value a channel
+  const float* const* residuals = nullptr;  ///< one map a level, laid out as the level's pixels
+  bool relu = false;
+};
+
+/// y = relu?(Aᵀ M A + bias + residual), written where the tile covers the image, for rows [begin, end) of the
+/// block.
 void transformOutput(const PointMatrices& in, TileBlock block, int64_t begin, int64_t end, int64_t panel,
-                     const float* bias, TiledLevels<float> levels);
+                     const Epilogue& epilogue, TiledLevels<float> levels);
 
 /// U = G g Gᵀ for input channels [begin, end): row = input channel, column = output channel.
 void transformWeight(const WeightView<const float>& weight, int64_t begin, int64_t end, int64_t panel,

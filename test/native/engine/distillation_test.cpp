@@ -13,7 +13,9 @@ constexpr const char* kTransfers =
     R"([{"transfer":"localization","name":"main","region":"main","weight":0.75},
         {"transfer":"localization","name":"valuable","region":"valuable","weight":0.75},
         {"transfer":"classification","name":"kd","region":"main","weight":10},
-        {"transfer":"classification","name":"binary","kind":"binary","region":"valuable","weight":1}])";
+        {"transfer":"classification","name":"binary","kind":"binary","region":"valuable","weight":1},
+        {"transfer":"imitation","name":"features","kind":"inside-box","weight":1},
+        {"transfer":"imitation","name":"instances","kind":"gibox","weight":1}])";
 
 /// A teacher of the student's kind with other weights, on disk.
 struct Taught {
@@ -37,7 +39,7 @@ struct Taught {
   }
 };
 
-const std::vector<std::string> kTerms{"main", "valuable", "kd", "binary"};
+const std::vector<std::string> kTerms{"main", "valuable", "kd", "binary", "features", "instances"};
 
 }  // namespace
 
@@ -51,7 +53,7 @@ TEST_CASE("every transfer adds a finite positive term, and the student learns fr
     CAPTURE(name);
     CHECK(std::isfinite(first.losses.at(name)));
     CHECK(first.losses.at(name) > 0);
-    total += (name == "kd" ? 10 : name == "binary" ? 1 : 0.75) * first.losses.at(name);
+    total += (name == "kd" ? 10 : name == "main" || name == "valuable" ? 0.75 : 1) * first.losses.at(name);
   }
   CHECK(first.losses.at("total") == doctest::Approx(total));
   StepInput only = input();
@@ -124,7 +126,11 @@ TEST_CASE("images without objects, alone or among others, cost nothing and stay 
   const Scene empty({3, 3});
   Session session(taught.with());
   const StepResult result = session.step(empty.batch, input());
-  for (const std::string& name : kTerms) CHECK(result.losses.at(name) == 0);
+  for (const std::string& name : kTerms) {
+    CAPTURE(name);
+    if (name != "instances") CHECK(result.losses.at(name) == 0);
+    CHECK(std::isfinite(result.losses.at(name)));
+  }
   CHECK(std::isfinite(result.gradientNorm));
 }
 
@@ -212,4 +218,77 @@ TEST_CASE("broken weights of a teacher are refused: zero, NaN") {
     const std::string code = codeOf([&] { Session session(given); });
     CHECK((code == "HD_WEIGHTS_ZERO" || code == "HD_WEIGHTS_NONFINITE"));
   }
+}
+
+TEST_CASE("an adapter is trained, saved and restored, and is no part of the exported student") {
+  for (const bool ema : {false, true}) {
+    CAPTURE(ema);
+    const Taught taught;
+    const Scene scene;
+    SessionOptions given =
+        taught.with(R"([{"transfer":"imitation","name":"features","kind":"fitnets","weight":1}])");
+    given.ema = ema;
+    given.model = hd::parseJson(
+        R"({"detector":"gfl","backbone":"resnet18","classes":2,"headConvs":1,"neckChannels":64,"headChannels":32,
+            "frozenStages":-1,"norm":"eval"})");
+    Session session(given);
+    const auto adapter = [](Session& of) { return of.distillation()->parameters().all()[0].master.clone(); };
+    const Tensor before = adapter(session);
+    CHECK(before.sizes() == at::IntArrayRef({32, 64, 1, 1}));
+    session.step(scene.batch, input(0));
+    CHECK(!at::equal(adapter(session), before));
+    const Folder folder;
+    session.save(folder.path());
+    session.step(scene.batch, input(1));
+    Session resumed(given);
+    resumed.restore(folder.path());
+    resumed.step(scene.batch, input(1));
+    CHECK(at::equal(adapter(resumed), adapter(session)));
+    CHECK(same(weights(resumed), weights(session)));
+    session.exportWeights(folder / "student.safetensors", {});
+    const auto file = hd::io::readSafetensors(folder / "student.safetensors");
+    CHECK(file.find("distill.features.adapter.weight") == nullptr);
+    CHECK(file.find("backbone.conv1.weight") != nullptr);
+  }
+}
+
+TEST_CASE("with a cache every step is the same, and the teacher runs once a picture") {
+  const Taught taught;
+  const Scene scene;
+  const Folder folder;
+  // Without general instances, which look at every row.
+  constexpr const char* transfers =
+      R"([{"transfer":"localization","name":"main"},{"transfer":"localization","name":"near","region":"valuable"},
+          {"transfer":"classification","name":"kd"},{"transfer":"imitation","name":"im","kind":"finegrained"}])";
+  SessionOptions cached = taught.with(transfers);
+  Value section = cached.teachers.asArray()[0];
+  section.set("cache", Value::Object{{"folder", folder / "teachers"}, {"limit", 100000000}});
+  cached.teachers = Value::Array{section};
+  Session with(cached), without(taught.with(transfers));
+  for (int64_t step = 0; step < 3; ++step) {
+    StepInput given = input(step);
+    given.diagnostics = true;
+    const StepResult a = with.step(scene.batch, given), b = without.step(scene.batch, given);
+    for (const auto& [name, value] : b.losses) {
+      CAPTURE(name);
+      CHECK(a.losses.at(name) == doctest::Approx(value).epsilon(1e-5));
+    }
+    CHECK(a.agreement[0].sideDivergence[0] ==
+          doctest::Approx(b.agreement[0].sideDivergence[0]).epsilon(1e-4));
+    CHECK(a.caches[0].misses == kImages);
+    CHECK(a.caches[0].hits == step * kImages);
+  }
+  // A resumed or second run finds the entries, and gives the same bits as the first.
+  Session again(cached), once(cached);
+  again.step(scene.batch, input());
+  once.step(scene.batch, input());
+  CHECK(same(weights(again), weights(once)));
+  CHECK(again.distillation()->teachers()[0]->cache()->statistics().misses == 0);
+  // Another teacher behind the same name is another teacher.
+  SessionOptions other = options("eval");
+  other.seed = 10;
+  Session(other).exportWeights(taught.file, {});
+  Session changed(cached);
+  changed.step(scene.batch, input());
+  CHECK(changed.distillation()->teachers()[0]->cache()->statistics().misses == kImages);
 }

@@ -185,3 +185,19 @@ TEST_CASE("what an evaluator refuses") {
       },
       "HD_USAGE", "11point");
 }
+
+TEST_CASE("part of a data set can be scored: images that were never added do not count") {
+  CocoSet truth = oneTruth();
+  truth.instances.push_back(truth.instances[0]);
+  truth.instances[1].image = 41;
+  Evaluator evaluator(truth);
+  evaluator.add(0, kExact);
+  const hd::Value part = hd::Value::Object{{"seenOnly", true}};
+  CHECK(evaluator.summarize(hd::Value::Object{}).at("ap").asNumber() < 0.6);
+  CHECK(evaluator.summarize(part).at("ap").asNumber() == doctest::Approx(1));
+  CHECK(evaluator.summarize(part).at("images").asInt() == 1);
+  evaluator.add(1, {});
+  CHECK(evaluator.summarize(part).at("ap").asNumber() < 0.6);
+  evaluator.clear();
+  CHECK(evaluator.summarize(part).at("images").asInt() == 0);
+}

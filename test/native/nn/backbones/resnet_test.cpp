@@ -25,9 +25,11 @@ const std::vector<std::string> stages = {"backbone.layer1", "backbone.layer2", "
 
 }  // namespace
 
-TEST_CASE("the registry knows the five depths and says so for others") {
-  CHECK(backboneRegistry().names() ==
-        std::vector<std::string>{"resnet101", "resnet152", "resnet18", "resnet34", "resnet50"});
+TEST_CASE("the registry knows the five depths and their relatives, and says so for others") {
+  CHECK(backboneRegistry().names() == std::vector<std::string>{"res2net101_26w_4s", "res2net50_26w_4s",
+                                                               "resnet101", "resnet152", "resnet18",
+                                                               "resnet34", "resnet50", "resnext101_32x4d",
+                                                               "resnext101_64x4d", "resnext50_32x4d"});
   CHECK(codeOf([] { backboneRegistry().get("resnet19"); }) == "HD_UNKNOWN_PART");
 }
 

@@ -1,0 +1,27 @@
+/** Tells, once for each, of transfers that do not move the student: a useless weight or teacher costs hours. */
+import type { StepEvent } from '../events.ts';
+import type { Hook } from './hook.ts';
+
+/** Reports that must all be below the bound before anything is said. */
+const patience = 5;
+/** Share of the gradient norm that counts as nothing. */
+const negligible = 0.001;
+
+export function transferHook(warn: (message: string) => void): Hook {
+  const weak = new Map<string, number>();
+  const told = new Set<string>();
+  return {
+    name: 'transfers',
+    onEvent(event) {
+      if (event.type !== 'step') return;
+      for (const [name, { gradient }] of Object.entries((event as StepEvent).shares ?? {})) {
+        weak.set(name, gradient < negligible ? (weak.get(name) ?? 0) + 1 : 0);
+        if (weak.get(name) !== patience || told.has(name)) continue;
+        told.add(name);
+        warn(
+          `the loss term '${name}' has had less than ${100 * negligible} % of the gradient in ${patience} reports: raise its weight, or leave it out`,
+        );
+      }
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/** `teachers[].verify`: each teacher detects the first validation pictures, as the student will see them. */
+import { HdError } from '../error.ts';
+import { type NativeDataset, type NativeSession, native } from '../native.ts';
+import type { Recipe } from '../recipe/schema/root.ts';
+import { metric } from '../report/format.ts';
+import { detectOptions, openLoader } from './setup.ts';
+import type { TeacherSummary } from './teachers.ts';
+
+/**
+ * Fills in `verified` of the summaries.
+ * @throws HdError HD_RECIPE_TEACHER when a teacher is below its minAp
+ */
+export async function verifyTeachers(
+  recipe: Recipe,
+  session: NativeSession,
+  valSet: NativeDataset | null,
+  summaries: TeacherSummary[],
+): Promise<void> {
+  for (const [teacher, { verify, weights }] of recipe.teachers.entries()) {
+    const summary = summaries[teacher];
+    if (!verify || !valSet || !summary) continue;
+    summary.verified = await measure(recipe, session, valSet, teacher, verify.images);
+    const { ap } = summary.verified;
+    if (verify.minAp !== null && !(ap >= verify.minAp)) {
+      throw new HdError(
+        'HD_RECIPE_TEACHER',
+        `expected an AP of at least ${verify.minAp} from teacher ${weights} on ${summary.verified.images} validation pictures but it has ${metric(ap)}: check its model section (size, mean, std, channelOrder, classMap), or lower minAp`,
+        `teachers.${teacher}.verify`,
+      );
+    }
+  }
+}
+
+async function measure(
+  recipe: Recipe,
+  session: NativeSession,
+  valSet: NativeDataset,
+  teacher: number,
+  images: number,
+): Promise<{ images: number; ap: number }> {
+  const loader = openLoader(recipe, valSet, false, session.divisor);
+  try {
+    const evaluator = new (native().Evaluator)(valSet);
+    const options = { ...detectOptions(recipe), teacher };
+    loader.begin(0, 0);
+    let done = 0;
+    for (let count = -1; count !== 0 && done < images; done += Math.max(count, 0))
+      count = await session.detect(loader, evaluator, options);
+    const { metric: kind, interpolation } = recipe.eval;
+    const { ap } = await evaluator.summarize({ metric: kind, interpolation, seenOnly: true });
+    return { images: done, ap: Number(ap) };
+  } finally {
+    loader.close();
+  }
+}

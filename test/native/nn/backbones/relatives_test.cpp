@@ -1,0 +1,97 @@
+// ResNeXt and Res2Net: shapes, freezing, and plans against autograd. Values: test/golden/nn.
+#include "native/nn/support.h"
+#include "nn/backbones/backbone.h"
+
+using namespace hd::nn;
+using hd::Value;
+using support::relativeError;
+
+namespace {
+
+struct Built {
+  std::unique_ptr<Graph> graph = std::make_unique<Graph>(3);
+  Features features;
+  explicit Built(const std::string& name, Value options = Value::Object{{"norm", "eval"}}) {
+    features = backboneRegistry().get(name)(*graph, "image", options);
+    graph->parameters().setWorking(at::kFloat);
+  }
+  Parameter& at(const std::string& name) { return *graph->parameters().find(name); }
+};
+
+const char* const kNames[] = {"resnext50_32x4d", "res2net50_26w_4s"};
+
+}  // namespace
+
+TEST_CASE("stages have the shapes of ResNet-50, whatever the picture's size") {
+  for (const char* name : kNames) {
+    CAPTURE(name);
+    Built net(name);
+    CHECK(net.features.channels == std::vector<int64_t>{256, 512, 1024, 2048});
+    CHECK(net.features.strides == std::vector<int64_t>{4, 8, 16, 32});
+    const auto out = net.graph->run(at::randn({2, 3, 70, 45}), net.features.taps, Mode::plan);
+    const int64_t sides[][2] = {{18, 12}, {9, 6}, {5, 3}, {3, 2}};
+    for (size_t stage = 0; stage < 4; ++stage) {
+      CHECK(out[stage].sizes() ==
+            at::IntArrayRef({2, net.features.channels[stage], sides[stage][0], sides[stage][1]}));
+    }
+  }
+}
+
+TEST_CASE("plans and autograd agree, also with norms that learn") {
+  for (const char* name : kNames) {
+    CAPTURE(name);
+    Built net(name);
+    support::scramble(net.graph->parameters());
+    const auto x = at::randn({1, 3, 64, 64});
+    const auto planned = net.graph->run(x, net.features.taps, Mode::plan);
+    const auto trained = net.graph->run(x, net.features.taps, Mode::train);
+    for (size_t stage = 0; stage < 4; ++stage) CHECK(relativeError(planned[stage], trained[stage]) < 1e-4);
+    CHECK(trained[3].requires_grad());
+  }
+}
+
+TEST_CASE("groups and splits decide the shapes of the middle convolutions") {
+  Built wide("resnext101_64x4d"), next("resnext50_32x4d"), split("res2net50_26w_4s");
+  CHECK(wide.at("backbone.layer1.0.conv2.weight").master.sizes() == at::IntArrayRef({256, 4, 3, 3}));
+  CHECK(next.at("backbone.layer4.2.conv2.weight").master.sizes() == at::IntArrayRef({1024, 32, 3, 3}));
+  CHECK(split.at("backbone.layer1.0.convs.2.weight").master.sizes() == at::IntArrayRef({26, 26, 3, 3}));
+  CHECK(split.at("backbone.layer3.0.downsample.1.weight").master.sizes() == at::IntArrayRef({1024, 512, 1, 1}));
+  CHECK(split.graph->parameters().find("backbone.layer3.1.downsample.1.weight") == nullptr);
+  CHECK(split.at("backbone.stem.6.weight").master.sizes() == at::IntArrayRef({64, 32, 3, 3}));
+}
+
+TEST_CASE("the first block of a stage does not chain its splits, the others do") {
+  Built net("res2net50_26w_4s");
+  support::scramble(net.graph->parameters());
+  const auto x = at::randn({1, 3, 64, 64});
+  // A change of the first split's convolution reaches the second only through the chain.
+  const auto reaches = [&](const std::string& block) {
+    const auto before = net.graph->run(x, {block}, Mode::plan)[0].clone();
+    at::NoGradGuard guard;
+    net.at(block + ".convs.0.weight").master.mul_(2);
+    // Only what the later splits carry may differ once the first part's way into conv3 is closed.
+    net.at(block + ".conv3.weight").master.slice(1, 0, net.at(block + ".convs.0.weight").master.size(0)).zero_();
+    net.graph->parameters().touch();
+    const auto closed = net.graph->run(x, {block}, Mode::plan)[0].clone();
+    net.at(block + ".convs.0.weight").master.mul_(0.25);
+    net.graph->parameters().touch();
+    const auto again = net.graph->run(x, {block}, Mode::plan)[0];
+    CHECK(!at::equal(before, closed));
+    return !at::equal(closed, again);
+  };
+  CHECK_FALSE(reaches("backbone.layer2.0"));
+  CHECK(reaches("backbone.layer2.1"));
+}
+
+TEST_CASE("frozen stages hold everything below them") {
+  for (const char* name : kNames) {
+    CAPTURE(name);
+    Built net(name, Value::Object{{"norm", "train"}, {"frozenStages", 1}});
+    for (const Parameter& parameter : net.graph->parameters().all()) {
+      if (parameter.buffer) continue;
+      const bool low = parameter.name.find("layer") == std::string::npos ||
+                       parameter.name.find("layer1.") != std::string::npos;
+      CHECK(parameter.trainable == !low);
+    }
+  }
+}
