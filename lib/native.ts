@@ -298,6 +298,7 @@ export interface NativeAddon {
   score(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   benchEval(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   benchNms(options: Record<string, unknown>): Promise<Record<string, unknown>>;
+  benchDistillation(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   /** See lib/ops.ts, which checks the arguments. */
   suppress(
     boxes: Float32Array,

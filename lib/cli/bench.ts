@@ -31,12 +31,13 @@ interface BenchOptions extends CommonOptions {
 
 export const bench: Verb<BenchOptions> = {
   command: 'bench <what>',
-  describe: 'Time the training step, a trained model, the evaluator or suppression on this machine',
+  describe:
+    'Time the training step, a trained model, fused losses, the evaluator or suppression on this machine',
   builder: (argv) =>
     (argv as Argv<CommonOptions>)
       .positional('what', {
         type: 'string',
-        choices: ['step', 'speed', 'eval', 'nms'],
+        choices: ['step', 'speed', 'losses', 'eval', 'nms'],
         demandOption: true,
         describe: 'What to time',
       })
@@ -97,18 +98,24 @@ export const bench: Verb<BenchOptions> = {
     }
     for (const candidates of options.candidates) wholeNumber('candidates', candidates, 1, 1e7);
     const results: Record<string, unknown>[] = [];
+    if (options.what === 'losses') {
+      for (const weighted of [1, 0.05]) results.push(await native().benchDistillation({ weighted }));
+      return print(options.json, results, () => rowsTable(results));
+    }
     for (const voting of [false, true]) {
       for (const candidates of options.candidates)
         results.push(await native().benchNms({ candidates, classes: 80, voting }));
     }
-    print(options.json, results, () =>
-      table(
-        Object.keys(results[0] ?? {}),
-        results.map((row) => Object.values(row) as (string | number)[]),
-      ),
-    );
+    print(options.json, results, () => rowsTable(results));
   },
 };
+
+function rowsTable(rows: readonly Record<string, unknown>[]): string {
+  return table(
+    Object.keys(rows[0] ?? {}),
+    rows.map((row) => Object.values(row) as (string | number)[]),
+  );
+}
 
 async function benchStep(options: BenchOptions): Promise<void> {
   wholeNumber('steps', options.steps, 1, 1e6);

@@ -17,6 +17,7 @@
 #include "io/file_lock.h"
 #include "io/fsync.h"
 #include "io/safetensors.h"
+#include "ops/distillation_bench.h"
 #include "ops/nms_bench.h"
 
 #ifndef HD_BUILD_DIGEST
@@ -222,6 +223,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("score", Napi::Function::New(env, [](Info call) { return plain(call, eval::score); }));
   exports.Set("benchEval", Napi::Function::New(env, [](Info call) { return plain(call, eval::benchEval); }));
   exports.Set("benchNms", Napi::Function::New(env, [](Info call) { return plain(call, ops::benchNms); }));
+  exports.Set("benchDistillation",
+              Napi::Function::New(env, [](Info call) { return plain(call, ops::benchDistillation); }));
   exports.Set("suppress", Napi::Function::New<suppress>(env));
   exports.Set("boxIou", Napi::Function::New<boxIou>(env));
   exports.Set("detectDataset", Napi::Function::New(env, [](Info call) {

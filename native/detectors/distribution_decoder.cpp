@@ -88,8 +88,10 @@ void collect(const LevelMaps& level, int64_t classes, int64_t bins, const ImageT
              const PostProcess& options, Candidates& out) {
   const float bound = logitBound(options.scoreThreshold);
   for (const Location& location : bestLocations(level, classes, options)) {
-    const std::array<float, 4> box = boxAt(level, location.cell, bins, image);
+    std::array<float, 4> box = boxAt(level, location.cell, bins, image);
     if (!std::all_of(box.begin(), box.end(), [](float side) { return std::isfinite(side); })) continue;
+    // Before suppression, as in mmdet: distances of centres depend on the scale of each axis.
+    toOriginal(image, box.data());
     const float* logits = level.classLogits + location.cell * classes;
     for (int64_t c = 0; c < classes; ++c) {
       if (!(logits[c] > bound)) continue;
@@ -142,10 +144,7 @@ Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t cla
   Detections out;
   out.boxes = std::move(survivors.boxes);
   out.scores = std::move(survivors.scores);
-  for (size_t k = 0; k < survivors.index.size(); ++k) {
-    toOriginal(image, &out.boxes[4 * k]);
-    out.labels.push_back(candidates.labels[survivors.index[k]]);
-  }
+  for (const int64_t index : survivors.index) out.labels.push_back(candidates.labels[index]);
   return out;
 }
 

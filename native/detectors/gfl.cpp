@@ -33,7 +33,8 @@ class Gfl final : public Detector {
   int64_t divisor() const override { return options_.divisor; }
 
   std::vector<std::string> lossTaps() const override {
-    std::vector<std::string> names = taps("head.cls", options_.strides.size());
+    std::vector<std::string> names =
+        taps(options_.version2 ? "head.score" : "head.cls", options_.strides.size());
     const std::vector<std::string> sides = taps("head.reg", options_.strides.size());
     names.insert(names.end(), sides.begin(), sides.end());
     return names;
@@ -47,7 +48,7 @@ class Gfl final : public Detector {
   std::vector<double> predictionNormalisers(const nn::Tensors& outputs,
                                             const Assignment& assignment) const override {
     if (!hasPredictionNormalisers()) return {};
-    return {confidenceSum(split(outputs).cls, own(assignment))};
+    return {confidenceSum(options_, split(outputs).cls, own(assignment))};
   }
 
   std::vector<LossTerm> losses(const nn::Tensors& outputs, const Assignment& assignment,
@@ -61,7 +62,7 @@ class Gfl final : public Detector {
       scales = gflScales(assignmentNormalisers.at(0), predictionNormalisers.at(0));
     } else {
       const double share = 1 / std::max(assignmentNormalisers.at(1), 1.0);
-      scales = gflScales(targets.normalisers[0], confidenceSum(maps.cls, targets));
+      scales = gflScales(targets.normalisers[0], confidenceSum(options_, maps.cls, targets));
       scales = {scales.cls * share, scales.box * share, scales.dfl * share};
     }
     return {{"cls", at::stack(sums.cls).sum() * scales.cls, 1.0},
@@ -72,7 +73,11 @@ class Gfl final : public Detector {
   std::vector<Detections> detect(const nn::Tensors& outputs, const Batch& batch,
                                  const PostProcess& postProcess) const override {
     const HeadMaps maps = split(outputs);
-    return detectGfl(options_, maps.cls, maps.reg, batch, postProcess);
+    auto found = detectGfl(options_, maps.cls, maps.reg, batch, postProcess);
+    if (maps.cls[0].size(1) > options_.classes) {
+      for (Detections& detections : found) dropSpareClass(detections);
+    }
+    return found;
   }
 
  private:
@@ -81,6 +86,18 @@ class Gfl final : public Detector {
     require(std::ssize(outputs) == 2 * levels, "expected ", 2 * levels, " head maps but received ",
             outputs.size());
     return {{outputs.begin(), outputs.begin() + levels}, {outputs.begin() + levels, outputs.end()}};
+  }
+
+  void dropSpareClass(Detections& detections) const {
+    Detections kept;
+    for (int64_t d = 0; d < detections.size(); ++d) {
+      if (detections.labels[d] >= options_.classes) continue;
+      kept.boxes.insert(kept.boxes.end(), detections.boxes.begin() + 4 * d,
+                        detections.boxes.begin() + 4 * (d + 1));
+      kept.scores.push_back(detections.scores[d]);
+      kept.labels.push_back(detections.labels[d]);
+    }
+    detections = std::move(kept);
   }
 
   static const GflAssignment& own(const Assignment& assignment) {
@@ -102,6 +119,7 @@ GflOptions GflOptions::from(const Value& model) {
   out.boxLoss = model.get("boxLoss", "giou");
   out.assignerCandidates = model.get("assignerCandidates", out.assignerCandidates);
   out.ignoreThreshold = model.get("ignoreThreshold", out.ignoreThreshold);
+  out.version2 = model.get("detector", "gfl") == std::string("gflv2");
   const std::string preset = model.get("preset", "robust");
   const auto expect = [](bool holds, const char* what, const char* key, const auto& received) {
     if (holds) return;
@@ -132,8 +150,11 @@ std::vector<Detections> detectGfl(const GflOptions& options, const std::vector<T
   };
   require(cls.size() == options.strides.size() && reg.size() == cls.size(), "expected one map a level");
   HeadMaps maps;
+  const int64_t columns = options.version2 && !cls.empty() ? cls[0].size(1) : options.classes;
   for (size_t l = 0; l < cls.size(); ++l) {
-    maps.cls.push_back(channelsLast(cls[l], batch.count, options.classes));
+    // The decoder reads logits; those of a score give the score back to the last bit but one.
+    maps.cls.push_back(
+        channelsLast(options.version2 ? at::logit(cls[l].detach()) : cls[l], batch.count, columns));
     maps.reg.push_back(channelsLast(reg[l], batch.count, 4 * bins));
     require(cls[l].size(2) == reg[l].size(2) && cls[l].size(3) == reg[l].size(3),
             "expected maps of equal size a level");
@@ -145,10 +166,10 @@ std::vector<Detections> detectGfl(const GflOptions& options, const std::vector<T
       for (size_t l = 0; l < maps.cls.size(); ++l) {
         const int64_t height = maps.cls[l].size(1), width = maps.cls[l].size(2), cells = height * width;
         levels.push_back({options.strides[l], height, width,
-                          maps.cls[l].const_data_ptr<float>() + i * cells * options.classes,
+                          maps.cls[l].const_data_ptr<float>() + i * cells * columns,
                           maps.reg[l].const_data_ptr<float>() + i * cells * 4 * bins});
       }
-      out[i] = decodeDistributions(levels, options.classes, bins, batch.images[i], postProcess);
+      out[i] = decodeDistributions(levels, columns, bins, batch.images[i], postProcess);
     }
   });
   return out;
@@ -156,6 +177,10 @@ std::vector<Detections> detectGfl(const GflOptions& options, const std::vector<T
 
 }  // namespace hd::detectors
 
-HD_REGISTER_DETECTOR("gfl", [](const hd::Value& model, uint64_t seed) {
-  return std::make_unique<hd::detectors::Gfl>(model, seed);
-});
+static const bool hdRegisteredGfl = [] {
+  const hd::detectors::DetectorFactory make = [](const hd::Value& model, uint64_t seed) {
+    return std::make_unique<hd::detectors::Gfl>(model, seed);
+  };
+  return hd::detectors::detectorRegistry().add("gfl", make) &&
+         hd::detectors::detectorRegistry().add("gflv2", make);
+}();

@@ -1,5 +1,7 @@
-// Generalized Focal Loss detector, version 1 (Li et al. 2020, arXiv 2006.04388): one-stage, a point a cell,
-// class scores that mean localization quality, box sides as distributions over 0…regMax strides.
+// Generalized Focal Loss detector (version 1: Li et al. 2020, arXiv 2006.04388; version 2: Li et al. 2021,
+// arXiv 2011.12885): one-stage, a point a cell, class scores that mean localization quality, box sides as
+// distributions over 0…regMax strides. Version 2 multiplies the class scores by a quality that it reads from
+// the distributions; its losses work on these products.
 //
 // The pieces are free functions over maps, so that distillation and tests use them without a network.
 #pragma once
@@ -33,6 +35,7 @@ struct GflOptions {
   Normalisation normalisation = Normalisation::robust;
   int64_t assignerCandidates = 9;
   double ignoreThreshold = -1;
+  bool version2 = false;  ///< detector gflv2
 
   /// Throws HD_RECIPE_VALUE naming the member when a value is out of range.
   static GflOptions from(const Value& model);
@@ -62,21 +65,24 @@ struct GflSums {
 /// Images in parallel. Throws HD_DATA_BOX naming the image when a coordinate is not finite.
 std::unique_ptr<GflAssignment> assignGfl(const GflOptions& options, const Batch& batch);
 
-/// The highest class score of every positive row, 0 elsewhere; a constant for autograd. `classRows` [N,
-/// classes] logits, `labels` [N].
-Tensor positiveConfidence(const Tensor& classRows, const Tensor& labels);
+/// The highest class score of every positive row (label below `classes`), 0 elsewhere; a constant for
+/// autograd. `classRows` [N, classes or more]: logits, version 2: scores. `labels` [N].
+Tensor positiveConfidence(const GflOptions& options, const Tensor& classRows, const Tensor& labels);
 
 /// S = Σ over positives of w, w = the highest class score; no gradient. `cls` are the class maps by level,
-/// N×C×H×W.
-double confidenceSum(const std::vector<Tensor>& cls, const GflAssignment& assignment);
+/// N×C×H×W: logits, version 2: scores.
+double confidenceSum(const GflOptions& options, const std::vector<Tensor>& cls,
+                     const GflAssignment& assignment);
 
 /// Quality focal loss (target: IoU of the decoded box with its object, detached); box loss and distribution
 /// focal loss (summed over four sides), each row times w. Rows without positives give exact zeros with zero
-/// gradients.
+/// gradients. `cls`: logits, version 2: scores.
 GflSums gflSums(const GflOptions& options, const std::vector<Tensor>& cls, const std::vector<Tensor>& reg,
                 const GflAssignment& assignment);
 
-/// Detections of every image from the maps by level; images in parallel. `reg` N×4(regMax+1)×H×W.
+/// Detections of every image from the maps by level; images in parallel. `cls`: logits, version 2: scores.
+/// `reg` N×4(regMax+1)×H×W. A spare class column takes part in suppression, as released; `labels` may then be
+/// `classes`: Detector::detect drops those.
 std::vector<Detections> detectGfl(const GflOptions& options, const std::vector<Tensor>& cls,
                                   const std::vector<Tensor>& reg, const Batch& batch,
                                   const PostProcess& postProcess);

@@ -67,10 +67,10 @@ void checkMaps(const std::vector<Tensor>& maps, int64_t channels, const GflAssig
 
 }  // namespace
 
-Tensor positiveConfidence(const Tensor& classRows, const Tensor& labels) {
-  const Tensor logits = classRows.detach();
-  const Tensor positive = labels.ge(0).logical_and(labels.lt(logits.size(1)));
-  const Tensor highest = at::amax(logits, {1}).sigmoid();
+Tensor positiveConfidence(const GflOptions& options, const Tensor& classRows, const Tensor& labels) {
+  const Tensor positive = labels.ge(0).logical_and(labels.lt(options.classes));
+  Tensor highest = at::amax(classRows.detach(), {1});
+  if (!options.version2) highest = highest.sigmoid();
   return at::where(positive, highest, at::zeros({}, highest.options()));
 }
 
@@ -111,27 +111,34 @@ std::unique_ptr<GflAssignment> assignGfl(const GflOptions& options, const Batch&
   return out;
 }
 
-double confidenceSum(const std::vector<Tensor>& cls, const GflAssignment& assignment) {
+double confidenceSum(const GflOptions& options, const std::vector<Tensor>& cls,
+                     const GflAssignment& assignment) {
   const at::NoGradGuard guard;
   Tensor sum = at::zeros({}, at::kDouble);
   for (size_t l = 0; l < assignment.levels.size(); ++l) {
-    sum += positiveConfidence(rowsOf(cls[l]), assignment.levels[l].labels).sum(at::kDouble);
+    sum += positiveConfidence(options, rowsOf(cls[l]), assignment.levels[l].labels).sum(at::kDouble);
   }
   return sum.item<double>();
 }
 
 GflSums gflSums(const GflOptions& options, const std::vector<Tensor>& cls, const std::vector<Tensor>& reg,
                 const GflAssignment& assignment) {
-  checkMaps(cls, options.classes, assignment, "class");
+  // Version 2 may have a spare column.
+  const int64_t columns = options.version2 && !cls.empty() ? cls[0].size(1) : options.classes;
+  require(columns >= options.classes, "expected a score map for each of ", options.classes, " classes");
+  checkMaps(cls, columns, assignment, "class");
   checkMaps(reg, 4 * (options.regMax + 1), assignment, "box");
   GflSums sums;
   for (size_t l = 0; l < assignment.levels.size(); ++l) {
     const GflLevelTargets& targets = assignment.levels[l];
     const Tensor classRows = rowsOf(cls[l]);
-    const Tensor confidence = positiveConfidence(classRows, targets.labels);
+    const Tensor confidence = positiveConfidence(options, classRows, targets.labels);
     const ops::GflBoxLoss box =
         ops::gflBoxLoss(rowsOf(reg[l]), targets.centres, targets.boxes, confidence, options.boxLoss);
-    sums.cls.push_back(ops::qualityFocalLoss(classRows, targets.labels, box.iou, targets.weights));
+    sums.cls.push_back(options.version2
+                           ? ops::qualityFocalLossOfScores(classRows, targets.labels, box.iou,
+                                                           targets.weights, options.classes)
+                           : ops::qualityFocalLoss(classRows, targets.labels, box.iou, targets.weights));
     sums.box.push_back(box.boxSum);
     sums.dfl.push_back(box.dflSum);
   }

@@ -50,8 +50,7 @@ Agreement measureAgreement(const detectors::GflAssignment& assignment, int64_t c
     if (out.classes) {
       const Tensor student = select(studentCls[l]), teacher = select(teacherCls[l]);
       out.sameClass += student.argmax(1).eq(teacher.argmax(1)).sum().item<int64_t>();
-      out.scoreDifference +=
-          (teacher.sigmoid() - student.sigmoid()).abs().mean(1).sum().item<double>();
+      out.scoreDifference += (teacher.sigmoid() - student.sigmoid()).abs().mean(1).sum().item<double>();
     }
     if (out.sides) {
       const Tensor student = select(studentReg[l]).reshape({rows.numel(), 4, -1}).log_softmax(2);

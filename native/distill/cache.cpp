@@ -72,8 +72,8 @@ OutputCache::OutputCache(std::string root, std::string teacher, int64_t limit)
   fs::create_directories(folder_, failed);
   if (failed) {
     throw Error("HD_IO",
-                concat("expected a folder that can be made for teachers.cache.folder but received ", root, " (",
-                       failed.message(), "): choose another, or set cache to null"),
+                concat("expected a folder that can be made for teachers.cache.folder but received ", root,
+                       " (", failed.message(), "): choose another, or set cache to null"),
                 root);
   }
   fs::last_write_time(folder_, fs::file_time_type::clock::now(), failed);

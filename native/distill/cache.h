@@ -50,7 +50,8 @@ class OutputCache {
   /// What makes a picture's entry: the canvas with its pixels, the valid part, and the taps.
   static std::string keyOf(const Batch& batch, int64_t image, const std::vector<std::string>& taps);
 
-  /// The wanted rows, which rise; nothing when there is no such entry or it lacks one. Counts a hit or a miss.
+  /// The wanted rows, which rise; nothing when there is no such entry or it lacks one. Counts a hit or a
+  /// miss.
   std::optional<CacheEntry> load(const std::string& key, const RowList& rows);
   void store(const std::string& key, const RowList& rows, const CacheEntry& entry);
 

@@ -49,7 +49,9 @@ void checkFit(const detectors::GflOptions& student, const Teacher& teacher,
   const detectors::GflOptions& its = teacher.head();
   demand(its.strides == student.strides, teacher, "strides", list(student.strides), list(its.strides));
   if (reads("head.reg.")) demand(its.regMax == student.regMax, teacher, "regMax", student.regMax, its.regMax);
-  if (!reads("head.cls.")) return;
+  if (!reads("head.cls.") && !reads("head.score.")) return;
+  demand(its.version2 == student.version2, teacher, "the detector", student.version2 ? "gflv2" : "gfl",
+         its.version2 ? "gflv2" : "gfl");
   if (teacher.classMap().empty()) {
     demand(its.classes == student.classes, teacher, "classes", student.classes, its.classes);
   } else {

@@ -88,12 +88,11 @@ std::vector<Tensor> nearBestAnchors(const detectors::GflOptions& head, const Bat
   });
 }
 
-std::vector<std::vector<int64_t>> generalInstances(const InstanceOptions& options, const Tensor& studentCls,
-                                                   const Tensor& teacherCls, const Tensor& studentReg,
-                                                   const Tensor& teacherReg, const Tensor& labels,
-                                                   const detectors::GridLevel& level) {
-  const Tensor difference = teacherCls.detach().to(at::kFloat).sigmoid() -
-                            studentCls.detach().to(at::kFloat).sigmoid();
+std::vector<std::vector<int64_t>> generalInstances(const InstanceOptions& options,
+                                                   const Tensor& studentScores, const Tensor& teacherScores,
+                                                   const Tensor& studentReg, const Tensor& teacherReg,
+                                                   const Tensor& labels, const detectors::GridLevel& level) {
+  const Tensor difference = teacherScores.detach().to(at::kFloat) - studentScores.detach().to(at::kFloat);
   const auto [largest, column] = difference.abs().max(1);
   const Tensor teacherSurer = difference.gather(1, column.unsqueeze(1)).squeeze(1).gt(0);
   const Tensor own = studentReg.detach().to(at::kFloat).contiguous();
@@ -110,17 +109,17 @@ std::vector<std::vector<int64_t>> generalInstances(const InstanceOptions& option
       std::vector<int64_t> order(static_cast<size_t>(rows));
       std::iota(order.begin(), order.end(), list * rows);
       if (!options.flattened) std::erase_if(order, [&](int64_t row) { return classes[row] < 0; });
-      std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-        return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-      });
+      std::sort(order.begin(), order.end(),
+                [&](int64_t a, int64_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
       std::vector<Box> kept;
       for (const int64_t row : order) {
         if (std::ssize(kept) == options.limit) break;
         const Tensor& source = surer[row] ? other : own;
         // As released, padding takes part, with its anchors at the origin.
         const int64_t cell = classes[row] < 0 ? 0 : row % count;
-        const Box box = decoded(source.const_data_ptr<float>() + row * 4 * bins, bins,
-                                static_cast<float>(cell % level.width), static_cast<float>(cell / level.width));
+        const Box box =
+            decoded(source.const_data_ptr<float>() + row * 4 * bins, bins,
+                    static_cast<float>(cell % level.width), static_cast<float>(cell / level.width));
         if (std::any_of(kept.begin(), kept.end(),
                         [&](const Box& better) { return overlapOf(box, better) > options.overlap; }))
           continue;

@@ -35,13 +35,13 @@ struct InstanceOptions {
   bool flattened = false;
 };
 
-/// One level: class logits [rows, classes] and side logits [rows, 4·bins] of both, `labels` [rows] (−1: padding).
-/// Score of a row: the largest |σ(teacher) − σ(student)| over classes; its box: decoded from whom is surer of
-/// that class. Chosen by falling score, ties to the lowest row. Returns the chosen rows of every image
-/// (flattened: one list) in that order.
-std::vector<std::vector<int64_t>> generalInstances(const InstanceOptions& options, const Tensor& studentCls,
-                                                   const Tensor& teacherCls, const Tensor& studentReg,
-                                                   const Tensor& teacherReg, const Tensor& labels,
-                                                   const detectors::GridLevel& level);
+/// One level: class scores [rows, classes] and side logits [rows, 4·bins] of both, `labels` [rows] (−1:
+/// padding). Worth of a row: the largest |teacher − student| over classes; its box: decoded from whom is
+/// surer of that class. Chosen by falling score, ties to the lowest row. Returns the chosen rows of every
+/// image (flattened: one list) in that order.
+std::vector<std::vector<int64_t>> generalInstances(const InstanceOptions& options,
+                                                   const Tensor& studentScores, const Tensor& teacherScores,
+                                                   const Tensor& studentReg, const Tensor& teacherReg,
+                                                   const Tensor& labels, const detectors::GridLevel& level);
 
 }  // namespace hd::distill

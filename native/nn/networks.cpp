@@ -68,6 +68,17 @@ GflHeadOptions headFrom(const Value& model, int64_t neckChannels) {
   options.convs = atLeast(model, "headConvs", options.convs, 0);
   options.channels = options.convs == 0 ? neckChannels : atLeast(model, "headChannels", options.channels, 1);
   options.regMax = atLeast(model, "regMax", options.regMax, 1);
+  options.quality = model.get("detector", "gfl") == std::string("gflv2");
+  // The published configuration leaves a spare column, which learns nothing but 0.
+  if (options.quality && model.get("preset", "robust") == std::string("released")) ++options.classes;
+  if (options.quality && options.regMax < 3) {
+    throw Error(
+        "HD_RECIPE_VALUE",
+        concat("expected at least 3 for model.regMax of gflv2, whose quality reads the four largest of "
+               "regMax + 1 probabilities, but received ",
+               options.regMax),
+        "model.regMax");
+  }
   if (options.convs > 0 && options.channels % 32 != 0) {
     throw Error("HD_RECIPE_VALUE",
                 concat("expected a multiple of 32 (group normalisation) for model.headChannels but received ",

@@ -35,9 +35,9 @@ Tensor forwardCpu(const Tensor& student, const Tensor& teacher, const Tensor& we
   double sum = 0;
   withStorageType(student, "student", [&]<class S>(S) {
     const auto in = arguments.input<S>();
-    sum = sumOverChunks(
-        student.size(0), rowsPerChunk(in.channels),
-        [&](int64_t begin, int64_t end) { return kernel::squaredDifferenceSum(in, begin, end); });
+    sum = sumOverChunks(student.size(0), rowsPerChunk(in.channels), [&](int64_t begin, int64_t end) {
+      return kernel::squaredDifferenceSum(in, begin, end);
+    });
   });
   return scalarLike(sum, student);
 }

@@ -80,6 +80,12 @@ struct GflBoxLoss {
 GflBoxLoss gflBoxLoss(const Tensor& logits, const Tensor& centre, const Tensor& target, const Tensor& weight,
                       const std::string& kind = "giou", double eps = 1e-6);
 
+/// Quality focal loss on probabilities instead of logits (Li et al. 2021, arXiv 2011.12885): Σ weight · Σ
+/// over columns of BCE(p, y)·|y − p|², y = quality in the label's column of an assigned row, 0 elsewhere.
+/// scores [N, K] in [0, 1] with K ≥ classes; labels [N]: assigned in [0, classes); quality, weight [N].
+Tensor qualityFocalLossOfScores(const Tensor& scores, const Tensor& labels, const Tensor& quality,
+                                const Tensor& weight, int64_t classes);
+
 /// Localization/knowledge distillation (Zheng et al., Localization Distillation, as released):
 /// Σ weight · T²/K · KL(softmax(teacher/T) ‖ softmax(student/T)) with the mean, not the sum, over the K bins.
 /// student, teacher [N, K]; weight [N]; temperature > 0.

@@ -233,10 +233,7 @@ bool isPlainFloat(const Tensor& tensor) {
   return tensor.scalar_type() == at::kFloat && tensor.device().is_cpu();
 }
 
-}  // namespace
-
-std::vector<Tensor> conv3x3(const std::vector<Tensor>& inputs, const Tensor& weight,
-                            const std::optional<Tensor>& bias) {
+void checkArguments(const Tensors& inputs, const Tensor& weight, const std::optional<Tensor>& bias) {
   require(!inputs.empty(),
           "expected at least one input for conv3x3 but received none: pass the levels to convolve");
   require(isPlainFloat(weight) && weight.dim() == 4 && weight.size(2) == 3 && weight.size(3) == 3,
@@ -247,46 +244,43 @@ std::vector<Tensor> conv3x3(const std::vector<Tensor>& inputs, const Tensor& wei
             weight.size(1), " channels on the CPU but received ", x.dtype(), " ", x.sizes(),
             ": pass N×C×H×W with the channels of the weight");
   }
-  const bool hasBias = bias && bias->defined();
-  require(!hasBias || (isPlainFloat(*bias) && bias->dim() == 1 && bias->size(0) == weight.size(0)),
+  require(!(bias && bias->defined()) ||
+              (isPlainFloat(*bias) && bias->dim() == 1 && bias->size(0) == weight.size(0)),
           "expected a float32 bias with ", weight.size(0),
           " elements but received another: pass one for each output channel");
+}
+
+}  // namespace
+
+std::vector<Tensor> conv3x3(const std::vector<Tensor>& inputs, const Tensor& weight,
+                            const std::optional<Tensor>& bias) {
+  checkArguments(inputs, weight, bias);
+  const bool hasBias = bias && bias->defined();
   return Conv3x3Function::apply(weight, hasBias ? bias : std::nullopt, at::TensorList(inputs));
 }
 
-WinogradWeight::WinogradWeight(const Tensor& weight)
-    : inChannels_(weight.size(1)), outChannels_(weight.size(0)) {
-  require(isPlainFloat(weight) && weight.dim() == 4 && weight.size(2) == 3 && weight.size(3) == 3,
-          "expected a float32 weight of shape K×C×3×3 on the CPU but received ", weight.dtype(), " ",
-          weight.sizes(), ": use at::convolution for other kernels");
-  matrices_ = transformed(viewOf(weight, weight.const_data_ptr<float>()), inChannels_, outChannels_).memory;
-}
-
-std::vector<Tensor> WinogradWeight::convolve(const std::vector<Tensor>& inputs,
-                                             const std::optional<Tensor>& bias, bool relu,
-                                             const Tensor& residual) const {
+std::vector<Tensor> conv3x3Plan(const std::vector<Tensor>& inputs, const Tensor& weight,
+                                const std::optional<Tensor>& bias, bool relu, const Tensor& residual) {
+  checkArguments(inputs, weight, bias);
   const Tensors levels = channelsLast(inputs);
-  for (const Tensor& x : levels) {
-    require(isPlainFloat(x) && x.dim() == 4 && x.size(1) == inChannels_ && !x.requires_grad(),
-            "expected a float32 input with ", inChannels_, " channels and without gradient but received ",
-            x.dtype(), " ", x.sizes());
-  }
+  for (const Tensor& x : levels) require(!x.requires_grad(), "expected inputs that need no gradient");
   require(
       !residual.defined() || (levels.size() == 1 && isPlainFloat(residual) && residual.dim() == 4 &&
-                              residual.size(0) == levels[0].size(0) && residual.size(1) == outChannels_ &&
+                              residual.size(0) == levels[0].size(0) && residual.size(1) == weight.size(0) &&
                               residual.size(2) == levels[0].size(2) && residual.size(3) == levels[0].size(3)),
       "expected a residual of the shape of the one result");
   const Tensor added = bias && bias->defined() ? bias->contiguous() : Tensor();
   const Tensor sum = residual.defined() ? residual.contiguous(at::MemoryFormat::ChannelsLast) : Tensor();
   const float* residuals[] = {sum.defined() ? sum.const_data_ptr<float>() : nullptr};
-  const PointMatrices matrices{matrices_.mutable_data_ptr<float>(), inChannels_, outChannels_};
-  return hd::ops::convolve(levels, matrices,
-                           {.bias = added.defined() ? added.const_data_ptr<float>() : nullptr,
-                            .residuals = sum.defined() ? residuals : nullptr,
-                            .relu = relu});
+  const Scratch matrices =
+      transformed(viewOf(weight, weight.const_data_ptr<float>()), weight.size(1), weight.size(0));
+  return convolve(levels, matrices.matrices,
+                  {.bias = added.defined() ? added.const_data_ptr<float>() : nullptr,
+                   .residuals = sum.defined() ? residuals : nullptr,
+                   .relu = relu});
 }
 
-bool prefersWinograd(const std::vector<Tensor>& inputs, const Tensor& weight, bool transformed) {
+bool prefersWinograd(const std::vector<Tensor>& inputs, const Tensor& weight) {
   // The transformed weight costs as much as some tens of tiles, and far more when it does not fit the cache.
   constexpr int64_t fewestChannels = 64, fewestTiles = 32, fewestTilesForLargeWeights = 256;
   constexpr int64_t largeWeight = 400 * 400;
@@ -297,7 +291,7 @@ bool prefersWinograd(const std::vector<Tensor>& inputs, const Tensor& weight, bo
     if (!isPlainFloat(x) || x.dim() != 4 || x.size(1) != weight.size(1)) return false;
     tiles += x.size(0) * ceilDivide(x.size(2), tileSide) * ceilDivide(x.size(3), tileSide);
   }
-  const bool large = !transformed && weight.size(0) * weight.size(1) > largeWeight;
+  const bool large = weight.size(0) * weight.size(1) > largeWeight;
   return tiles >= (large ? fewestTilesForLargeWeights : fewestTiles);
 }
 

@@ -30,27 +30,15 @@ namespace hd::ops {
 std::vector<at::Tensor> conv3x3(const std::vector<at::Tensor>& inputs, const at::Tensor& weight,
                                 const std::optional<at::Tensor>& bias);
 
-/// The same with a constant weight that is transformed once: what a plan runs. No gradient.
-class WinogradWeight {
- public:
-  /// weight: as for conv3x3; later changes of it do not matter.
-  explicit WinogradWeight(const at::Tensor& weight);
-
-  /// relu?(conv3x3(inputs) + bias + residual). `residual`: the shape of the result, only with one input; may
-  /// be undefined. Inputs must not need a gradient.
-  std::vector<at::Tensor> convolve(const std::vector<at::Tensor>& inputs,
-                                   const std::optional<at::Tensor>& bias, bool relu,
-                                   const at::Tensor& residual) const;
-
- private:
-  int64_t inChannels_, outChannels_;
-  at::Tensor matrices_;
-};
+/// relu?(conv3x3(inputs) + bias + residual) without gradient: what a plan runs. `residual`: the shape of the
+/// result, only with one input; may be undefined. Inputs must not need a gradient. The weight is transformed
+/// in every call: to keep it transformed would take four times its memory and save two per cent.
+std::vector<at::Tensor> conv3x3Plan(const std::vector<at::Tensor>& inputs, const at::Tensor& weight,
+                                    const std::optional<at::Tensor>& bias, bool relu,
+                                    const at::Tensor& residual);
 
 /// Whether conv3x3 is expected to be faster than at::convolution for these arguments: float32 on the CPU, and
-/// enough channels and tiles to pay for the transforms (`transformed`: the weight's has been paid). Also
-/// false for what conv3x3 does not take.
-bool prefersWinograd(const std::vector<at::Tensor>& inputs, const at::Tensor& weight,
-                     bool transformed = false);
+/// enough channels and tiles to pay for the transforms. Also false for what conv3x3 does not take.
+bool prefersWinograd(const std::vector<at::Tensor>& inputs, const at::Tensor& weight);
 
 }  // namespace hd::ops

@@ -23,12 +23,12 @@ std::vector<Number> listOf(const Value& object, const char* key) {
   return {numbers.begin(), numbers.end()};
 }
 
-/// From {num_classes, reg_max, strides}.
+/// From {num_classes, reg_max, strides?}: without strides the family's.
 inline GflOptions gflOptions(const Value& config) {
   GflOptions options;
   options.classes = config.at("num_classes").asInt();
   options.regMax = config.at("reg_max").asInt();
-  options.strides = listOf<int64_t>(config, "strides");
+  if (config.find("strides") != nullptr) options.strides = listOf<int64_t>(config, "strides");
   return options;
 }
 
@@ -59,8 +59,10 @@ inline hd::Batch batchOf(Checker& check, const GflOptions& options, int64_t heig
 }
 
 /// Scales of one batch on its own.
-inline GflScales scalesOf(const std::vector<torch::Tensor>& cls, const GflAssignment& assignment) {
-  return hd::detectors::gflScales(assignment.normalisers[0], hd::detectors::confidenceSum(cls, assignment));
+inline GflScales scalesOf(const GflOptions& options, const std::vector<torch::Tensor>& cls,
+                          const GflAssignment& assignment) {
+  return hd::detectors::gflScales(assignment.normalisers[0],
+                                  hd::detectors::confidenceSum(options, cls, assignment));
 }
 
 /// The weighted losses of mmdet (box 2, dfl 0.25) level by level.

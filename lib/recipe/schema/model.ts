@@ -6,7 +6,12 @@ const positiveRgb = () => z.tuple([z.number().positive(), z.number().positive(),
 
 /** The fields of a network; teachers.* have them as well. */
 export const modelFields = {
-  detector: z.enum(['gfl']).default('gfl').describe('Detector family.'),
+  detector: z
+    .enum(['gfl', 'gflv2'])
+    .default('gfl')
+    .describe(
+      'Detector family: GFL, or GFL v2, whose scores also hold how sure the box is. Published v2 weights want `preset: released` (a spare class column).',
+    ),
   preset: z
     .enum(['released', 'paper', 'robust'])
     .default('robust')

@@ -49,8 +49,13 @@ class Imitation final : public Transfer {
     adapter_ = std::make_unique<nn::ConvUnit>(*shape.parameters, adapter);
   }
 
-  std::vector<std::string> studentTaps() const override { return taps(); }
-  std::vector<std::string> teacherTaps() const override { return taps(); }
+  std::vector<std::string> studentTaps() const override {
+    return taps(head_.version2 ? "head.score" : "head.cls");
+  }
+  std::vector<std::string> teacherTaps() const override {
+    // As released, GFLv2's student scores stand against the teacher's class logits.
+    return taps(head_.version2 && !released_ ? "head.score" : "head.cls");
+  }
 
   std::vector<Tensor> teacherRows(const Batch& batch,
                                   const detectors::GflAssignment& assignment) const override {
@@ -77,10 +82,9 @@ class Imitation final : public Transfer {
 
   std::vector<Tensor> levels(const TransferInput& input, const std::vector<double>& sums) const override {
     const double share = released_ ? 1 / std::max(sums.back(), 1.0) : 1;
-    std::vector<Tensor> weights = kind_ == "gibox"
-                                      ? instanceWeights(input, sums[sums.size() - 2])
-                                      : maskWeights(input, released_ ? normalisers(input.batch, input.assignment)
-                                                                     : sums);
+    std::vector<Tensor> weights =
+        kind_ == "gibox" ? instanceWeights(input, sums[sums.size() - 2])
+                         : maskWeights(input, released_ ? normalisers(input.batch, input.assignment) : sums);
     std::vector<Tensor> out;
     for (size_t l = 0; l < weights.size(); ++l) {
       if (released_ && !anyAssigned(input.assignment.levels[l].labels)) weights[l].zero_();
@@ -94,10 +98,10 @@ class Imitation final : public Transfer {
   }
 
  private:
-  std::vector<std::string> taps() const {
+  std::vector<std::string> taps(const char* classes) const {
     auto names = levelTaps("neck", head_.strides.size());
     if (kind_ == "gibox") {
-      for (const char* prefix : {"head.cls", "head.reg"}) {
+      for (const char* prefix : {classes, "head.reg"}) {
         for (auto& tap : levelTaps(prefix, head_.strides.size())) names.push_back(std::move(tap));
       }
     }
@@ -134,12 +138,15 @@ class Imitation final : public Transfer {
     const size_t levels = head_.strides.size();
     std::vector<Tensor> out;
     for (size_t l = 0; l < levels; ++l) {
-      Tensor teacherCls = rowsOf(input.teacher[levels + l]);
-      if (!classMap_.empty()) teacherCls = teacherCls.index_select(1, at::tensor(classMap_));
-      const Tensor studentCls = rowsOf(input.student[levels + l]);
-      Tensor weights = at::zeros({studentCls.size(0)});
+      Tensor teacher = rowsOf(input.teacher[levels + l]), student = rowsOf(input.student[levels + l]);
+      if (!classMap_.empty()) teacher = teacher.index_select(1, at::tensor(classMap_));
+      if (!head_.version2) {
+        teacher = teacher.sigmoid();
+        student = student.sigmoid();
+      }
+      Tensor weights = at::zeros({student.size(0)});
       for (const auto& rows :
-           generalInstances(instances_, studentCls, teacherCls, rowsOf(input.student[2 * levels + l]),
+           generalInstances(instances_, student, teacher, rowsOf(input.student[2 * levels + l]),
                             rowsOf(input.teacher[2 * levels + l]), input.assignment.levels[l].labels,
                             input.assignment.grid.levels()[l])) {
         const double lists = released_ ? 1 : std::max(images, 1.0);

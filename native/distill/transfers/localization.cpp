@@ -29,7 +29,8 @@ class Localization final : public Transfer {
   std::vector<std::string> studentTaps() const override {
     auto taps = levelTaps("head.reg", head_.strides.size());
     if (region_.kind == RegionOptions::Kind::main) {
-      for (auto& tap : levelTaps("head.cls", head_.strides.size())) taps.push_back(std::move(tap));
+      for (auto& tap : levelTaps(head_.version2 ? "head.score" : "head.cls", head_.strides.size()))
+        taps.push_back(std::move(tap));
     }
     return taps;
   }
@@ -55,7 +56,7 @@ class Localization final : public Transfer {
         main ? std::vector<Tensor>{} : valuableRows(region_, head_, input.batch, input.assignment);
     std::vector<Tensor> out;
     for (size_t l = 0; l < levels; ++l) {
-      const Tensor weights = main ? detectors::positiveConfidence(rowsOf(input.student[levels + l]),
+      const Tensor weights = main ? detectors::positiveConfidence(head_, rowsOf(input.student[levels + l]),
                                                                   input.assignment.levels[l].labels)
                                   : valuable[l];
       const int64_t bins = head_.regMax + 1;

@@ -15,10 +15,10 @@ class DeepStem final : public Layer {
  public:
   DeepStem(ParameterStore& store, const ResidualOptions& options) {
     const auto conv = [&](int position, int64_t in, int64_t out, int64_t stride) {
-      convs_.push_back(&units_.add(store, options.unit(0, "backbone.stem." + std::to_string(position),
-                                                       "backbone.stem." + std::to_string(position + 1), in,
-                                                       out, {.kernel = 3, .stride = stride, .padding = 1},
-                                                       true)));
+      convs_.push_back(
+          &units_.add(store, options.unit(0, "backbone.stem." + std::to_string(position),
+                                          "backbone.stem." + std::to_string(position + 1), in, out,
+                                          {.kernel = 3, .stride = stride, .padding = 1}, true)));
     };
     conv(0, 3, 32, 2);
     conv(3, 32, 32, 1);
@@ -101,7 +101,8 @@ class Res2Block final : public Layer {
     joined[1] = width_ * scales;
     int64_t total = reduce_->multiplyAdds({shapes[0]}) + expand_->multiplyAdds({joined});
     for (const ConvUnit* conv : middle_) total += conv->multiplyAdds({split});
-    if (shortcut_ != nullptr) total += shortcut_->multiplyAdds({{joined[0], shapes[0][1], joined[2], joined[3]}});
+    if (shortcut_ != nullptr)
+      total += shortcut_->multiplyAdds({{joined[0], shapes[0][1], joined[2], joined[3]}});
     return total;
   }
 

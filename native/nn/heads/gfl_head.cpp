@@ -57,7 +57,72 @@ class Predictor final : public Layer {
   std::vector<Parameter*> scales_;
 };
 
+/// Maps of all levels → their qualities.
+class QualityLayer final : public Layer {
+ public:
+  QualityLayer(ParameterStore& store, int64_t statistics) {
+    constexpr int64_t hidden = 64;
+    const auto conv = [&](const std::string& name, int64_t in, int64_t out) {
+      parameters_.push_back(&store.parameter(name + ".weight", {out, in, 1, 1}, normal(0, initialDeviation)));
+      parameters_.push_back(&store.parameter(name + ".bias", {out}, constant(0)));
+      parameters_.back()->isBias = true;
+    };
+    conv("bbox_head.reg_conf.0", statistics, hidden);
+    conv("bbox_head.reg_conf.2", hidden, 1);
+  }
+
+  Tensors forward(const Tensors& levels, Mode mode) override {
+    std::vector<Tensor> weights;
+    for (const Parameter* parameter : parameters_) {
+      const Tensor weight = asLogits(parameter->working);
+      weights.push_back(mode == Mode::train ? weight : weight.detach());
+    }
+    Tensors out;
+    for (const Tensor& reg : levels)
+      out.push_back(distributionQuality(reg, weights[0], weights[1], weights[2], weights[3]));
+    return out;
+  }
+  std::vector<Parameter*> parameters() const override { return parameters_; }
+  int64_t multiplyAdds(const std::vector<std::vector<int64_t>>& shapes) const override {
+    int64_t weights = 0, cells = 0;
+    for (const Parameter* parameter : parameters_)
+      weights += parameter->isBias ? 0 : parameter->master.numel();
+    for (const auto& shape : shapes) cells += shape[0] * shape[2] * shape[3];
+    return weights * cells;
+  }
+
+ private:
+  std::vector<Parameter*> parameters_;
+};
+
+/// Class logits of all levels, then qualities → σ(logits) · quality.
+class ScoreLayer final : public Layer {
+ public:
+  Tensors forward(const Tensors& inputs, Mode) override {
+    const size_t levels = inputs.size() / 2;
+    Tensors out;
+    for (size_t l = 0; l < levels; ++l) out.push_back(inputs[l].sigmoid() * inputs[levels + l]);
+    return out;
+  }
+  std::vector<Parameter*> parameters() const override { return {}; }
+};
+
 }  // namespace
+
+Tensor distributionQuality(const Tensor& reg, const Tensor& firstWeight, const Tensor& firstBias,
+                           const Tensor& secondWeight, const Tensor& secondBias) {
+  constexpr int64_t largest = 4;
+  const int64_t images = reg.size(0), height = reg.size(2), width = reg.size(3);
+  const Tensor probabilities =
+      reg.permute({0, 2, 3, 1}).reshape({images * height * width, 4, reg.size(1) / 4}).softmax(2);
+  const Tensor top = std::get<0>(probabilities.topk(largest, 2));
+  const Tensor statistics = at::cat({top, top.mean(2, true)}, 2).flatten(1);
+  const Tensor hidden = at::linear(statistics, firstWeight.flatten(1), firstBias).relu();
+  return at::linear(hidden, secondWeight.flatten(1), secondBias)
+      .sigmoid()
+      .reshape({images, height, width, 1})
+      .permute({0, 3, 1, 2});
+}
 
 void addGflHead(Graph& graph, const Features& levels, const GflHeadOptions& options) {
   ParameterStore& store = graph.parameters();
@@ -101,6 +166,15 @@ void addGflHead(Graph& graph, const Features& levels, const GflHeadOptions& opti
   graph.add(
       named("head.reg"), std::move(distributions), regFeatures,
       {"logits of the four side distributions before the softmax, side-major, times the level's scale"});
+  if (options.quality) {
+    constexpr int64_t statisticsPerSide = 5;
+    const auto sides = named("head.reg"), quality = named("head.quality");
+    graph.add(quality, std::make_unique<QualityLayer>(store, 4 * statisticsPerSide), sides,
+              {"estimated quality of the box, 0-1"});
+    auto both = named("head.cls");
+    both.insert(both.end(), quality.begin(), quality.end());
+    graph.add(named("head.score"), std::make_unique<ScoreLayer>(), both, {"class scores times quality, 0-1"});
+  }
   store.buffer("bbox_head.integral.project",
                at::linspace(0, static_cast<double>(options.regMax), options.regMax + 1));
 }

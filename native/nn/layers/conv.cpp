@@ -18,10 +18,9 @@ constexpr double groupNormEpsilon = 1e-5;
 constexpr size_t packedCanvases = 4;
 
 /// Whether all levels go through ops::conv3x3 together.
-bool takesWinograd(const Tensors& levels, const Tensor& weight, const ConvGeometry& g,
-                   bool transformed = false) {
+bool takesWinograd(const Tensors& levels, const Tensor& weight, const ConvGeometry& g) {
   return g.kernel == 3 && g.stride == 1 && g.padding == 1 && g.dilation == 1 && g.groups == 1 &&
-         ops::prefersWinograd(levels, weight, transformed);
+         ops::prefersWinograd(levels, weight);
 }
 
 /// How a convolution is executed where gradients may be wanted: the one place to change it.
@@ -177,7 +176,6 @@ void ConvUnit::prepare() {
         foldBatchNorm(preparedWeight_, gamma_->working, beta_->working, mean_->working, variance_->working);
   }
   packed_.reset();
-  winograd_.reset();
   prepared_ = present;
 }
 
@@ -187,10 +185,9 @@ Tensors ConvUnit::plan(const Tensors& levels, const Tensor& residual, bool relu)
     require(!x.requires_grad(), "convolution '", options_.conv,
             "' runs as a plan, but its input needs a gradient");
   }
-  if (takesWinograd(levels, preparedWeight_, options_.geometry, /*transformed=*/true)) {
-    if (!winograd_) winograd_.emplace(preparedWeight_);
+  if (takesWinograd(levels, preparedWeight_, options_.geometry)) {
     const auto bias = preparedBias_.defined() ? std::optional<Tensor>(preparedBias_) : std::nullopt;
-    return winograd_->convolve(levels, bias, relu, residual);
+    return ops::conv3x3Plan(levels, preparedWeight_, bias, relu, residual);
   }
   if (!packed_) {
     packed_.emplace(packedCanvases * levels.size());

@@ -8,7 +8,6 @@
 
 #include "nn/graph.h"
 #include "nn/layers/packed.h"
-#include "ops/winograd.h"
 
 namespace hd::nn {
 
@@ -73,7 +72,6 @@ class ConvUnit final : public Layer {
       0, false};  ///< version that was prepared, and whether of a trainable layer
   Tensor preparedWeight_, preparedBias_;
   std::optional<PackedConvolution> packed_;
-  std::optional<ops::WinogradWeight> winograd_;
 };
 
 }  // namespace hd::nn

@@ -41,7 +41,7 @@ HD_KERNEL void squaredDifferenceGradient(const DifferenceInput<S>& in, double sc
   }
 }
 
-#define HD_INSTANTIATE(S)                                                             \
+#define HD_INSTANTIATE(S)                                                            \
   template double squaredDifferenceSum(const DifferenceInput<S>&, int64_t, int64_t); \
   template void squaredDifferenceGradient(const DifferenceInput<S>&, double, S*, int64_t, int64_t);
 HD_INSTANTIATE(float)

@@ -9,7 +9,7 @@ namespace hd::ops {
 namespace {
 
 constexpr double votingSharpness = 0.025;
-constexpr double fewestVotingOverlap = 0.7;   // below it a box counts as a stranger
+constexpr double fewestVotingOverlap = 0.7;  // below it a box counts as a stranger
 constexpr double fewestPaaOverlap = 0.01;
 
 double intersectionOverUnion(const float* a, const float* b) {
@@ -126,7 +126,8 @@ Survivors softNms(const float* boxes, const float* given, const int32_t* labels,
     if (scores[a] != scores[b]) return scores[a] > scores[b];
     return labels[a] != labels[b] ? labels[a] < labels[b] : a < b;
   });
-  if (options.limit >= 0 && std::ssize(taken) > options.limit) taken.resize(static_cast<size_t>(options.limit));
+  if (options.limit >= 0 && std::ssize(taken) > options.limit)
+    taken.resize(static_cast<size_t>(options.limit));
   Survivors out;
   out.index = taken;
   for (const int64_t i : taken) {

@@ -1,56 +1,16 @@
-// mmdet's GFLHead: forward on given features, losses, gradients, detections. The fixture's head is a small
-// one with few norm groups, so it is written out here; hdtrain's own head is read by ld/detector.
+// mmdet's GFLHead: forward on given features, losses, gradients, detections.
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cstdio>
-#include <map>
-
 #include "gfl_case.h"
+#include "head_case.h"
 
 namespace {
 
 using golden::Checker;
+using golden::Head;
 using hd::Value;
 using torch::Tensor;
-
-struct Head {
-  std::map<std::string, Tensor> parameters;
-  int64_t convs, groups;
-
-  Head(const Value& file) {
-    const Value& config = file.at("config");
-    convs = config.at("stacked_convs").asInt();
-    long read = 0;
-    hd::require(std::sscanf(config.at("norm").asString().c_str(), "GN with %ld groups", &read) == 1,
-                "the head's norm");
-    groups = read;
-    for (const Value& entry : file.at("state_dict").asArray()) {
-      std::vector<int64_t> shape;
-      for (const Value& side : entry.asArray()[1].asArray()) shape.push_back(side.asInt());
-      const std::string name = entry.asArray()[0].asString();
-      Tensor tensor = at::empty(shape);
-      golden::fillParameter(tensor, name, file.at("formula"));
-      parameters[name] = tensor.requires_grad_();
-    }
-  }
-
-  const Tensor& at(const std::string& name) const { return parameters.at(name); }
-
-  Tensor convolve(const Tensor& x, const std::string& name) const {
-    return at::conv2d(x, at(name + ".weight"),
-                      parameters.count(name + ".bias") ? at(name + ".bias") : Tensor(), 1, 1);
-  }
-
-  Tensor tower(Tensor x, const std::string& name) const {
-    for (int64_t i = 0; i < convs; ++i) {
-      const std::string unit = hd::concat(name, ".", i);
-      x = at::group_norm(convolve(x, unit + ".conv"), groups, at(unit + ".gn.weight"), at(unit + ".gn.bias"))
-              .relu();
-    }
-    return x;
-  }
-};
 
 struct Outputs {
   std::vector<Tensor> cls, reg;
@@ -76,34 +36,6 @@ void checkForward(const Value& file, const Value& c, const Outputs& out, Checker
   }
 }
 
-void checkDetect(const Value& file, const Value& c, const hd::detectors::GflOptions& options,
-                 const Outputs& out, hd::Batch batch, Checker& check) {
-  const bool rescale = c.at("rescale").asBool();
-  for (size_t i = 0; i < batch.images.size() && rescale; ++i) {
-    const auto scale = golden::listOf<float>(file.at("img_metas").asArray()[i], "scale_factor");
-    batch.images[i].scaleX = scale[0];
-    batch.images[i].scaleY = scale[1];
-  }
-  const auto detections =
-      hd::detectors::detectGfl(options, out.cls, out.reg, batch,
-                               {c.at("score_thr").asNumber(), c.at("nms_pre").asInt(),
-                                c.at("iou_threshold").asNumber(), c.at("max_per_img").asInt()});
-  for (size_t i = 0; i < detections.size(); ++i) {
-    const Value& expected = c.at("detections").asArray()[i];
-    const auto rows = golden::dataOf(expected.at("boxes_scores"));
-    const auto labels = golden::listOf<int64_t>(expected, "labels");
-    std::vector<golden::Found> found;
-    for (size_t d = 0; d < labels.size(); ++d) {
-      const auto row = rows.begin() + static_cast<int64_t>(5 * d);
-      found.push_back({{row, row + 4}, row[4], labels[d]});
-    }
-    golden::checkDetections(check, detections[i], found, c.at("stable_order").asArray()[i].asBool(),
-                            golden::toleranceOf(file.at("tolerance").at("boxes")),
-                            golden::toleranceOf(file.at("tolerance").at("scores")),
-                            hd::concat("detections, rescale ", rescale, ", image ", i));
-  }
-}
-
 }  // namespace
 
 GOLDEN("ld/gfl_head", file, check) {
@@ -121,11 +53,7 @@ GOLDEN("ld/gfl_head", file, check) {
     const Outputs out = forward(file, head, options.strides.size());
     if (c.find("cls_scores") != nullptr) checkForward(file, c, out, check);
     if (name == "get_bboxes") {
-      if (c.at("nms_type").asString() == "nms") {
-        checkDetect(file, c, options, out, batch, check);
-      } else {
-        check.skip(c.at("nms_type").asString() + ": comes with localization distillation");
-      }
+      golden::checkHeadDetections(file, c, options, out.cls, out.reg, batch, check);
       continue;
     }
     auto used = options;
@@ -135,7 +63,7 @@ GOLDEN("ld/gfl_head", file, check) {
       batch.images[1].labels.clear();
     }
     const auto assignment = assignGfl(used, batch);
-    const auto scales = golden::scalesOf(out.cls, *assignment);
+    const auto scales = golden::scalesOf(used, out.cls, *assignment);
     const auto sums = gflSums(used, out.cls, out.reg, *assignment);
     golden::checkLevelLosses(check, c.at("losses_per_level"), sums, scales, losses, name);
     const Tensor total = golden::totalLoss(sums, scales);

@@ -64,17 +64,21 @@ void checkTargets(const Value& c, const hd::detectors::GflOptions& options, cons
   check.equal(valid - assignment.positives, c.at("num_total_neg").asInt(), "negatives");
 }
 
-/// "head.cls.p3" → cls0, "head.reg.p4" → reg1, "neck.p7" → x4.
-std::string inputOf(const std::string& tap) {
-  const std::string kind = tap.rfind("neck.", 0) == 0 ? "x" : tap.substr(5, 3);
+/// "head.cls.p3" → cls0, "head.reg.p4" → reg1, "neck.p7" → x4; of version 2 logit0 and "head.score.p3" →
+/// joint0.
+std::string inputOf(const std::string& tap, bool version2) {
+  std::string kind = tap.rfind("neck.", 0) == 0 ? "x" : tap.substr(5, 3);
+  if (kind == "cls" && version2) kind = "logit";
+  if (kind == "sco") kind = "joint";
   return hd::concat(kind, tap.back() - '3');
 }
 
 /// All maps of the file by name; the student's with gradients.
 struct Maps {
   std::map<std::string, Tensor> byName;
+  bool version2;
 
-  explicit Maps(const Value& inputs) {
+  explicit Maps(const Value& inputs, bool second = false) : version2(second) {
     for (const auto& [name, value] : inputs.asObject()) {
       const bool teacher = name.rfind("teacher_", 0) == 0;
       byName[name] = golden::tensorOf(value).requires_grad_(!teacher);
@@ -83,7 +87,7 @@ struct Maps {
 
   std::vector<Tensor> of(const std::vector<std::string>& taps, const std::string& prefix) const {
     std::vector<Tensor> maps;
-    for (const std::string& tap : taps) maps.push_back(byName.at(prefix + inputOf(tap)));
+    for (const std::string& tap : taps) maps.push_back(byName.at(prefix + inputOf(tap, version2)));
     return maps;
   }
 };
@@ -120,10 +124,11 @@ void checkRegion(Checker& check, const std::string& method, const Maps& maps,
       const auto map = [&](const char* kind) {
         return hd::distill::rowsOf(maps.byName.at(hd::concat(kind, l)));
       };
+      const auto scores = [&](const char* kind) { return map(kind).sigmoid(); };
       hd::distill::InstanceOptions instances;
       instances.flattened = true;
       // The list was recorded with the anchors of the whole canvas, the loss without those of the padding.
-      rows = generalInstances(instances, map("cls"), map("teacher_cls"), map("reg"), map("teacher_reg"),
+      rows = generalInstances(instances, scores("cls"), scores("teacher_cls"), map("reg"), map("teacher_reg"),
                               assignment.levels[l].labels.clamp_min(0), assignment.grid.levels()[l])
                  .at(0);
     } else {
@@ -136,6 +141,61 @@ void checkRegion(Checker& check, const std::string& method, const Maps& maps,
   }
 }
 
+/// Gradients of the total with respect to the student's maps.
+void checkGradients(Checker& check, const Value& file, const Value& c, const Maps& maps, const Tensor& total,
+                    const std::string& what) {
+  for (const auto& [name, levels] : c.at("grad").asObject()) {
+    for (size_t l = 0; l < levels.asArray().size(); ++l) {
+      const Tensor& input = maps.byName.at(hd::concat(name, l));
+      const auto gradients = torch::autograd::grad({total}, {input}, {}, /*retain_graph=*/true,
+                                                   /*create_graph=*/false, /*allow_unused=*/true);
+      const Tensor gradient = gradients[0].defined() ? gradients[0] : at::zeros_like(input);
+      const Value& expected = levels.asArray()[l];
+      if (golden::shapeOf(expected) == std::vector<int64_t>{1}) {  // the total does not depend on this map
+        check.truth(gradient.ne(0).sum().item<int64_t>() == 0, hd::concat(what, " no gradient of ", name, l));
+        continue;
+      }
+      golden::checkTensor(check, gradient, expected, file.at("tolerance").at("gradients"),
+                          hd::concat(what, " gradient of ", name, l));
+    }
+  }
+}
+
+/// All terms of one case of an LD head: the head's own, localization, classification and imitation.
+void checkLosses(Checker& check, const Value& file, const Value& c, const hd::detectors::GflOptions& options,
+                 const hd::Batch& batch, const hd::detectors::GflAssignment& assignment) {
+  const Maps maps(file.at("inputs"), options.version2);
+  const std::string method = c.at("imitation_method").asString();
+  const double imitation = c.get("loss_im_weight", 2.0);
+  std::vector<Tensor> cls, reg;
+  for (size_t l = 0; l < options.strides.size(); ++l) {
+    cls.push_back(maps.byName.at(hd::concat(options.version2 ? "joint" : "cls", l)));
+    reg.push_back(maps.byName.at(hd::concat("reg", l)));
+  }
+  const golden::Tolerance tolerance = golden::toleranceOf(file.at("tolerance").at("losses"));
+  const auto sums = gflSums(options, cls, reg, assignment);
+  const auto scales = golden::scalesOf(options, cls, assignment);
+  const Value& expected = c.at("losses_per_level");
+  golden::checkLevelLosses(check, expected, sums, scales, tolerance, method);
+  Tensor total = golden::totalLoss(sums, scales);
+  const auto transfer = [&](const char* term, const char* kind, const std::string& entry, double weight) {
+    if (expected.find(term) == nullptr) return;
+    total = total +
+            checkTransfer(check, file, maps, options, batch, assignment, expected, term, kind, entry, weight);
+  };
+  transfer("loss_ld", "localization", R"({"preset":"released","region":"main"})", 0.25);
+  transfer("loss_ld_vlr", "localization", R"({"preset":"released","region":"valuable"})", 0.25);
+  transfer("loss_kd", "classification", R"({"preset":"released","region":"main"})", 10);
+  transfer("loss_kd_neg", "classification", R"({"preset":"released","region":"valuable"})", 0);
+  // The released name of what its paper calls imitation inside a box.
+  const std::string kind = method == "fitnet" ? "inside-box" : method;
+  transfer("loss_im", "imitation", R"({"preset":"released","kind":")" + kind + R"("})", imitation);
+  if (const Value* region = c.find("imitation_region_flat_index_per_level"); region != nullptr)
+    checkRegion(check, method, maps, options, batch, assignment, *region);
+  check.close(total.item<double>(), c.at("total").asNumber(), tolerance, method + " total");
+  checkGradients(check, file, c, maps, total, method);
+}
+
 }  // namespace
 
 GOLDEN("ld/ld_head", file, check) {
@@ -144,60 +204,24 @@ GOLDEN("ld/ld_head", file, check) {
   const hd::Batch batch = golden::batchOf(check, options, size[0], size[1], file.at("img_metas"),
                                           file.at("gt_bboxes"), file.at("gt_labels"));
   const auto assignment = assignGfl(options, batch);
-  std::vector<Tensor> cls, reg;
-  for (size_t l = 0; l < options.strides.size(); ++l) {
-    cls.push_back(golden::tensorOf(file.at("inputs").at(hd::concat("cls", l))));
-    reg.push_back(golden::tensorOf(file.at("inputs").at(hd::concat("reg", l))));
-  }
-  const auto scales = golden::scalesOf(cls, *assignment);
-  const Value& tolerance = file.at("tolerance");
   for (const Value& c : file.at("cases").asArray()) {
     if (c.find("levels") != nullptr) {
       checkTargets(c, options, batch, *assignment, check);
-      continue;
+    } else {
+      checkLosses(check, file, c, options, batch, *assignment);
     }
-    const Maps maps(file.at("inputs"));
-    const std::string method = c.at("imitation_method").asString();
-    const double imitation = c.at("loss_im_weight").asNumber();
-    std::vector<Tensor> studentCls, studentReg, all;
-    for (size_t l = 0; l < options.strides.size(); ++l) {
-      studentCls.push_back(maps.byName.at(hd::concat("cls", l)));
-      studentReg.push_back(maps.byName.at(hd::concat("reg", l)));
-    }
-    const auto sums = gflSums(options, studentCls, studentReg, *assignment);
-    golden::checkLevelLosses(check, c.at("losses_per_level"), sums, scales,
-                             golden::toleranceOf(tolerance.at("losses")), method);
-    Tensor total = golden::totalLoss(sums, scales);
-    const auto transfer = [&](const char* term, const char* kind, const std::string& entry, double weight) {
-      total = total + checkTransfer(check, file, maps, options, batch, *assignment, c.at("losses_per_level"),
-                                    term, kind, entry, weight);
-    };
-    transfer("loss_ld", "localization", R"({"preset":"released","region":"main"})", 0.25);
-    transfer("loss_ld_vlr", "localization", R"({"preset":"released","region":"valuable"})", 0.25);
-    transfer("loss_kd", "classification", R"({"preset":"released","region":"main"})", 10);
-    transfer("loss_kd_neg", "classification", R"({"preset":"released","region":"valuable"})", 0);
-    // The released name of what its paper calls imitation inside a box.
-    const std::string kind = method == "fitnet" ? "inside-box" : method;
-    transfer("loss_im", "imitation", R"({"preset":"released","kind":")" + kind + R"("})", imitation);
-    checkRegion(check, method, maps, options, batch, *assignment,
-                c.at("imitation_region_flat_index_per_level"));
-    check.close(total.item<double>(), c.at("total").asNumber(), golden::toleranceOf(tolerance.at("losses")),
-                method + " total");
-    for (const auto& [name, levels] : c.at("grad").asObject()) {
-      for (size_t l = 0; l < options.strides.size(); ++l) {
-        const Tensor& input = maps.byName.at(hd::concat(name, l));
-        const auto gradients = torch::autograd::grad({total}, {input}, {}, /*retain_graph=*/true,
-                                                     /*create_graph=*/false, /*allow_unused=*/true);
-        const Tensor gradient = gradients[0].defined() ? gradients[0] : at::zeros_like(input);
-        const Value& expected = levels.asArray()[l];
-        if (golden::shapeOf(expected) == std::vector<int64_t>{1}) {  // the total does not depend on this map
-          check.truth(gradient.ne(0).sum().item<int64_t>() == 0,
-                      hd::concat(method, " no gradient of ", name, l));
-          continue;
-        }
-        golden::checkTensor(check, gradient, expected, tolerance.at("gradients"),
-                            hd::concat(method, " gradient of ", name, l));
-      }
-    }
+  }
+}
+
+GOLDEN("ld/gflv2_head", file, check) {
+  auto options = golden::gflOptions(file.at("config"));
+  options.version2 = true;
+  const auto size = golden::listOf<int64_t>(file, "image_hw");
+  const hd::Batch batch = golden::batchOf(check, options, size[0], size[1], file.at("img_metas"),
+                                          file.at("gt_bboxes"), file.at("gt_labels"));
+  const auto assignment = assignGfl(options, batch);
+  for (const Value& c : file.at("cases").asArray()) {
+    if (c.at("case").asString().rfind("LDv2Head", 0) == 0)
+      checkLosses(check, file, c, options, batch, *assignment);
   }
 }

@@ -26,7 +26,8 @@ TEST_CASE("every bit, the length and the order matter") {
   CHECK(seen.size() == 1 + 8 * data.size() + data.size());
   CHECK(ContentHash().add("a").add("b").hex() != ContentHash().add("b").add("a").hex());
   CHECK(ContentHash().add("ab").hex() != ContentHash().add("a").add("b").hex());
-  CHECK(ContentHash().add(int64_t{1}).add(int64_t{2}).hex() != ContentHash().add(int64_t{2}).add(int64_t{1}).hex());
+  CHECK(ContentHash().add(int64_t{1}).add(int64_t{2}).hex() !=
+        ContentHash().add(int64_t{2}).add(int64_t{1}).hex());
 }
 
 TEST_CASE("many short contents: halves of the hash do not meet either") {

@@ -36,7 +36,7 @@ Terms train(const GflOptions& options, const hd::Batch& batch, Maps& maps,
     assignments.push_back(assignGfl(options, part));
     parts.push_back(fixture::select(maps, cut));
     assigned += assignments.back()->normalisers[0];
-    confidence += confidenceSum(parts.back().cls, *assignments.back());
+    confidence += confidenceSum(options, parts.back().cls, *assignments.back());
   }
   Terms terms;
   const GflScales scales = gflScales(assigned, confidence);
@@ -107,7 +107,7 @@ TEST_CASE("the published loss figures of the formula scene") {
   const auto assignment = assignGfl(options, toyBatch(1));
   CHECK(assignment->positives == 23);
   CHECK(assignment->normalisers == std::vector<double>{23, 1});
-  CHECK(confidenceSum(maps.cls, *assignment) == doctest::Approx(5.541412).epsilon(1e-6));
+  CHECK(confidenceSum(options, maps.cls, *assignment) == doctest::Approx(5.541412).epsilon(1e-6));
   const GflSums sums = gflSums(options, maps.cls, maps.reg, *assignment);
   const std::vector<double> expected{.539324, .234707, .072244, .016290, .002658};
   for (size_t l = 0; l < 5; ++l)

@@ -61,10 +61,13 @@ struct Teacher {
     for (const std::string& tap : kTaps) {
       const auto level = levels()[static_cast<size_t>(tap.back() - '3')];
       const int64_t channels = tap[5] == 'c' ? 3 : 8;
-      Tensor map = at::empty({batch.count, channels, level.height, level.width}).contiguous(at::MemoryFormat::ChannelsLast);
+      Tensor map = at::empty({batch.count, channels, level.height, level.width})
+                       .contiguous(at::MemoryFormat::ChannelsLast);
       for (int64_t i = 0; i < batch.count; ++i) {
         const int shade = batch.pixels[i * kSide * kSide * 3];
-        map[i] = at::arange(channels * level.count()).reshape({level.height, level.width, channels}).permute({2, 0, 1}) +
+        map[i] = at::arange(channels * level.count())
+                     .reshape({level.height, level.width, channels})
+                     .permute({2, 0, 1}) +
                  1000.0 * shade + (tap.back() == '4' ? 0.5 : 0);
       }
       maps.push_back(map);
@@ -90,7 +93,9 @@ std::map<std::string, Tensor> expected(const Batch& batch, const std::vector<Ten
   const auto maps = teacher(batch);
   for (size_t i = 0; i < kTaps.size(); ++i) {
     const Tensor& mask = rows[static_cast<size_t>(kTaps[i].back() - '3')];
-    out[kTaps[i]] = (rowsOf(maps[i]) * mask.unsqueeze(1)).reshape({batch.count, maps[i].size(2), maps[i].size(3), -1}).permute({0, 3, 1, 2});
+    out[kTaps[i]] = (rowsOf(maps[i]) * mask.unsqueeze(1))
+                        .reshape({batch.count, maps[i].size(2), maps[i].size(3), -1})
+                        .permute({0, 3, 1, 2});
   }
   return out;
 }
@@ -142,7 +147,8 @@ TEST_CASE("more rows than stored: the entry is made anew and then serves both") 
   runCached(cache, scene.batch, levels(), kTaps, rowsOfEvery(1, 2), std::ref(teacher));
   CHECK(teacher.runs == 2);
   const auto rows = rowsOfEvery(1, 4);
-  CHECK(same(runCached(cache, scene.batch, levels(), kTaps, rows, std::ref(teacher)), expected(scene.batch, rows)));
+  CHECK(same(runCached(cache, scene.batch, levels(), kTaps, rows, std::ref(teacher)),
+             expected(scene.batch, rows)));
   CHECK(teacher.runs == 2);
   CHECK(filesIn(folder.path).size() == 1);
 }
@@ -176,7 +182,8 @@ TEST_CASE("a damaged or cut entry is a missing one and is mended") {
   Teacher teacher;
   const auto run = [&] {
     OutputCache cache(folder.path, "t", 1 << 30);
-    CHECK(same(runCached(cache, scene.batch, levels(), kTaps, rows, std::ref(teacher)), expected(scene.batch, rows)));
+    CHECK(same(runCached(cache, scene.batch, levels(), kTaps, rows, std::ref(teacher)),
+               expected(scene.batch, rows)));
     return cache.statistics().misses;
   };
   run();
@@ -216,7 +223,9 @@ TEST_CASE("at its limit it stores nothing more, and what it knows still serves")
   CHECK(cache.statistics().hits == 1);
 }
 
-TEST_CASE("other teachers' entries go when there is no room, the longest unused first; a folder that cannot be is refused") {
+TEST_CASE(
+    "other teachers' entries go when there is no room, the longest unused first; a folder that cannot be is "
+    "refused") {
   const Folder folder;
   Teacher teacher;
   const Scene scene({9});
@@ -224,7 +233,8 @@ TEST_CASE("other teachers' entries go when there is no room, the longest unused 
     OutputCache cache(folder.path, name, 1 << 30);
     runCached(cache, scene.batch, levels(), kTaps, rowsOfEvery(1, 1), std::ref(teacher));
   }
-  fs::last_write_time(fs::path(folder.path) / "old", fs::file_time_type::clock::now() - std::chrono::hours(1));
+  fs::last_write_time(fs::path(folder.path) / "old",
+                      fs::file_time_type::clock::now() - std::chrono::hours(1));
   OutputCache cache(folder.path, "mine", 5000);
   CHECK(!fs::exists(fs::path(folder.path) / "old"));
   CHECK(fs::exists(fs::path(folder.path) / "new"));
@@ -240,6 +250,7 @@ TEST_CASE("without a place to write the teacher computes") {
   OutputCache cache(folder.path, "t", 1 << 30);
   const std::string key = OutputCache::keyOf(scene.batch, 0, kTaps);
   std::ofstream(folder.path + "/t/" + key.substr(0, 2)) << "a file where a folder should be";
-  CHECK(same(runCached(cache, scene.batch, levels(), kTaps, rows, std::ref(teacher)), expected(scene.batch, rows)));
+  CHECK(same(runCached(cache, scene.batch, levels(), kTaps, rows, std::ref(teacher)),
+             expected(scene.batch, rows)));
   CHECK(cache.statistics().full);
 }

@@ -32,7 +32,8 @@ Batch randomBatch(uint64_t seed) {
   batch.height = 192;
   batch.width = 256;
   for (int64_t i = 0; i < batch.count; ++i) {
-    const int height = 100 + static_cast<int>(random.below(92)), width = 120 + static_cast<int>(random.below(136));
+    const int height = 100 + static_cast<int>(random.below(92)),
+              width = 120 + static_cast<int>(random.below(136));
     std::vector<float> boxes;
     std::vector<int32_t> labels;
     for (uint32_t n = random.below(5); n > 0; --n) {
@@ -80,7 +81,8 @@ TEST_CASE("masks equal a look at every cell") {
       };
       std::vector<float> best(image.boxes.size() / 4, 0.0f);
       const auto object = [&](size_t b) {
-        return Box{image.boxes[4 * b], image.boxes[4 * b + 1], image.boxes[4 * b + 2], image.boxes[4 * b + 3]};
+        return Box{image.boxes[4 * b], image.boxes[4 * b + 1], image.boxes[4 * b + 2],
+                   image.boxes[4 * b + 3]};
       };
       const auto forEach = [&](const auto& visit) {
         for (size_t l = 0; l < valid.size(); ++l) {
@@ -91,8 +93,8 @@ TEST_CASE("masks equal a look at every cell") {
       forEach([&](size_t l, const auto& level, int64_t cell) {
         if (!isValid(l, cell)) return;
         for (size_t b = 0; b < best.size(); ++b)
-          best[b] = std::max(best[b],
-                             iou(assignment->grid.box(level, cell / level.width, cell % level.width), object(b)));
+          best[b] = std::max(
+              best[b], iou(assignment->grid.box(level, cell / level.width, cell % level.width), object(b)));
       });
       int wrong = 0;
       forEach([&](size_t l, const auto& level, int64_t cell) {
@@ -118,8 +120,10 @@ TEST_CASE("masks equal a look at every cell") {
 TEST_CASE("general instances: falling disagreement, little overlap, a limit, images apart") {
   const hd::detectors::GridLevel level{8, 6, 8, 0};
   const int64_t count = level.count(), images = 2, bins = 5, classes = 3;
-  const Tensor studentCls = noise(1, {images * count, classes}, 3), teacherCls = noise(2, {images * count, classes}, 3);
-  const Tensor studentReg = noise(3, {images * count, 4 * bins}, 2), teacherReg = noise(4, {images * count, 4 * bins}, 2);
+  const Tensor studentCls = noise(1, {images * count, classes}, 3).sigmoid(),
+               teacherCls = noise(2, {images * count, classes}, 3).sigmoid();
+  const Tensor studentReg = noise(3, {images * count, 4 * bins}, 2),
+               teacherReg = noise(4, {images * count, 4 * bins}, 2);
   Tensor labels = at::full({images * count}, classes, at::kLong);
   labels.slice(0, 10, 20).fill_(-1);  // padding of the first image
   InstanceOptions options;
@@ -130,13 +134,14 @@ TEST_CASE("general instances: falling disagreement, little overlap, a limit, ima
   };
   const auto both = run(0, images * count);
   REQUIRE(both.size() == 2);
-  const Tensor difference = teacherCls.sigmoid() - studentCls.sigmoid();
+  const Tensor difference = teacherCls - studentCls;
   const Tensor score = std::get<0>(difference.abs().max(1));
   const auto boxOf = [&](int64_t row) {
     const int64_t c = difference[row].abs().argmax().item<int64_t>();
     const Tensor sides = (difference[row][c].item<float>() > 0 ? teacherReg : studentReg)[row].contiguous();
     const float* s = sides.data_ptr<float>();
-    const auto x = static_cast<float>(row % count % level.width), y = static_cast<float>(row % count / level.width);
+    const auto x = static_cast<float>(row % count % level.width),
+               y = static_cast<float>(row % count / level.width);
     using hd::detectors::expectedDistance;
     return Box{x - expectedDistance(s, bins), y - expectedDistance(s + bins, bins),
                x + expectedDistance(s + 2 * bins, bins), y + expectedDistance(s + 3 * bins, bins)};
@@ -156,7 +161,8 @@ TEST_CASE("general instances: falling disagreement, little overlap, a limit, ima
       if (labels[row].item<int64_t>() < 0 || std::find(rows.begin(), rows.end(), row) != rows.end()) continue;
       if (rows.size() == 10 && score[row].item<float>() < score[rows.back()].item<float>()) continue;
       CHECK(std::any_of(rows.begin(), rows.end(), [&](int64_t better) {
-        return score[better].item<float>() >= score[row].item<float>() && iou(boxOf(row), boxOf(better)) > 0.3f;
+        return score[better].item<float>() >= score[row].item<float>() &&
+               iou(boxOf(row), boxOf(better)) > 0.3f;
       }));
     }
   }

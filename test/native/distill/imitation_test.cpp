@@ -42,14 +42,18 @@ struct Case {
   explicit Case(const Transfer& transfer, bool empty = false, int64_t studentChannels = kChannels)
       : batch(scene(empty)), assignment(assignGfl(head(), batch)) {
     at::manual_seed(4);
-    for (const std::string& tap : transfer.studentTaps()) student.push_back(map(tap, studentChannels).requires_grad_());
+    for (const std::string& tap : transfer.studentTaps())
+      student.push_back(map(tap, studentChannels).requires_grad_());
     for (const std::string& tap : transfer.teacherTaps()) teacher.push_back(map(tap, kChannels));
   }
 
   Tensor map(const std::string& tap, int64_t neck) const {
     const auto& level = assignment->grid.levels()[static_cast<size_t>(tap.back() - '3')];
-    const int64_t channels = tap.rfind("neck", 0) == 0 ? neck : tap.rfind("head.cls", 0) == 0 ? kClasses : 4 * kBins;
-    return at::randn({batch.count, channels, level.height, level.width}).contiguous(at::MemoryFormat::ChannelsLast);
+    const int64_t channels = tap.rfind("neck", 0) == 0       ? neck
+                             : tap.rfind("head.cls", 0) == 0 ? kClasses
+                                                             : 4 * kBins;
+    return at::randn({batch.count, channels, level.height, level.width})
+        .contiguous(at::MemoryFormat::ChannelsLast);
   }
 
   std::vector<Tensor> levels(const Transfer& transfer) const {
@@ -99,8 +103,8 @@ TEST_CASE("general instances weigh every image alike") {
   const auto values = c.levels(*transfer);
   for (size_t l = 0; l < values.size(); ++l) {
     const auto lists = generalInstances(
-        {}, rowsOf(c.student[5 + l]), rowsOf(c.teacher[5 + l]), rowsOf(c.student[10 + l]), rowsOf(c.teacher[10 + l]),
-        c.assignment->levels[l].labels, c.assignment->grid.levels()[l]);
+        {}, rowsOf(c.student[5 + l]).sigmoid(), rowsOf(c.teacher[5 + l]).sigmoid(), rowsOf(c.student[10 + l]),
+        rowsOf(c.teacher[10 + l]), c.assignment->levels[l].labels, c.assignment->grid.levels()[l]);
     double expected = 0;
     for (const auto& rows : lists) {
       Tensor mask = at::zeros({rowsOf(c.student[l]).size(0)});
@@ -118,7 +122,11 @@ TEST_CASE("as released, a level without assigned anchors costs nothing") {
     const Case c(*released), same(*robust);
     const auto values = c.levels(*released), all = same.levels(*robust);
     for (size_t l = 0; l < values.size(); ++l) {
-      const bool assigned = c.assignment->levels[l].labels.lt(kClasses).logical_and(c.assignment->levels[l].labels.ge(0)).any().item<bool>();
+      const bool assigned = c.assignment->levels[l]
+                                .labels.lt(kClasses)
+                                .logical_and(c.assignment->levels[l].labels.ge(0))
+                                .any()
+                                .item<bool>();
       CHECK((values[l].item<double>() > 0) == assigned);
     }
     CHECK(all[3].item<double>() >= 0);
@@ -167,6 +175,7 @@ TEST_CASE("an unknown kind is refused by its name") {
     FAIL("nothing was thrown");
   } catch (const hd::Error& error) {
     CHECK(error.code() == "HD_RECIPE_VALUE");
-    CHECK(std::string(error.what()).find("fitnets, inside-box, finegrained, decouple, gibox") != std::string::npos);
+    CHECK(std::string(error.what()).find("fitnets, inside-box, finegrained, decouple, gibox") !=
+          std::string::npos);
   }
 }

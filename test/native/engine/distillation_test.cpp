@@ -292,3 +292,40 @@ TEST_CASE("with a cache every step is the same, and the teacher runs once a pict
   changed.step(scene.batch, input());
   CHECK(changed.distillation()->teachers()[0]->cache()->statistics().misses == kImages);
 }
+
+TEST_CASE("GFL v2 learns from GFL v2; another family's classes are refused, its boxes are not") {
+  const auto as = [](SessionOptions given, const char* detector) {
+    given.model.set("detector", detector);
+    return given;
+  };
+  const Scene scene;
+  const Folder folder;
+  const std::string second = folder / "v2.safetensors";
+  {
+    SessionOptions given = as(options("eval"), "gflv2");
+    given.seed = 9;
+    Session(given).exportWeights(second, {});
+  }
+  const auto taught = [&](const char* transfers, const char* teacher, const std::string& file,
+                          int64_t accumulate = 1) {
+    SessionOptions out = as(options("eval", accumulate), "gflv2");
+    Value section = Value::Object{{"model", as(options(), teacher).model}, {"weights", file}};
+    out.teachers = Value::Array{section};
+    out.distill = hd::parseJson(transfers);
+    return out;
+  };
+  const StepResult whole = Session(taught(kTransfers, "gflv2", second)).step(scene.batch, input());
+  for (const std::string& name : kTerms) {
+    CAPTURE(name);
+    CHECK(std::isfinite(whole.losses.at(name)));
+    CHECK(whole.losses.at(name) > 0);
+  }
+  const StepResult cut = Session(taught(kTransfers, "gflv2", second, 2)).step(scene.batch, input());
+  for (const auto& [name, value] : whole.losses)
+    CHECK(cut.losses.at(name) == doctest::Approx(value).epsilon(1e-4));
+  const Taught first;
+  CHECK(codeOf([&] { Session(taught(R"([{"transfer":"classification"}])", "gfl", first.file)); }) ==
+        "HD_RECIPE_TEACHER");
+  Session boxes(taught(R"([{"transfer":"localization","name":"ld"}])", "gfl", first.file));
+  CHECK(boxes.step(scene.batch, input()).losses.at("ld") > 0);
+}

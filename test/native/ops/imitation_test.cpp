@@ -46,7 +46,8 @@ TEST_CASE("rows of weight 0 are not looked at") {
 
 TEST_CASE("channels_last maps, bfloat16 and any number of threads") {
   hd::Random random(2, "imitation test", 0, 0);
-  const Tensor map = uniform(random, {2, 64, 9, 7}, -1, 1, at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);
+  const Tensor map =
+      uniform(random, {2, 64, 9, 7}, -1, 1, at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);
   const Tensor rows = map.permute({0, 2, 3, 1}).reshape({-1, 64});
   CHECK(rows.const_data_ptr() == map.const_data_ptr());
   const Tensor teacher = uniform(random, {rows.size(0), 64}, -1, 1, at::kFloat);

@@ -324,45 +324,43 @@ TEST_CASE("a second derivative is refused instead of being lost") {
   CHECK_THROWS(y[0].square().sum().backward({}, std::nullopt, /*create_graph=*/true));
 }
 
-TEST_CASE("a transformed weight gives the bits of conv3x3; residual and ReLU are what ATen makes of them") {
+TEST_CASE("without gradient: the bits of conv3x3; residual and ReLU are what ATen makes of them") {
+  using hd::ops::conv3x3Plan;
   at::manual_seed(21);
   for (const int64_t channels : {16, 40}) {
     const Problem problem = randomProblem(2, 24, channels, {{9, 13}, {4, 4}, {1, 2}}, true);
-    const hd::ops::WinogradWeight weight(problem.weight);
     const Tensors plain = hd::ops::conv3x3(problem.inputs, problem.weight, problem.bias);
-    const Tensors same = weight.convolve(problem.inputs, problem.bias, false, {});
-    const Tensors rectified = weight.convolve(problem.inputs, problem.bias, true, {});
+    const Tensors same = conv3x3Plan(problem.inputs, problem.weight, problem.bias, false, {});
+    const Tensors rectified = conv3x3Plan(problem.inputs, problem.weight, problem.bias, true, {});
     for (size_t l = 0; l < plain.size(); ++l) {
       CHECK(at::equal(same[l], plain[l]));
       CHECK(at::equal(rectified[l], plain[l].relu()));
       const Tensor residual = at::randn_like(plain[l]);
       for (const Tensor& given : {residual, residual.contiguous()}) {
-        CHECK(at::equal(weight.convolve({problem.inputs[l]}, problem.bias, true, given)[0],
+        CHECK(at::equal(conv3x3Plan({problem.inputs[l]}, problem.weight, problem.bias, true, given)[0],
                         (plain[l] + residual).relu()));
       }
     }
-    const Tensor unbiased = weight.convolve({problem.inputs[0]}, std::nullopt, false, {})[0];
+    const Tensor unbiased = conv3x3Plan({problem.inputs[0]}, problem.weight, std::nullopt, false, {})[0];
     CHECK(difference(unbiased, (plain[0] - problem.bias.view({1, -1, 1, 1})).to(at::kDouble)).largest < 1e-5);
     Tensor broken = problem.inputs[0].clone();
     broken[0].fill_(std::numeric_limits<float>::quiet_NaN());
-    CHECK(weight.convolve({broken}, problem.bias, true, {})[0][0].isnan().all().item<bool>());
+    CHECK(conv3x3Plan({broken}, problem.weight, problem.bias, true, {})[0][0].isnan().all().item<bool>());
   }
 }
 
-TEST_CASE("a transformed weight refuses what does not fit, and inputs that need a gradient") {
-  const hd::ops::WinogradWeight weight(at::randn({8, 4, 3, 3}));
-  const Tensor x = channelsLast(at::randn({1, 4, 5, 5}));
-  CHECK(codeOf([&] { hd::ops::WinogradWeight(at::randn({8, 4, 1, 1})); }) == "HD_INTERNAL");
-  CHECK(codeOf([&] { weight.convolve({x.to(at::kDouble)}, std::nullopt, false, {}); }) == "HD_INTERNAL");
-  CHECK(codeOf([&] {
-          weight.convolve({at::randn({1, 5, 5, 5})}, std::nullopt, false, {});
-        }) == "HD_INTERNAL");
-  CHECK(codeOf([&] { weight.convolve({x.clone().requires_grad_()}, std::nullopt, false, {}); }) ==
-        "HD_INTERNAL");
-  CHECK(codeOf([&] { weight.convolve({x}, std::nullopt, false, at::zeros({1, 8, 4, 5})); }) == "HD_INTERNAL");
-  CHECK(codeOf([&] {
-          weight.convolve({x, x}, std::nullopt, false, at::zeros({1, 8, 5, 5}));
-        }) == "HD_INTERNAL");
+TEST_CASE("without gradient: what does not fit, and inputs that need a gradient, are refused") {
+  const Tensor weight = at::randn({8, 4, 3, 3}), x = channelsLast(at::randn({1, 4, 5, 5}));
+  const auto refused = [&](const Tensors& inputs, const Tensor& residual = {}) {
+    return codeOf([&] { hd::ops::conv3x3Plan(inputs, weight, std::nullopt, false, residual); }) ==
+           "HD_INTERNAL";
+  };
+  CHECK(refused({}));
+  CHECK(refused({x.to(at::kDouble)}));
+  CHECK(refused({at::randn({1, 5, 5, 5})}));
+  CHECK(refused({x.clone().requires_grad_()}));
+  CHECK(refused({x}, at::zeros({1, 8, 4, 5})));
+  CHECK(refused({x, x}, at::zeros({1, 8, 5, 5})));
 }
 
 TEST_CASE("prefersWinograd takes large float32 problems alone") {

@@ -160,3 +160,60 @@ describe('what is refused', () => {
     assert.match(resolveRecipe(softmax).warnings.join('\n'), /'binary'/);
   });
 });
+
+describe('GFL v2', () => {
+  const second = { detector: 'gflv2' as const, neckChannels: 32, headChannels: 32, headConvs: 1 };
+  const weights = join(folder, 'second', 'student.safetensors');
+  const distill = [
+    { transfer: 'localization' as const },
+    { transfer: 'classification' as const },
+    { transfer: 'imitation' as const, kind: 'gibox' as const },
+  ];
+
+  test('trains, describes itself and teaches the next one; a GFL teacher of its classes is refused', async () => {
+    await new Trainer(recipe({ model: second }), { run: join(folder, 'second') }).run();
+    const options = await optionsOf(recipe({ model: second, teachers: [{ weights }], distill }));
+    assert.equal(options?.teachers[0]?.model.detector, 'gflv2');
+    const events: TrainEvent[] = [];
+    const run = new Trainer(recipe({ model: second, teachers: [{ weights }], distill }), {
+      run: join(folder, 'third'),
+    }).run();
+    for await (const event of run) events.push(event);
+    const step = events.find((event) => event.type === 'step');
+    assert.deepEqual(Object.keys(step?.losses ?? {}).sort(), [
+      'box',
+      'cls',
+      'dfl',
+      'imitation',
+      'kd',
+      'ld',
+      'total',
+    ]);
+    const mixed = recipe({ model: second, teachers: [{ weights: teacher }], distill });
+    await assert.rejects(async () => new Trainer(mixed, { run: join(folder, 'mixed') }).run(), {
+      code: 'HD_RECIPE_TEACHER',
+      message: /the detector gflv2 .* received gfl/,
+    });
+  });
+});
+
+test('with a cache the teacher runs once a picture, and the log says how often it was spared', async () => {
+  const cache = { folder: join(folder, 'cache'), limit: 1 };
+  const events: TrainEvent[] = [];
+  const input = taught({
+    teachers: [{ weights: teacher, cache }],
+    data: { format: 'synthetic', size: 64, train: { count: 4 }, augment: [] },
+    train: { steps: 3, batch: 4, lr: 0.01, lrBatch: 0, threads: 1 },
+  });
+  for await (const event of new Trainer(input, { run: join(folder, 'cached') }).run()) events.push(event);
+  const counts = events.flatMap((event) => (event.type === 'step' ? [event.agreement?.[0]?.cache] : []));
+  assert.deepEqual(
+    counts.map((count) => [count?.hits, count?.misses, count?.full]),
+    [
+      [0, 4, false],
+      [4, 4, false],
+      [8, 4, false],
+    ],
+  );
+  assert.ok((counts[0]?.bytes ?? 0) > 0);
+});

@@ -55,7 +55,8 @@ TEST_CASE("groups and splits decide the shapes of the middle convolutions") {
   CHECK(wide.at("backbone.layer1.0.conv2.weight").master.sizes() == at::IntArrayRef({256, 4, 3, 3}));
   CHECK(next.at("backbone.layer4.2.conv2.weight").master.sizes() == at::IntArrayRef({1024, 32, 3, 3}));
   CHECK(split.at("backbone.layer1.0.convs.2.weight").master.sizes() == at::IntArrayRef({26, 26, 3, 3}));
-  CHECK(split.at("backbone.layer3.0.downsample.1.weight").master.sizes() == at::IntArrayRef({1024, 512, 1, 1}));
+  CHECK(split.at("backbone.layer3.0.downsample.1.weight").master.sizes() ==
+        at::IntArrayRef({1024, 512, 1, 1}));
   CHECK(split.graph->parameters().find("backbone.layer3.1.downsample.1.weight") == nullptr);
   CHECK(split.at("backbone.stem.6.weight").master.sizes() == at::IntArrayRef({64, 32, 3, 3}));
 }
@@ -70,7 +71,9 @@ TEST_CASE("the first block of a stage does not chain its splits, the others do")
     at::NoGradGuard guard;
     net.at(block + ".convs.0.weight").master.mul_(2);
     // Only what the later splits carry may differ once the first part's way into conv3 is closed.
-    net.at(block + ".conv3.weight").master.slice(1, 0, net.at(block + ".convs.0.weight").master.size(0)).zero_();
+    net.at(block + ".conv3.weight")
+        .master.slice(1, 0, net.at(block + ".convs.0.weight").master.size(0))
+        .zero_();
     net.graph->parameters().touch();
     const auto closed = net.graph->run(x, {block}, Mode::plan)[0].clone();
     net.at(block + ".convs.0.weight").master.mul_(0.25);
