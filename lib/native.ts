@@ -272,7 +272,13 @@ export interface NativeAddon {
   benchNms(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   /** Draws labelled boxes on a picture and writes a JPEG or PNG by the extension of `out`. */
   draw(options: { dataset: NativeDataset; image: number; out: string; sets: DrawSet[] }): Promise<void>;
-  importWeights(from: string, to: string, metadata: Record<string, string>): Promise<WeightsInfo>;
+  importWeights(
+    from: string,
+    to: string,
+    metadata: Record<string, string>,
+    /** Takes the tensors whose names start with `prefix`, which is cut off, and do not end in one of `drop`. */
+    select?: { prefix?: string; drop?: readonly string[] },
+  ): Promise<WeightsInfo>;
   /** Names, shapes and metadata of a weight file (safetensors or .pth). */
   weightsInfo(path: string): Promise<WeightsInfo>;
   /** flock on `path`; false when another process holds it. */

@@ -14,10 +14,23 @@ import { importWeights } from './import.ts';
 import { inspect } from './inspect.ts';
 import { newRecipe } from './new.ts';
 import { predict } from './predict.ts';
+import { publish } from './publish.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
 
-const verbs = [train, evaluate, score, predict, check, newRecipe, inspect, importWeights, bench, doctor];
+const verbs = [
+  train,
+  evaluate,
+  score,
+  predict,
+  check,
+  newRecipe,
+  inspect,
+  importWeights,
+  publish,
+  bench,
+  doctor,
+];
 
 function version(): string {
   const file = new URL('../../package.json', import.meta.url);

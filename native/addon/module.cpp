@@ -16,6 +16,7 @@
 #include "io/file_lock.h"
 #include "io/fsync.h"
 #include "io/safetensors.h"
+#include "io/selection.h"
 #include "ops/nms_bench.h"
 
 #ifndef HD_BUILD_DIGEST
@@ -131,14 +132,17 @@ Napi::Value importWeights(Info info) {
     std::map<std::string, std::string> metadata;
     const hd::Value given = toValue(info[2]);
     for (const auto& [key, value] : given.asObject()) metadata[key] = value.asString();
-    return runAsync(info.Env(), nullptr,
-                    [from = text(info[0], "a path"), to = text(info[1], "a path"), metadata]() -> Conversion {
-                      io::TensorFile file = io::readWeights(from);
-                      io::writeSafetensors(to, file.tensors, metadata);
-                      file.metadata = metadata;
-                      const Value described = describeWeights(file);
-                      return [described](Napi::Env env) { return toNapi(env, described); };
-                    });
+    const io::Selection selection = io::Selection::from(toValue(info[3]));
+    return runAsync(
+        info.Env(), nullptr,
+        [from = text(info[0], "a path"), to = text(info[1], "a path"), metadata, selection]() -> Conversion {
+          io::TensorFile file = io::readWeights(from);
+          io::select(file, selection, from);
+          io::writeSafetensors(to, file.tensors, metadata);
+          file.metadata = metadata;
+          const Value described = describeWeights(file);
+          return [described](Napi::Env env) { return toNapi(env, described); };
+        });
   });
 }
 

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Detector } from '../../../lib/detector.ts';
+import { native } from '../../../lib/native.ts';
+import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
+import { writePng, writeSafetensors } from './files.ts';
+
+const folder = temporaryFolder();
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const trained = join(folder, 'trained');
+const student = join(trained, 'student.safetensors');
+const out = (name: string) => join(folder, name);
+const publish = (from: string, ...more: string[]) => run(['publish', from, '--json', ...more]);
+
+function published(from: string, to: string): { path: string; sha256: string; metadata: Metadata } {
+  const end = publish(from, '--out', to);
+  assert.equal(end.status, 0, end.stderr);
+  return JSON.parse(end.stdout);
+}
+type Metadata = Record<string, string>;
+
+let first: ReturnType<typeof published>;
+
+before(() => {
+  const config = writeRecipe(folder);
+  const end = run(['--config', config, '--run', trained, '--set', 'checkpoint.keep=9']);
+  assert.equal(end.status, 0, end.stderr);
+  first = published(trained, out('first'));
+});
+
+describe('a run', () => {
+  test('becomes one file named by its hash, which loads and detects as the student does', async () => {
+    const { path, sha256 } = first;
+    assert.equal(createHash('sha256').update(readFileSync(path)).digest('hex'), sha256);
+    assert.equal(basename(path), `trained-${sha256.slice(0, 8)}.safetensors`);
+    assert.deepEqual(readdirSync(out('first')), [basename(path)]);
+    const picture = out('p.png');
+    writePng(picture, 64, 64, 1);
+    const found = [];
+    for (const weights of [student, path]) {
+      const detector = await Detector.load(weights);
+      detector.recipe.eval.scoreThreshold = 0;
+      found.push((await detector.detectFiles([picture])).detections);
+      detector.close();
+    }
+    assert.ok((found[0]?.[0]?.length ?? 0) > 0);
+    assert.deepEqual(found[1], found[0]);
+  });
+
+  test('holds every tensor of the student but counters', async () => {
+    const { path } = first;
+    const names = async (file: string) => (await native().weightsInfo(file)).tensors.map(({ name }) => name);
+    const all = await names(student);
+    assert.deepEqual(
+      await names(path),
+      all.filter((name) => !name.endsWith('num_batches_tracked')),
+    );
+    assert.ok((await names(path)).length < all.length);
+  });
+
+  test('tells the model, its classes, the recipe and what was measured; no place and no time', () => {
+    const { metadata } = first;
+    assert.deepEqual(JSON.parse(metadata.model as string).classes, ['circle', 'square', 'triangle', 'star']);
+    assert.match(metadata.recipe as string, /^[0-9a-f]{16}$/);
+    const lines = readFileSync(join(trained, 'metrics.jsonl'), 'utf8').trim().split('\n');
+    const last = lines.map((line) => JSON.parse(line)).findLast(({ type }) => type === 'eval');
+    assert.equal(JSON.parse(metadata.metrics as string).ap, last.eval.ap);
+    assert.ok(!JSON.stringify(metadata).includes(folder));
+  });
+
+  test('gives the same bytes again, elsewhere and under another name', () => {
+    const moved = out('moved');
+    cpSync(trained, moved, { recursive: true });
+    assert.equal(published(moved, out('second')).sha256, first.sha256);
+    const end = run(['publish', trained, '--out', out('named'), '--name', 'shapes.v1']);
+    const name = `shapes.v1-${first.sha256.slice(0, 8)}.safetensors`;
+    assert.deepEqual(readdirSync(out('named')), [name]);
+    assert.ok(end.stdout.includes(`loaded back and found equal\n${join(out('named'), name)}\nnext: `));
+  });
+});
+
+describe('a checkpoint', () => {
+  const checkpoints = join(trained, 'checkpoints');
+  const at = (step: string) => join(checkpoints, step);
+
+  test('gives the EMA weights of its step: the last one those of the student', () => {
+    const last = readFileSync(join(checkpoints, 'latest'), 'utf8').trim();
+    assert.equal(published(at(last), out('last')).sha256, first.sha256);
+  });
+
+  test('has the metrics of its own step, or none', () => {
+    assert.ok(first.metadata.metrics);
+    assert.equal(published(at('step-0000000008'), out('steps')).metadata.metrics, undefined);
+  });
+
+  test('without its run is refused with the reason', () => {
+    const lone = out('lone');
+    mkdirSync(lone);
+    cpSync(at(readFileSync(join(checkpoints, 'latest'), 'utf8').trim()), join(lone, 'step'), {
+      recursive: true,
+    });
+    const end = publish(join(lone, 'step'));
+    assert.equal(end.status, 2);
+    assert.match(end.stderr, /recipe\.yaml/);
+  });
+});
+
+describe('a weight file', () => {
+  test('that was published can be published again: nothing changes', () => {
+    assert.deepEqual(published(first.path, out('first')), first);
+  });
+
+  test('that does not describe itself, or is damaged, is refused and leaves nothing behind', () => {
+    const foreign = out('foreign.safetensors');
+    writeSafetensors(foreign, { 'a.weight': { shape: [1], values: [1] } });
+    const cut = out('cut.safetensors');
+    writeFileSync(cut, readFileSync(student).subarray(0, 100_000));
+    const poor = out('poor.safetensors');
+    const { model, size, eval: measuring } = first.metadata;
+    writeSafetensors(poor, { 'a.weight': { shape: [1], values: [1] } }, {
+      format: 'hdtrain-student-1',
+      model,
+      size,
+      eval: measuring,
+    } as Metadata);
+    for (const [path, code] of [
+      [foreign, 'HD_WEIGHTS_UNDESCRIBED'],
+      [cut, 'HD_CKPT_CORRUPT'],
+      [poor, 'HD_WEIGHTS_MISMATCH'],
+      [out('nowhere'), 'HD_WEIGHTS_MISSING'],
+    ] as const) {
+      const end = publish(path, '--out', out('refused'));
+      assert.notEqual(end.status, 0);
+      assert.equal(JSON.parse(end.stderr).code, code);
+      assert.ok(!existsSync(out('refused')) || readdirSync(out('refused')).length === 0);
+    }
+  });
+
+  test('and a folder that is none of these', () => {
+    mkdirSync(out('empty'));
+    assert.match(publish(out('empty')).stderr, /HD_USAGE.*is none of them/);
+    mkdirSync(join(out('empty'), 'checkpoints'));
+    writeFileSync(join(out('empty'), 'checkpoints', 'latest'), 'step-1\n');
+    assert.match(publish(out('empty')).stderr, /has not finished/);
+    assert.match(publish(trained, '--name', '../x').stderr, /HD_USAGE/);
+  });
+});
