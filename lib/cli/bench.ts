@@ -1,8 +1,12 @@
 import type { Argv } from 'yargs';
+import { type Latency, measureSpeed } from '../bench/speed.ts';
 import { median, openStepBench, serveSteps, standardStepRecipe } from '../bench/step.ts';
+import { Detector } from '../detector.ts';
+import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { loadRecipe } from '../recipe/index.ts';
 import { table } from '../report/tables.ts';
+import { picturesIn } from './predict.ts';
 import { type CommonOptions, print, type Verb, wholeNumber } from './verb.ts';
 
 interface BenchOptions extends CommonOptions {
@@ -12,20 +16,25 @@ interface BenchOptions extends CommonOptions {
   steps: number;
   serve: boolean;
   candidates: number[];
-  images: number;
+  images?: number | undefined;
   detections: number;
   truths: number;
   out?: string | undefined;
+  weights?: string | undefined;
+  data?: string | undefined;
+  batch: number;
+  size?: number | undefined;
+  threads?: number | undefined;
 }
 
 export const bench: Verb<BenchOptions> = {
   command: 'bench <what>',
-  describe: 'Time the training step, the evaluator or suppression on this machine',
+  describe: 'Time a trained model, the training step, the evaluator or suppression on this machine',
   builder: (argv) =>
     (argv as Argv<CommonOptions>)
       .positional('what', {
         type: 'string',
-        choices: ['step', 'eval', 'nms'],
+        choices: ['step', 'eval', 'nms', 'speed'],
         demandOption: true,
         describe: 'What to time',
       })
@@ -53,17 +62,23 @@ export const bench: Verb<BenchOptions> = {
         default: [1000, 5000, 10000],
         describe: 'nms: boxes',
       })
-      .option('images', { type: 'number', default: 5000, describe: 'eval: pictures' })
+      .option('images', { type: 'number', describe: 'eval: pictures (5000); speed: drawn pictures (200)' })
       .option('truths', { type: 'number', default: 36000, describe: 'eval: true boxes' })
       .option('detections', { type: 'number', default: 500000, describe: 'eval: detections' })
       .option('out', {
         type: 'string',
         describe: 'eval: folder for the generated set as COCO files, for other tools',
-      }),
+      })
+      .option('weights', { type: 'string', describe: 'speed: student.safetensors of a run' })
+      .option('data', { type: 'string', describe: 'speed: folder of pictures, instead of drawn ones' })
+      .option('batch', { type: 'number', default: 1, describe: 'speed: pictures a call' })
+      .option('size', { type: 'number', describe: 'speed: input size (default: that of the weights)' })
+      .option('threads', { type: 'number', describe: 'speed: threads that compute (default: all cores)' }),
   handler: async (options) => {
     if (options.what === 'step') return benchStep(options);
+    if (options.what === 'speed') return benchSpeed(options);
     if (options.what === 'eval') {
-      const { images, truths, detections, out } = options;
+      const { images = 5000, truths, detections, out } = options;
       for (const [option, value] of Object.entries({ images, truths, detections }))
         wholeNumber(option, value, 1, 1e8);
       const result = await native().benchEval({ images, truths, detections, ...(out ? { out } : {}) });
@@ -131,4 +146,59 @@ async function benchStep(options: BenchOptions): Promise<void> {
       ),
     ].join('\n'),
   );
+}
+
+async function benchSpeed({
+  weights,
+  data,
+  images,
+  batch,
+  size,
+  threads,
+  json,
+}: BenchOptions): Promise<void> {
+  if (weights === undefined)
+    throw new HdError('HD_USAGE', 'expected --weights for bench speed: name student.safetensors of a run');
+  if (data !== undefined && images !== undefined)
+    throw new HdError('HD_USAGE', 'expected either --data or --images but received both: keep one');
+  wholeNumber('batch', batch, 1, 16);
+  wholeNumber('images', images ?? 200, 1, 1e6);
+  if (size !== undefined) wholeNumber('size', size, 32, 8192);
+  const detector = await Detector.load(weights, { ...(threads === undefined ? {} : { threads }) });
+  try {
+    if (size !== undefined) detector.recipe.data.size = size;
+    const { size: sides } = detector.recipe.data;
+    const dataset = await native().openDataset(
+      data === undefined
+        ? {
+            format: 'synthetic',
+            split: 'val',
+            seed: 0,
+            count: images ?? 200,
+            size: Array.isArray(sides) ? sides : [sides, sides],
+          }
+        : { format: 'files', files: picturesIn(data), classes: detector.classes },
+    );
+    const speed = await measureSpeed(detector, dataset, batch);
+    const row = (name: string, { mean, p50, p90, p99, imagesPerSecond }: Latency) => [
+      name,
+      ...[mean, p50, p90, p99].map((time) => time.toFixed(1)),
+      imagesPerSecond.toFixed(1),
+    ];
+    print(json, { weights, size: sides, ...speed }, () =>
+      [
+        `${speed.images} pictures at ${sides}, batch ${batch}, ${speed.threads} threads; ms a call`,
+        table(
+          ['', 'mean', 'p50', 'p90', 'p99', 'img/s'],
+          [
+            row('network', speed.network),
+            row('with post-processing', speed.withPostProcessing),
+            row('with decoding', speed.withDecoding),
+          ],
+        ),
+      ].join('\n'),
+    );
+  } finally {
+    detector.close();
+  }
 }

@@ -22,7 +22,8 @@ void select(TensorFile& file, const Selection& selection, const std::string& pat
   });
   if (file.tensors.empty()) {
     throw Error("HD_WEIGHTS_MISMATCH",
-                concat("expected tensors named '", prefix, "…' in the weight file but found none: name the "
+                concat("expected tensors named '", prefix,
+                       "…' in the weight file but found none: name the "
                        "weights of a run or checkpoint"),
                 path);
   }
