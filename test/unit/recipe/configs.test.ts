@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { load as loadYaml } from 'js-yaml';
 import { loadRecipe } from '../../../lib/recipe/index.ts';
+import { baseLearningRate } from '../../../lib/trainer/schedule.ts';
 import { folderOf } from './helpers.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -145,4 +146,81 @@ describe('the released settings', () => {
       );
     });
   }
+});
+
+/** The comment above a recipe, as one line. */
+const headOf = (name: string) =>
+  read(name)
+    .split('\n')
+    .filter((line) => line.startsWith('#'))
+    .map((line) => line.slice(1).trim())
+    .join(' ');
+
+describe('recipes of published rows', () => {
+  const published = recipes.filter((name) => /_(coco|voc)_\dx/.test(name));
+
+  for (const name of published) {
+    test(`${name} quotes what was published, names its presets, and trains as long`, () => {
+      const head = headOf(name);
+      const { model, data, teachers, distill, train } = load(name).recipe;
+      assert.match(head, /as published|[Pp]ublished.*: (AP|no AP)|No AP is published/);
+      if (!name.startsWith('gfl/r18_coco') && !name.startsWith('gfl/r50_coco_1x')) {
+        assert.match(head, /not run here/);
+        assert.match(head, /preset (released|robust)/i);
+        assert.equal(train.batch, name.startsWith('gfl/') && /coco_2x/.test(name) ? 16 : 6);
+      }
+      assert.deepEqual([model.init, model.frozenStages, model.norm], ['backbone', 1, 'eval']);
+      const passes = (train.epochs ?? 0) * data.repeat;
+      const self = name.includes('self_voc');
+      assert.equal(passes, self ? 36 : /_2x/.test(name) ? 24 : 12);
+      assert.equal(teachers.length, distill.length > 0 ? 1 : 0);
+      assert.ok(name.startsWith('gfl') === (distill.length === 0), name);
+    });
+  }
+
+  test('transfers that average over images carry LD times the three images of a GPU', () => {
+    const weights = published
+      .flatMap((name) => load(name).recipe.distill)
+      .filter(({ transfer }) => transfer === 'localization');
+    assert.ok(weights.length >= 12);
+    for (const { preset, weight } of weights) assert.deepEqual([preset, weight], ['robust', 0.75]);
+  });
+
+  test('the rate follows the batch as published: 0.00375 for six pictures, 0.01 for sixteen', () => {
+    const rates = new Map(
+      published.map((name) => {
+        const { train } = load(name).recipe;
+        return [train.batch, baseLearningRate(train)];
+      }),
+    );
+    assert.deepEqual(
+      new Map([...rates].sort(([a], [b]) => a - b)),
+      new Map([
+        [6, 0.00375],
+        [16, 0.01],
+      ]),
+    );
+  });
+
+  test('VOC is 07+12 three times over, measured by the mean of ten 11-point APs', () => {
+    for (const name of published.filter((one) => one.includes('_voc_'))) {
+      const { data, eval: evaluation } = load(name).recipe;
+      assert.ok(data.format === 'voc');
+      assert.deepEqual([data.repeat, data.train.also.length, data.val?.also.length], [3, 1, 0]);
+      assert.equal((data.train.classes as string[]).length, 20);
+      assert.deepEqual(
+        [evaluation.metric, evaluation.interpolation, evaluation.best],
+        ['voc', '11point', 'ap'],
+      );
+    }
+  });
+
+  test('the 2x recipes draw the short side from 480 to 800', () => {
+    const { data } = load('gfl/r101_coco_2x.yaml').recipe;
+    const sizes = [
+      [1333, 480],
+      [1333, 800],
+    ];
+    assert.deepEqual(data.augment[0], { resize: { mode: 'range', sizes } });
+  });
 });
