@@ -203,6 +203,17 @@ export interface NativeSession {
   step(loader: NativeLoader, input: StepInput): Promise<StepOutput>;
   /** Detects on the loader's next batch into the evaluator; images done, 0 at the end of the pass. */
   detect(loader: NativeLoader, evaluator: NativeEvaluator, options: Record<string, unknown>): Promise<number>;
+  /**
+   * Detects on the next batch with this network's head on own · (its features) + other · (those of `other`), once a
+   * point into the evaluator of the same place. `images` is 0 at the end of the pass.
+   */
+  detectMixed(
+    other: NativeSession,
+    loader: NativeLoader,
+    evaluators: NativeEvaluator[],
+    points: { own: number; other: number }[],
+    options: Record<string, unknown>,
+  ): Promise<{ images: number; levels: LevelDifference[] }>;
   /** Everything that a resume needs, as `weights.safetensors` in `folder` (which exists). */
   save(folder: string): Promise<void>;
   restore(folder: string): Promise<void>;
@@ -211,6 +222,16 @@ export interface NativeSession {
   /** Seconds since creation by part of the step, for `bench`. */
   profile(): Promise<Record<string, number>>;
   close(): void;
+}
+
+/** Mean absolute differences of two networks on one level, over all cells of the canvas. */
+export interface LevelDifference {
+  level: string;
+  cells: number;
+  /** Of class scores. */
+  cls: number;
+  /** Of the distributions of box sides. */
+  reg: number;
 }
 
 export interface NativeEvaluator {

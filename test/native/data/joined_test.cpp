@@ -12,7 +12,8 @@ using fixture::object;
 
 namespace {
 
-/// `images` pictures with 0, 1, 2 … objects, each with every kind of shape; nothing of it equals another part's.
+/// `images` pictures with 0, 1, 2 … objects, each with every kind of shape; nothing of it equals another
+/// part's.
 std::shared_ptr<const Dataset> part(const std::string& root, int images, int mark,
                                     const std::vector<std::string>& classes = {"a", "b"},
                                     bool keepEmpty = false) {
@@ -91,9 +92,7 @@ TEST_CASE("the digest knows the parts and their order, not where they lie") {
 
 TEST_CASE("parts with other classes, or another order of them, are refused") {
   for (const auto& classes : {std::vector<std::string>{"b", "a"}, {"a"}, {"a", "b", "c"}}) {
-    CHECK(codeOf([&] {
-            Dataset::join({part("/x", 1, 1), part("/y", 1, 2, classes)});
-          }) == "HD_DATA_CLASSES");
+    CHECK(codeOf([&] { Dataset::join({part("/x", 1, 1), part("/y", 1, 2, classes)}); }) == "HD_DATA_CLASSES");
   }
 }
 
