@@ -231,6 +231,17 @@ export interface NativeSession {
   step(loader: NativeLoader, input: StepInput): Promise<StepOutput>;
   /** Detects on the loader's next batch into the evaluator; images done, 0 at the end of the pass. With options.teacher: by that teacher. */
   detect(loader: NativeLoader, evaluator: NativeEvaluator, options: Record<string, unknown>): Promise<number>;
+  /**
+   * Detects on the next batch with this network's head on own · (its features) + other · (those of `other`), once a
+   * point into the evaluator of the same place. `images` is 0 at the end of the pass.
+   */
+  detectMixed(
+    other: NativeSession,
+    loader: NativeLoader,
+    evaluators: NativeEvaluator[],
+    points: { own: number; other: number }[],
+    options: Record<string, unknown>,
+  ): Promise<{ images: number; levels: LevelDifference[] }>;
   /** Everything that a resume needs, as `weights.safetensors` in `folder` (which exists). */
   save(folder: string): Promise<void>;
   restore(folder: string): Promise<void>;
@@ -239,6 +250,16 @@ export interface NativeSession {
   /** Seconds since creation by part of the step, for `bench`. */
   profile(): Promise<Record<string, number>>;
   close(): void;
+}
+
+/** Mean absolute differences of two networks on one level, over all cells of the canvas. */
+export interface LevelDifference {
+  level: string;
+  cells: number;
+  /** Of class scores. */
+  cls: number;
+  /** Of the distributions of box sides. */
+  reg: number;
 }
 
 export interface NativeEvaluator {
@@ -309,7 +330,13 @@ export interface NativeAddon {
   boxIou(kind: string, a: Float32Array, b: Float32Array): Float32Array;
   /** Draws labelled boxes on a picture and writes a JPEG or PNG by the extension of `out`. */
   draw(options: { dataset: NativeDataset; image: number; out: string; sets: DrawSet[] }): Promise<void>;
-  importWeights(from: string, to: string, metadata: Record<string, string>): Promise<WeightsInfo>;
+  importWeights(
+    from: string,
+    to: string,
+    metadata: Record<string, string>,
+    /** Takes the tensors whose names start with `prefix`, which is cut off, and do not end in one of `drop`. */
+    select?: { prefix?: string; drop?: readonly string[] },
+  ): Promise<WeightsInfo>;
   /** Names, shapes and metadata of a weight file (safetensors or .pth). */
   weightsInfo(path: string): Promise<WeightsInfo>;
   /** flock on `path`; false when another process holds it. */
@@ -320,10 +347,15 @@ export interface NativeAddon {
   writeFile(path: string, text: string): void;
   /** Deletes the temporary files (`NAME.tmp-PID`) that killed writers left in a folder nobody else writes to; how many. */
   removeTemporaries(folder: string): number;
+  /** Lets no native work start any more and waits for what runs; false when something still does after so many milliseconds. */
+  finishWork(milliseconds: number): boolean;
   setErrorClass(errorClass: typeof HdError): void;
 }
 
 let loaded: NativeAddon | undefined;
+
+/** Milliseconds that the end of a process waits for a step that is under way. */
+const longestStep = 20_000;
 
 /** Where a built addon may lie, best first. */
 export function addonCandidates(): string[] {
@@ -345,8 +377,11 @@ export function native(): NativeAddon {
   }
   try {
     loaded = createRequire(import.meta.url)(path) as NativeAddon;
-    loaded.setErrorClass(HdError);
-    return loaded;
+    const addon = loaded;
+    addon.setErrorClass(HdError);
+    // A thread that still works while the process takes its libraries down would crash it.
+    process.once('exit', () => addon.finishWork(longestStep));
+    return addon;
   } catch (error) {
     throw new HdError(
       'HD_NATIVE_LOAD',

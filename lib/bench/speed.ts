@@ -1,107 +1,91 @@
-/** Times a trained detector, picture by picture: what somebody who deploys it waits for. */
-import { Detector } from '../detector.ts';
+/** How fast a trained detector is: each call's time, cut into network, post-processing and waiting for pictures. */
+import type { Detector } from '../detector.ts';
 import { type NativeDataset, native } from '../native.ts';
 import { threadsOf } from '../trainer/digest.ts';
 import { detectOptions, openLoader } from '../trainer/setup.ts';
 import { openSource } from '../trainer/source.ts';
 
-/** Seconds; a quantile is the smallest value that the given share of pictures does not exceed. */
+/** Calls before the first that counts: weights are packed and memory is touched by them. */
+export const warmUpCalls = 5;
+export const maxImages = 2000;
+
+/** Times of one kind, in milliseconds a call. */
 export interface Latency {
   mean: number;
   p50: number;
   p90: number;
   p99: number;
+  /** Images of all calls over their time. */
+  imagesPerSecond: number;
 }
 
-export interface SpeedResult {
+export interface Speed {
   images: number;
   batch: number;
   threads: number;
-  canvases: [height: number, width: number][];
-  /** The network alone. */
+  /** The network alone, on a picture that lies ready. */
   network: Latency;
-  /** The network and what makes detections of its maps. */
-  detection: Latency;
-  /** All of it: also waiting for the decoder, where files are read. */
-  whole: Latency;
-  /** Pictures a second, by what the three hold. */
-  fps: { network: number; detection: number; whole: number };
+  /** With decoding of boxes and suppression. */
+  withPostProcessing: Latency;
+  /** From call to call, with whatever it waits for pictures that are read and decoded on other threads meanwhile. */
+  withDecoding: Latency;
 }
 
-export interface SpeedOptions {
-  weights: string;
-  /** Files to detect on, again and again; without, stripes in memory, on which little is found. */
-  files?: string[];
-  images: number;
-  batch: number;
-  threads?: number | undefined;
-}
-
-/** Runs that come before the timed ones: weights are prepared, caches filled. */
-const warmUp = 5;
-
-/** @throws HdError HD_WEIGHTS_… */
-export async function benchSpeed({
-  weights,
-  files,
-  images,
-  batch,
-  threads,
-}: SpeedOptions): Promise<SpeedResult> {
-  const detector = await Detector.load(weights, { ...(threads && { threads }) });
+/** Times `dataset` once, at most {@link maxImages} of it, `batch` images a call. */
+export async function measureSpeed(
+  detector: Detector,
+  dataset: NativeDataset,
+  batch: number,
+): Promise<Speed> {
+  const { session } = detector;
+  const recipe = { ...detector.recipe, train: { ...detector.recipe.train, batch } };
+  const loader = openLoader(recipe, dataset, false, session.divisor);
+  const evaluator = new (native().Evaluator)(dataset);
+  const options = detectOptions(recipe);
   try {
-    const { session, classes } = detector;
-    const recipe = { ...detector.recipe, train: { ...detector.recipe.train, batch } };
-    const dataset = files
-      ? await native().openDataset({ format: 'files', files, classes })
-      : stripes(detector, images);
-    const evaluator = new (native().Evaluator)(dataset);
-    const loader = openLoader(recipe, dataset, false, session.divisor);
-    try {
-      const options = detectOptions(recipe);
-      const samples: { network: number; detection: number; whole: number }[] = [];
-      let done = -warmUp * batch;
-      loader.begin(0, 0);
-      let before = await session.profile();
-      while (done < images) {
-        const start = performance.now();
-        const count = await session.detect(loader, evaluator, options);
-        const whole = (performance.now() - start) / 1000;
-        if (count === 0) {
-          loader.begin(0, 0); // the set is shorter than what is asked for
-          continue;
-        }
-        const after = await session.profile();
-        const spent = (part: string) => (after[part] ?? 0) - (before[part] ?? 0);
-        const network = spent('detectForward');
-        const detection = network + spent('detectPost');
-        before = after;
-        done += count;
-        if (done > 0)
-          samples.push({ network: network / count, detection: detection / count, whole: whole / count });
-      }
-      const of = (pick: (sample: (typeof samples)[number]) => number) => latencyOf(samples.map(pick));
-      const [network, detection, whole] = [of((s) => s.network), of((s) => s.detection), of((s) => s.whole)];
-      return {
-        images: samples.length * batch,
-        batch,
-        threads: threadsOf(recipe),
-        canvases: loader.canvases,
-        network,
-        detection,
-        whole,
-        fps: { network: 1 / network.mean, detection: 1 / detection.mean, whole: 1 / whole.mean },
-      };
-    } finally {
-      loader.close();
+    loader.begin(0, 0);
+    for (let call = 0; call < warmUpCalls; ++call) {
+      if ((await session.detect(loader, evaluator, options)) === 0) loader.begin(0, 0);
     }
+    loader.begin(0, 0);
+    const calls: { images: number; network: number; post: number; wall: number }[] = [];
+    let before = await session.profile();
+    for (let done = 0; done < maxImages; ) {
+      const start = performance.now();
+      const images = await session.detect(loader, evaluator, options);
+      const wall = performance.now() - start;
+      if (images === 0) break;
+      const after = await session.profile();
+      const spent = (part: string) => 1000 * ((after[part] ?? 0) - (before[part] ?? 0));
+      calls.push({ images, network: spent('detectForward'), post: spent('detectPost'), wall });
+      before = after;
+      done += images;
+    }
+    const images = calls.reduce((sum, call) => sum + call.images, 0);
+    return {
+      images,
+      batch,
+      threads: threadsOf(recipe),
+      network: latency(
+        calls.map(({ network }) => network),
+        images,
+      ),
+      withPostProcessing: latency(
+        calls.map(({ network, post }) => network + post),
+        images,
+      ),
+      withDecoding: latency(
+        calls.map(({ wall }) => wall),
+        images,
+      ),
+    };
   } finally {
-    detector.close();
+    loader.close();
   }
 }
 
-/** Pictures of stripes of the size that the network was trained for. */
-function stripes({ recipe, classes }: Detector, length: number): NativeDataset {
+/** Pictures of stripes in memory, of the size that the network was trained for; little is found on them. */
+export function stripes({ recipe, classes }: Detector, length: number): NativeDataset {
   const { size } = recipe.data;
   const [width, height] = Array.isArray(size) ? size : [size, size];
   const get = (index: number) => {
@@ -113,14 +97,20 @@ function stripes({ recipe, classes }: Detector, length: number): NativeDataset {
   return openSource({ length, classes, sizes, get }, { training: false }).dataset;
 }
 
-function latencyOf(values: readonly number[]): Latency {
-  const sorted = [...values].sort((a, b) => a - b);
-  const quantile = (share: number) =>
-    sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+/** `times` in milliseconds, one a call; `images` of all of them. */
+export function latency(times: readonly number[], images: number): Latency {
+  const total = times.reduce((sum, time) => sum + time, 0);
   return {
-    mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
-    p50: quantile(0.5),
-    p90: quantile(0.9),
-    p99: quantile(0.99),
+    mean: total / times.length,
+    p50: percentile(times, 0.5),
+    p90: percentile(times, 0.9),
+    p99: percentile(times, 0.99),
+    imagesPerSecond: (1000 * images) / total,
   };
+}
+
+/** The smallest of `values` that a share of at least `share` does not exceed (nearest rank). NaN without values. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
-import { benchSpeed, type Latency } from '../bench/speed.ts';
+import { type Latency, measureSpeed, stripes } from '../bench/speed.ts';
 import { distilledStepRecipe, median, openStepBench, serveSteps, standardStepRecipe } from '../bench/step.ts';
+import { Detector } from '../detector.ts';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { loadRecipe, type Recipe } from '../recipe/index.ts';
@@ -20,13 +21,14 @@ interface BenchOptions extends CommonOptions {
   serve: boolean;
   candidates: number[];
   images?: number | undefined;
-  weights?: string | undefined;
-  data?: string | undefined;
-  batch: number;
-  threads?: number | undefined;
   detections: number;
   truths: number;
   out?: string | undefined;
+  weights?: string | undefined;
+  data?: string | undefined;
+  batch: number;
+  size?: number | undefined;
+  threads?: number | undefined;
 }
 
 export const bench: Verb<BenchOptions> = {
@@ -64,26 +66,30 @@ export const bench: Verb<BenchOptions> = {
         hidden: true,
         describe: 'step: one step per line of stdin',
       })
-      .option('weights', { type: 'string', describe: 'speed: the trained model' })
-      .option('data', { type: 'string', describe: 'speed: folder of pictures (default: stripes in memory)' })
-      .option('batch', { type: 'number', default: 1, describe: 'speed: pictures at a time' })
-      .option('threads', { type: 'number', describe: 'speed: compute threads (default: all cores)' })
       .option('candidates', {
         type: 'number',
         array: true,
         default: [1000, 5000, 10000],
         describe: 'nms: boxes',
       })
-      .option('images', { type: 'number', describe: 'eval: pictures (5000); speed: timed pictures (200)' })
+      .option('images', {
+        type: 'number',
+        describe: 'eval: pictures (5000); speed: pictures in memory (200)',
+      })
       .option('truths', { type: 'number', default: 36000, describe: 'eval: true boxes' })
       .option('detections', { type: 'number', default: 500000, describe: 'eval: detections' })
       .option('out', {
         type: 'string',
         describe: 'eval: folder for the generated set as COCO files, for other tools',
-      }),
+      })
+      .option('weights', { type: 'string', describe: 'speed: student.safetensors of a run' })
+      .option('data', { type: 'string', describe: 'speed: folder of pictures, instead of stripes in memory' })
+      .option('batch', { type: 'number', default: 1, describe: 'speed: pictures a call' })
+      .option('size', { type: 'number', describe: 'speed: input size (default: that of the weights)' })
+      .option('threads', { type: 'number', describe: 'speed: threads that compute (default: all cores)' }),
   handler: async (options) => {
     if (options.what === 'step') return benchStep(options);
-    if (options.what === 'speed') return benchModel(options);
+    if (options.what === 'speed') return benchSpeed(options);
     if (options.what === 'eval') {
       const { images = 5000, truths, detections, out } = options;
       for (const [option, value] of Object.entries({ images, truths, detections }))
@@ -174,42 +180,54 @@ async function timeSteps(options: BenchOptions, recipe: Recipe): Promise<void> {
   );
 }
 
-async function benchModel({
+async function benchSpeed({
   weights,
   data,
-  images = 200,
+  images,
   batch,
+  size,
   threads,
   json,
 }: BenchOptions): Promise<void> {
-  if (!weights) throw new HdError('HD_USAGE', 'expected a trained model for --weights but received none');
-  wholeNumber('images', images, 1, 2000);
-  wholeNumber('batch', batch, 1, 64);
-  const result = await benchSpeed({
-    weights,
-    ...(data && { files: picturesIn(data) }),
-    images,
-    batch,
-    threads,
-  });
-  print(json, result, () => {
-    const milliseconds = (seconds: number) => (1000 * seconds).toFixed(1);
-    const row = (name: string, latency: Latency, fps: number) => [
+  if (weights === undefined)
+    throw new HdError('HD_USAGE', 'expected --weights for bench speed: name student.safetensors of a run');
+  if (data !== undefined && images !== undefined)
+    throw new HdError('HD_USAGE', 'expected either --data or --images but received both: keep one');
+  wholeNumber('batch', batch, 1, 16);
+  wholeNumber('images', images ?? 200, 1, 1e6);
+  if (size !== undefined) wholeNumber('size', size, 32, 8192);
+  const detector = await Detector.load(weights, { ...(threads === undefined ? {} : { threads }) });
+  try {
+    if (size !== undefined) detector.recipe.data.size = size;
+    const { size: sides } = detector.recipe.data;
+    const dataset =
+      data === undefined
+        ? stripes(detector, images ?? 200)
+        : await native().openDataset({
+            format: 'files',
+            files: picturesIn(data),
+            classes: detector.classes,
+          });
+    const speed = await measureSpeed(detector, dataset, batch);
+    const row = (name: string, { mean, p50, p90, p99, imagesPerSecond }: Latency) => [
       name,
-      fps.toFixed(1),
-      ...[latency.mean, latency.p50, latency.p90, latency.p99].map(milliseconds),
+      ...[mean, p50, p90, p99].map((time) => time.toFixed(1)),
+      imagesPerSecond.toFixed(1),
     ];
-    return [
-      table(
-        ['what', 'pictures/s', 'mean ms', 'p50', 'p90', 'p99'],
-        [
-          row('network', result.network, result.fps.network),
-          row('with detections', result.detection, result.fps.detection),
-          row(data ? 'with decoding' : 'with the loader', result.whole, result.fps.whole),
-        ],
-      ),
-      `${result.images} pictures, ${result.batch} at a time, ${result.threads} threads, canvases ${result.canvases.map(([h, w]) => `${w}×${h}`).join(', ')}`,
-      ...(data ? [] : ['stripes in memory have few detections: --data FOLDER times real pictures']),
-    ].join('\n');
-  });
+    print(json, { weights, size: sides, ...speed }, () =>
+      [
+        `${speed.images} pictures at ${sides}, batch ${batch}, ${speed.threads} threads; ms a call`,
+        table(
+          ['', 'mean', 'p50', 'p90', 'p99', 'img/s'],
+          [
+            row('network', speed.network),
+            row('with post-processing', speed.withPostProcessing),
+            row('with decoding', speed.withDecoding),
+          ],
+        ),
+      ].join('\n'),
+    );
+  } finally {
+    detector.close();
+  }
 }

@@ -12,6 +12,7 @@ import { doctor } from './doctor.ts';
 import { evaluate } from './eval.ts';
 import { importWeights } from './import.ts';
 import { inspect } from './inspect.ts';
+import { landscape } from './landscape.ts';
 import { newRecipe } from './new.ts';
 import { predict } from './predict.ts';
 import { publish } from './publish.ts';
@@ -28,6 +29,7 @@ const verbs = [
   inspect,
   importWeights,
   publish,
+  landscape,
   bench,
   doctor,
 ];

@@ -92,6 +92,7 @@ export const predict: Verb<PredictOptions> = {
   },
 };
 
+/** The picture files that a path stands for: itself, or all in the folder. @throws HdError HD_DATA_MISSING */
 export function picturesIn(path: string): string[] {
   if (!existsSync(path))
     throw new HdError('HD_DATA_MISSING', `expected a picture or folder but ${path} does not exist`, path);

@@ -1,102 +1,189 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { Detector } from '../detector.ts';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
-import { metric } from '../report/format.ts';
-import { requireWeights } from '../trainer/start.ts';
+import { loadRecipe, type Recipe } from '../recipe/index.ts';
+import { count } from '../report/format.ts';
+import { recipeDigest } from '../trainer/digest.ts';
+import { lastEvaluation } from '../trainer/metrics-file.ts';
+import { readCheckpoint } from '../trainer/run-folder.ts';
+import { openSplit } from '../trainer/setup.ts';
+import { exportMetadata, requireWeights } from '../trainer/start.ts';
 import { type CommonOptions, outputFolder, print, type Verb } from './verb.ts';
 
 interface PublishOptions extends CommonOptions {
   from: string;
-  out: string;
+  out?: string | undefined;
   name?: string | undefined;
+}
+
+/** Counters that only training reads; a loader does without them. */
+const needless = ['.num_batches_tracked'];
+
+/** Where weights come from, and what is known of them besides themselves. */
+interface Origin {
+  weights: string;
+  /** Of the tensors to take; what comes behind is their name. */
+  prefix: string;
+  /** Names the published file. */
+  name: string;
+  folder: string;
+  metadata: Record<string, string>;
 }
 
 export const publish: Verb<PublishOptions> = {
   command: 'publish <from>',
-  describe: 'Make the file to hand out: the student alone, described inside, its checksum in its name',
+  describe: 'Write the student alone into one file that describes itself, with its hash in the name',
   builder: (argv) =>
     argv
       .positional('from', {
         type: 'string',
         demandOption: true,
-        describe: 'A run folder that is done, or a student.safetensors',
+        describe: 'A run folder, one of its checkpoints, or student.safetensors',
       })
-      .option('out', { type: 'string', default: '.', describe: 'Folder to write into' })
-      .option('name', {
-        type: 'string',
-        describe: 'Name before the checksum; default: detector and backbone',
-      }),
+      .option('out', { type: 'string', describe: 'Folder for the file (default: where the weights are)' })
+      .option('name', { type: 'string', describe: 'Start of its name (default: that of the run)' }),
   handler: async ({ from, out, name, json }) => {
-    const isRun = existsSync(from) && statSync(from).isDirectory();
-    const weights = isRun ? join(from, 'student.safetensors') : from;
-    if (isRun && !existsSync(weights)) {
+    const origin = await originOf(from);
+    const stem = name ?? origin.name;
+    if (!/^[\w.-]+$/.test(stem))
       throw new HdError(
-        'HD_WEIGHTS_MISSING',
-        `expected a run that is done in ${from} but it has no student.safetensors: finish it with --resume auto`,
-        from,
+        'HD_USAGE',
+        `expected letters, digits, '.', '_' and '-' for --name but received '${stem}'`,
       );
-    }
-    requireWeights(weights);
-    outputFolder('out', out);
-    const { metadata, tensors } = await native().weightsInfo(weights);
-    if (metadata.format !== 'hdtrain-student-1' || !metadata.model) {
-      throw new HdError(
-        'HD_WEIGHTS_UNDESCRIBED',
-        `expected the student.safetensors of a run, which describes its model, but ${weights} does not: train or fine-tune from it first`,
-        weights,
-      );
-    }
-    const results = isRun ? lastEvaluation(join(from, 'metrics.jsonl')) : null;
-    const draft = join(out, `.publish-${process.pid}.safetensors`);
-    try {
-      await native().importWeights(weights, draft, {
-        ...metadata,
-        ...(results && { results: JSON.stringify(results) }),
-      });
-      // Whoever receives it must be able to load it: that is tried here, not there.
-      const detector = await Detector.load(draft);
-      detector.close();
-      const sha256 = createHash('sha256').update(readFileSync(draft)).digest('hex');
-      const model = JSON.parse(metadata.model) as { detector: string; backbone: string; classes: string[] };
-      const path = join(
-        out,
-        `${name ?? `${model.detector}_${model.backbone}`}-${sha256.slice(0, 8)}.safetensors`,
-      );
-      renameSync(draft, path);
-      native().fsyncPath(out);
-      const { size } = statSync(path);
-      print(
-        json,
-        { path, sha256, bytes: size, tensors: tensors.length, classes: model.classes, results },
-        () =>
-          [
-            `${path}: ${tensors.length} tensors, ${(size / 1e6).toFixed(1)} MB, ${model.classes.length} classes${results ? `, AP ${metric(results.ap)}` : ''}`,
-            `sha256 ${sha256}`,
-            '',
-            'next:',
-            `  npx hdtrain predict --weights ${path} --out predictions PICTURES…`,
-            `  npx hdtrain bench speed --weights ${path}`,
-          ].join('\n'),
-      );
-    } finally {
-      rmSync(draft, { force: true });
-    }
+    const folder = resolve(out ?? origin.folder);
+    outputFolder('out', folder);
+    const result = await write(origin, folder, stem);
+    print(json, result, () =>
+      [
+        `${result.tensors} tensors, ${count(result.numbers)} numbers, ${(result.bytes / 2 ** 20).toFixed(1)} MB, loaded back and found equal`,
+        result.path,
+        `next: npx hdtrain predict PICTURES --weights ${result.path}`,
+      ].join('\n'),
+    );
   },
 };
 
-/** The numbers of the last evaluation of a run, without its class table. */
-function lastEvaluation(path: string): Record<string, number> | null {
-  if (!existsSync(path)) return null;
-  const lines = readFileSync(path, 'utf8').trimEnd().split('\n').reverse();
-  for (const line of lines) {
-    const { eval: found } = JSON.parse(line || '{}') as { eval?: Record<string, unknown> };
-    if (!found) continue;
-    return Object.fromEntries(
-      Object.entries(found).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
-    );
+/**
+ * Bytes depend on weights, model and metrics alone, so that the same training has the same name everywhere.
+ *
+ * @throws HdError HD_WEIGHTS_…, HD_INTERNAL when what was written is not what is loaded.
+ */
+async function write(origin: Origin, folder: string, stem: string) {
+  const draft = mkdtempSync(join(folder, '.publish-'));
+  try {
+    const [file, again, check] = ['file', 'again', 'check'].map((part) =>
+      join(draft, `${part}.safetensors`),
+    ) as [string, string, string];
+    const { prefix, metadata } = origin;
+    const { tensors } = await native().importWeights(origin.weights, file, metadata, {
+      prefix,
+      drop: needless,
+    });
+    const detector = await Detector.load(file);
+    try {
+      await detector.session.exportWeights(again, metadata);
+    } finally {
+      detector.close();
+    }
+    await native().importWeights(again, check, metadata, { drop: needless });
+    const bytes = readFileSync(file);
+    if (!bytes.equals(readFileSync(check)))
+      throw new HdError(
+        'HD_INTERNAL',
+        `expected ${origin.weights} to be the same after loading but it is not: report this file`,
+      );
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const path = join(folder, `${stem}-${sha256.slice(0, 8)}.safetensors`);
+    renameSync(file, path);
+    native().fsyncPath(folder);
+    const numbers = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    return { path, sha256, bytes: bytes.length, tensors: tensors.length, numbers, metadata };
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
   }
-  return null;
+}
+
+/** @throws HdError HD_WEIGHTS_MISSING, HD_WEIGHTS_UNDESCRIBED, HD_CKPT_CORRUPT, HD_USAGE */
+async function originOf(from: string): Promise<Origin> {
+  requireWeights(from);
+  const path = resolve(from);
+  if (!statSync(path).isDirectory()) return finished(path);
+  if (existsSync(join(path, 'state.json'))) return checkpoint(path);
+  const student = join(path, 'student.safetensors');
+  if (existsSync(student)) return finished(student);
+  const unfinished = existsSync(join(path, 'checkpoints', 'latest'));
+  throw new HdError(
+    'HD_USAGE',
+    `expected a finished run, a checkpoint or a weight file but ${path} ${unfinished ? 'has not finished: let it end, or name one of its checkpoints' : 'is none of them'}`,
+    path,
+  );
+}
+
+/** student.safetensors, which describes itself; the run around it, where there is one, knows more. */
+async function finished(weights: string): Promise<Origin> {
+  const folder = dirname(weights);
+  const { metadata } = await native().weightsInfo(weights);
+  if (metadata.format !== 'hdtrain-student-1')
+    throw new HdError(
+      'HD_WEIGHTS_UNDESCRIBED',
+      `expected weights of a run, which describe their model, but ${weights} do not: publish student.safetensors`,
+      weights,
+    );
+  const own = basename(weights) === 'student.safetensors';
+  const recipe = own ? recipeOf(folder) : null;
+  return {
+    weights,
+    prefix: '',
+    folder,
+    name: own ? basename(folder) : basename(weights, extname(weights)).replace(/-[0-9a-f]{8}$/, ''),
+    metadata: { ...metadata, ...(recipe ? known(folder, recipe, null) : {}) },
+  };
+}
+
+/** A checkpoint of a run: its EMA weights where it has some, as student.safetensors would. */
+async function checkpoint(path: string): Promise<Origin> {
+  const folder = dirname(dirname(path));
+  const recipe = recipeOf(folder);
+  if (!recipe)
+    throw new HdError(
+      'HD_USAGE',
+      `expected ${path} in the checkpoints of a run, whose recipe.yaml says what it is: put it back`,
+      path,
+    );
+  const { state } = readCheckpoint(path);
+  const weights = join(path, 'weights.safetensors');
+  const { tensors } = await native().weightsInfo(weights);
+  return {
+    weights,
+    prefix: tensors.some(({ name }) => name.startsWith('ema/')) ? 'ema/' : 'model/',
+    folder,
+    name: basename(folder),
+    metadata: {
+      ...exportMetadata(recipe, await classesOf(recipe)),
+      ...known(folder, recipe, state.step),
+    },
+  };
+}
+
+function recipeOf(run: string): Recipe | null {
+  const path = join(run, 'recipe.yaml');
+  return existsSync(path) ? loadRecipe(path).recipe : null;
+}
+
+async function classesOf(recipe: Recipe): Promise<string[]> {
+  if (Array.isArray(recipe.model.classes)) return recipe.model.classes;
+  return (await openSplit(recipe, 'train'))?.classes ?? [];
+}
+
+/** What a run tells of its weights: the digest of its recipe, and how they were measured. */
+function known(run: string, recipe: Recipe, step: number | null): Record<string, string> {
+  const measured = lastEvaluation(join(run, 'metrics.jsonl'), step);
+  const metrics = Object.entries(measured ?? {}).filter(([, value]) => typeof value === 'number');
+  return {
+    recipe: recipeDigest(recipe),
+    ...(measured ? { metrics: JSON.stringify(Object.fromEntries(metrics)) } : {}),
+  };
 }

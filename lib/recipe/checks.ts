@@ -47,7 +47,7 @@ function runLength(
   if (unit === 'epochs') return train.epochs === null ? undefined : { length: train.epochs, exact: true };
   if (train.steps !== null) return { length: train.steps, exact: true };
   if (data.format !== 'synthetic' || train.epochs === null) return undefined;
-  return { length: train.epochs * Math.ceil(data.train.count / train.batch), exact: false };
+  return { length: train.epochs * Math.ceil((data.repeat * data.train.count) / train.batch), exact: false };
 }
 
 const oneLength: Check = ({ train }, { conflict }) => {
@@ -96,7 +96,7 @@ const batches: Check = ({ train, data, model }, { conflict, warn }) => {
   } else if (model.norm === 'train' && micro === 1) {
     warn('train.batch', 'batch norm learns poorly from one picture at a time');
   }
-  if (data.format === 'synthetic' && train.batch > data.train.count) {
+  if (data.format === 'synthetic' && train.batch > data.repeat * data.train.count) {
     warn('train.batch', `the batch is larger than the data set of ${data.train.count} pictures`);
   }
 };
@@ -211,7 +211,17 @@ const transfersFit: Check = ({ distill, teachers, model, data }, { conflict, war
   }
 };
 
+const deformable: Check = ({ model }, { conflict }) => {
+  if (model.deformable && /^resnet(18|34)$/.test(model.backbone))
+    conflict(
+      'model.deformable',
+      `a backbone with bottlenecks for deformable convolutions rather than ${model.backbone}`,
+      'use resnet50 or larger, or set deformable to null',
+    );
+};
+
 const checks: readonly Check[] = [
+  deformable,
   transfersFit,
   oneLength,
   drops,

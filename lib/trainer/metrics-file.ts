@@ -20,6 +20,16 @@ export function cutMetrics(path: string, step: number): void {
   native().writeFile(path, kept.map((line) => `${line}\n`).join(''));
 }
 
+/** Metrics of the last evaluation in the file, or of the one after `step` steps; null when there was none. */
+export function lastEvaluation(path: string, step: number | null): Record<string, unknown> | null {
+  if (!existsSync(path)) return null;
+  const evaluations = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('{"type":"eval"'))
+    .map((line) => JSON.parse(line) as { step: number; eval: Record<string, unknown> });
+  return evaluations.filter((event) => step === null || event.step === step).at(-1)?.eval ?? null;
+}
+
 /** Writes step and eval events. Losing a line to a full disk must not stop a run: it is told once instead. */
 export function metricsHook(path: string, warn: (message: string) => void): Hook {
   let failed = false;

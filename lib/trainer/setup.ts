@@ -88,8 +88,16 @@ export function openLoader(
   ordered = false,
 ): NativeLoader {
   const { data, train } = recipe;
+  if (training && ordered && data.repeat > 1) {
+    throw new HdError(
+      'HD_USAGE_SOURCE',
+      `expected 1 for data.repeat with a source that cannot be asked by number but received ${data.repeat}: train for more epochs`,
+      'data.repeat',
+    );
+  }
   const workers = data.workers === 'auto' ? availableParallelism() : data.workers;
   return new (native().Loader)(dataset, {
+    repeat: training ? data.repeat : 1,
     batch: training ? train.batch : Math.max(1, Math.min(train.batch, 16)),
     threads: workers,
     slots: data.slots === 'auto' ? 3 : data.slots,

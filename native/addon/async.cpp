@@ -7,6 +7,19 @@
 
 namespace hd::addon {
 
+namespace {
+
+/// A program's function threw with nobody to catch it: as any uncaught exception of JavaScript. While the
+/// environment closes every call into it fails, this one too, and there is nobody left to tell.
+void raise(Napi::Env env, const Napi::Error& error) {
+  try {
+    napi_fatal_exception(env, error.Value());
+  } catch (const Napi::Error&) {
+  }
+}
+
+}  // namespace
+
 JsThread::JsThread(Napi::Env env)
     : function_(Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
                                               "hdtrain", 0, 1)) {
@@ -19,8 +32,12 @@ bool JsThread::post(std::function<void(Napi::Env)> task) {
       boxed, [](Napi::Env env, Napi::Function, std::function<void(Napi::Env)>* call) {
         std::unique_ptr<std::function<void(Napi::Env)>> owned(call);
         if (static_cast<napi_env>(env) == nullptr) return;  // shutting down
-        Napi::HandleScope scope(env);
-        (*owned)(env);
+        try {
+          Napi::HandleScope scope(env);
+          (*owned)(env);
+        } catch (const Napi::Error& error) {
+          raise(env, error);
+        }
       });
   if (status == napi_ok) return true;
   delete boxed;
@@ -123,19 +140,35 @@ Napi::Value fill(Napi::Env env, Napi::Object error, const Failure& failure) {
 
 }  // namespace
 
+namespace {
+
+struct Call {
+  Napi::Promise::Deferred deferred;
+  Napi::ObjectReference error, keep;
+};
+
+/// The environment is gone or going: its references must not be touched any more, so they are leaked.
+void abandon(std::unique_ptr<std::shared_ptr<Call>> call) {
+  (*call)->error.SuppressDestruct();
+  (*call)->keep.SuppressDestruct();
+  call.release();
+}
+
+}  // namespace
+
 Napi::Promise runAsync(Napi::Env env, const std::shared_ptr<Executor>& executor,
                        std::function<Conversion()> work, Napi::Object keep) {
-  struct Call {
-    Napi::Promise::Deferred deferred;
-    Napi::ObjectReference error, keep;
-  };
   auto call =
       std::make_shared<Call>(Call{Napi::Promise::Deferred::New(env), Napi::Persistent(blankError(env)), {}});
   if (!keep.IsEmpty()) call->keep = Napi::Persistent(keep);
   const Napi::Promise promise = call->deferred.Promise();
   auto js = Environment::of(env).js;
   js->retain(env);
-  auto run = [call = std::move(call), js, work = std::move(work)]() mutable {
+  auto run = [call = std::move(call), js, activity = Environment::of(env).activity,
+              work = std::move(work)]() mutable {
+    if (!activity->enter()) return abandon(std::make_unique<std::shared_ptr<Call>>(std::move(call)));
+    const std::unique_ptr<Activity, void (*)(Activity*)> working(activity.get(),
+                                                                 [](Activity* it) { it->leave(); });
     Conversion conversion;
     std::exception_ptr failure;
     try {
@@ -160,11 +193,7 @@ Napi::Promise runAsync(Napi::Env env, const std::shared_ptr<Executor>& executor,
       }
       call.deferred.Reject(fill(env, call.error.Value(), describe(problem)));
     });
-    // The environment is gone: its references must not be touched any more, so the call is leaked on purpose.
-    if (!posted) {
-      (*shared)->error.SuppressDestruct();
-      (*shared)->keep.SuppressDestruct();
-    }
+    if (!posted) abandon(std::unique_ptr<std::shared_ptr<Call>>(shared));
   };
   if (executor) {
     executor->submit(std::move(run));

@@ -4,8 +4,13 @@
 
 #include <napi.h>
 
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 namespace hd::addon {
 
@@ -25,11 +30,42 @@ class JsThread {
   int pending_ = 0;
 };
 
+/// Counts the native work of an environment, so that a process can end between two pieces of it: threads that
+/// still work while the libraries' static objects are destroyed crash.
+class Activity {
+ public:
+  /// False: the process is ending, do not start.
+  bool enter() {
+    const std::lock_guard lock(mutex_);
+    if (!closing_) ++running_;
+    return !closing_;
+  }
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    if (--running_ == 0) idle_.notify_all();
+  }
+  /// Lets nothing start any more and waits for what runs; false when that takes longer.
+  bool finish(std::chrono::milliseconds longest) {
+    std::unique_lock lock(mutex_);
+    closing_ = true;
+    return idle_.wait_for(lock, longest, [&] { return running_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  int64_t running_ = 0;
+  bool closing_ = false;
+};
+
 class Executor;
 
 struct Environment {
   explicit Environment(Napi::Env env) : js(std::make_shared<JsThread>(env)) {}
   std::shared_ptr<JsThread> js;
+  std::shared_ptr<Activity> activity = std::make_shared<Activity>();
+  /// What must not wait for JavaScript any more when the process ends.
+  std::vector<std::function<void()>> beforeExit;
   /// Destroys what must not be destroyed on the JavaScript thread. Ends, with all it was given, before the
   /// process runs its static destructors.
   std::shared_ptr<Executor> reaper;

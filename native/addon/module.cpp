@@ -17,6 +17,7 @@
 #include "io/file_lock.h"
 #include "io/fsync.h"
 #include "io/safetensors.h"
+#include "io/selection.h"
 #include "ops/distillation_bench.h"
 #include "ops/nms_bench.h"
 
@@ -133,14 +134,17 @@ Napi::Value importWeights(Info info) {
     std::map<std::string, std::string> metadata;
     const hd::Value given = toValue(info[2]);
     for (const auto& [key, value] : given.asObject()) metadata[key] = value.asString();
-    return runAsync(info.Env(), nullptr,
-                    [from = text(info[0], "a path"), to = text(info[1], "a path"), metadata]() -> Conversion {
-                      io::TensorFile file = io::readWeights(from);
-                      io::writeSafetensors(to, file.tensors, metadata);
-                      file.metadata = metadata;
-                      const Value described = describeWeights(file);
-                      return [described](Napi::Env env) { return toNapi(env, described); };
-                    });
+    const io::Selection selection = io::Selection::from(toValue(info[3]));
+    return runAsync(
+        info.Env(), nullptr,
+        [from = text(info[0], "a path"), to = text(info[1], "a path"), metadata, selection]() -> Conversion {
+          io::TensorFile file = io::readWeights(from);
+          io::select(file, selection, from);
+          io::writeSafetensors(to, file.tensors, metadata);
+          file.metadata = metadata;
+          const Value described = describeWeights(file);
+          return [described](Napi::Env env) { return toNapi(env, described); };
+        });
   });
 }
 
@@ -191,6 +195,16 @@ Napi::Value removeTemporaries(Info info) {
   });
 }
 
+/// finishWork(milliseconds): false when something still ran then. For the end of the process only.
+Napi::Value finishWork(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    auto& environment = Environment::of(info.Env());
+    for (const auto& close : environment.beforeExit) close();
+    const std::chrono::milliseconds longest(info[0].As<Napi::Number>().Int64Value());
+    return Napi::Boolean::New(info.Env(), environment.activity->finish(longest));
+  });
+}
+
 Napi::Value setErrorClass(Info info) {
   Environment::of(info.Env()).errorClass = Napi::Persistent(info[0].As<Napi::Function>());
   return info.Env().Undefined();
@@ -217,6 +231,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("fsyncPath", Napi::Function::New<fsyncPath>(env));
   exports.Set("writeFile", Napi::Function::New<writeFile>(env));
   exports.Set("removeTemporaries", Napi::Function::New<removeTemporaries>(env));
+  exports.Set("finishWork", Napi::Function::New<finishWork>(env));
   exports.Set("setErrorClass", Napi::Function::New<setErrorClass>(env));
   exports.Set("Loader", environment->loader.Value());
   exports.Set("Evaluator", environment->evaluator.Value());

@@ -90,6 +90,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value loadWeights(const Napi::CallbackInfo&);
   Napi::Value step(const Napi::CallbackInfo&);
   Napi::Value detect(const Napi::CallbackInfo&);
+  Napi::Value detectMixed(const Napi::CallbackInfo&);
   Napi::Value save(const Napi::CallbackInfo&);
   Napi::Value restore(const Napi::CallbackInfo&);
   Napi::Value exportWeights(const Napi::CallbackInfo&);

@@ -4,6 +4,7 @@
 
 #include "addon/convert.h"
 #include "addon/objects.h"
+#include "engine/landscape.h"
 
 namespace hd::addon {
 namespace {
@@ -46,6 +47,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
        InstanceMethod<&SessionObject::describe>("describe"),
        InstanceMethod<&SessionObject::loadWeights>("loadWeights"),
        InstanceMethod<&SessionObject::step>("step"), InstanceMethod<&SessionObject::detect>("detect"),
+       InstanceMethod<&SessionObject::detectMixed>("detectMixed"),
        InstanceMethod<&SessionObject::save>("save"), InstanceMethod<&SessionObject::restore>("restore"),
        InstanceMethod<&SessionObject::exportWeights>("exportWeights"),
        InstanceMethod<&SessionObject::profile>("profile"), InstanceMethod<&SessionObject::close>("close")});
@@ -204,6 +206,51 @@ Napi::Value SessionObject::detect(const Napi::CallbackInfo& info) {
             }
           }
           return [count](Napi::Env env) { return Napi::Number::New(env, static_cast<double>(count)); };
+        });
+  });
+}
+
+// Both networks run on this session's thread: the other session is idle meanwhile, and its thread only
+// matters to what it creates and destroys.
+Napi::Value SessionObject::detectMixed(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    auto& environment = Environment::of(info.Env());
+    auto other = unwrap<SessionObject>(info[0], environment.session, "a session").session();
+    auto loader = unwrap<LoaderObject>(info[1], environment.loader, "a loader").loader();
+    std::vector<std::shared_ptr<eval::Evaluator>> evaluators;
+    const auto given = info[2].As<Napi::Array>();
+    for (uint32_t i = 0; i < given.Length(); ++i)
+      evaluators.push_back(
+          unwrap<EvaluatorObject>(given.Get(i), environment.evaluator, "an evaluator").evaluator);
+    std::vector<engine::MixPoint> points;
+    const hd::Value places = toValue(info[3]);
+    for (const hd::Value& point : places.asArray())
+      points.push_back({point.at("own").asNumber(), point.at("other").asNumber()});
+    require(points.size() == evaluators.size(), "expected one evaluator for each point");
+    const auto options = detectors::PostProcess::from(toValue(info[4]));
+    return runAsync(
+        info.Env(), executor_,
+        [session = session(), other, loader, evaluators, points, options]() -> Conversion {
+          data::Slot slot = loader->next();
+          hd::Value out = hd::Value::Object{{"images", 0}};
+          if (!slot) return [out](Napi::Env env) { return toNapi(env, out); };
+          const Batch& batch = slot.batch();
+          engine::Mixed mixed =
+              engine::detectMixed(session->detector(), other->detector(), batch, points, options);
+          for (size_t p = 0; p < points.size(); ++p) {
+            for (int64_t i = 0; i < batch.count; ++i) {
+              const int64_t image = batch.images[i].image;
+              takeTruth(*evaluators[p], loader->dataset(), image);
+              evaluators[p]->add(image, std::move(mixed.detections[p][i]));
+            }
+          }
+          hd::Value levels{hd::Value::Array{}};
+          for (const engine::LevelError& level : mixed.errors)
+            levels.push(hd::Value::Object{
+                {"level", level.name}, {"cells", level.cells}, {"cls", level.cls}, {"reg", level.reg}});
+          out.set("images", batch.count);
+          out.set("levels", std::move(levels));
+          return [out](Napi::Env env) { return toNapi(env, out); };
         });
   });
 }

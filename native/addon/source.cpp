@@ -191,6 +191,9 @@ std::shared_ptr<const data::Dataset> openSource(const Napi::CallbackInfo& info) 
   info.Env().AddCleanupHook([weak = std::weak_ptr<Bridge>(bridge)] {
     if (auto alive = weak.lock()) alive->close();
   });
+  Environment::of(info.Env()).beforeExit.push_back([weak = std::weak_ptr<Bridge>(bridge)] {
+    if (auto alive = weak.lock()) alive->close();
+  });
   std::vector<std::pair<int, int>> sizes;
   if (const Value* given = options.find("sizes"); given != nullptr && !given->isNull()) {
     for (const Value& size : given->asArray()) {

@@ -102,7 +102,17 @@ int64_t AnnotationTable::addRle(std::string counts) {
 }
 
 std::shared_ptr<const Dataset> Dataset::open(const Value& spec) {
-  return formatReader(spec.at("format").asString())(spec);
+  const FormatReader read = formatReader(spec.at("format").asString());
+  const Value* also = spec.find("also");
+  if (also == nullptr || !also->isArray() || also->asArray().empty()) return read(spec);
+  std::vector<std::shared_ptr<const Dataset>> parts{read(spec)};
+  for (const Value& part : also->asArray()) {
+    Value whole = spec;
+    whole.set("list", {});  // belongs to the first place
+    for (const auto& [key, value] : part.asObject()) whole.set(key, value);
+    parts.push_back(read(whole));
+  }
+  return join(parts);
 }
 
 std::string_view Dataset::file(int64_t image) const {

@@ -83,8 +83,12 @@ class Dataset {
   virtual ~Dataset() = default;
 
   /// Opens by `spec.format`; parses on the calling thread. Throws HD_DATA_… with file and place. See
-  /// formats/*.cpp for the fields of each spec.
+  /// formats/*.cpp for the fields of each spec. `spec.also`: further places, each with the fields that
+  /// differ; they are joined behind the first.
   static std::shared_ptr<const Dataset> open(const Value& spec);
+  /// The parts one behind the other; images and annotations are numbered anew from 1. Wants data sets of
+  /// files. Throws HD_DATA_CLASSES when the parts name their classes differently.
+  static std::shared_ptr<const Dataset> join(const std::vector<std::shared_ptr<const Dataset>>& parts);
 
   int64_t size() const { return static_cast<int64_t>(widths_.size()); }
   const std::vector<std::string>& classes() const { return classes_; }

@@ -20,6 +20,7 @@ SamplerOptions samplerOptions(const Value& options) {
   out.evaluate = options.get("evaluate", false);
   out.shuffle = options.get("shuffle", true);
   out.groupByAspect = options.get("groupByAspect", false);
+  out.repeat = options.get("repeat", 1);
   out.batch = options.get("batch", 1);
   out.rank = options.get("rank", 0);
   out.ranks = options.get("ranks", 1);

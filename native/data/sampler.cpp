@@ -1,6 +1,7 @@
 #include "data/sampler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "core/error.h"
@@ -42,6 +43,11 @@ Sampler::Sampler(const Dataset& dataset, const SamplerOptions& options) : option
                 concat("expected at least one image to train on but received ", dataset.size(),
                        " images, none of them usable; run 'hdtrain check' to see why"));
   }
+  require(options.repeat >= 1, "expected to take each image at least once");
+  const size_t once = images_.size();
+  images_.reserve(once * static_cast<size_t>(options.repeat));
+  for (int turn = 1; turn < options.repeat; ++turn)
+    std::copy_n(images_.begin(), once, std::back_inserter(images_));
   int64_t wide = 0;
   if (options.groupByAspect) {
     for (const int64_t image : images_) wide_.push_back(dataset.width(image) > dataset.height(image));

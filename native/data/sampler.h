@@ -13,15 +13,18 @@ struct SamplerOptions {
   uint64_t seed = 0;
   bool shuffle = true;
   bool groupByAspect = false;  ///< wide (width > height) and other pictures in separate global batches
-  bool evaluate = false;       ///< every image once, file order, last batch short; ignores the three above
-  int batch = 1;               ///< pictures of one rank in one batch
+  bool evaluate =
+      false;       ///< every image once, file order, last batch short; ignores the rest above and `repeat`
+  int repeat = 1;  ///< how often an epoch of training takes each picture
+  int batch = 1;   ///< pictures of one rank in one batch
   int rank = 0, ranks = 1;
 };
 
 /// Invariants. Step s of rank r holds the global positions s·batch·ranks + r·batch + [0, batch); a global
 /// batch is what all ranks hold in one step. In training the number of positions of an epoch is a multiple of
 /// globalBatch(): the order wraps around (within each group, with grouping, as mmdetection pads its groups).
-/// Wrapped pictures have positions of their own, hence other random draws.
+/// Wrapped and
+/// repeated pictures have positions of their own, hence other random draws.
 class Sampler {
  public:
   /// Throws HD_DATA_EMPTY when there is nothing to train on.

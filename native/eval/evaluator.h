@@ -32,8 +32,8 @@ class Evaluator {
   /// Difficult truths (Instance::ignore) count neither as found nor as missed. `threads`: 0 = all.
   /// `metric`: "coco" → {ap, ap50, ap75, apSmall, apMedium, apLarge, ar1, ar10, ar100, arSmall, …, perClass:
   /// [{name, ap, ap50, ap75, ar, truths, detections}], images, detections}; "voc" → {ap (mean of ten
-  /// thresholds), ap50, ap75, perThreshold, perClass} with `interpolation`: "11point" | "area". Values are
-  /// 0–1; −1 where undefined. `seenOnly`: only images that add() was called for count.
+  /// thresholds), ap50, ap55 … ap95, perThreshold, perClass} with `interpolation`: "11point" | "area". Values
+  /// are 0–1; −1 where undefined. `seenOnly`: only images that add() was called for count.
   Value summarize(const Value& options) const;
   /// COCO result JSON of everything collected (score files, `eval --out`).
   void writeResults(const std::string& path) const;

@@ -123,11 +123,11 @@ Value vocSummary(const CocoSet& truth, const std::vector<Instance>& detections, 
                                 {"truths", results[0][c].truths},
                                 {"detections", results[0][c].detections}});
   }
-  return Value::Object{{"ap", meanAp(results[0]) < 0 ? -1.0 : sum / 10},
-                       {"ap50", meanAp(results[0])},
-                       {"ap75", meanAp(results[5])},
-                       {"perThreshold", std::move(perThreshold)},
-                       {"perClass", std::move(perClass)}};
+  Value out = Value::Object{{"ap", meanAp(results[0]) < 0 ? -1.0 : sum / 10}};
+  for (size_t t = 0; t < results.size(); ++t) out.set(concat("ap", 50 + 5 * t), meanAp(results[t]));
+  out.set("perThreshold", std::move(perThreshold));
+  out.set("perClass", std::move(perClass));
+  return out;
 }
 
 }  // namespace hd::eval

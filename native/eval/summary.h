@@ -16,8 +16,8 @@ Value cocoNumbers(const CocoResult& result, IouType type);
 /// [{name, id, ap, ap50, ap75, ar, truths, detections}] in the order of the truth's categories.
 Value cocoPerClass(const CocoSet& truth, const std::vector<Instance>& detections, const CocoResult& result);
 
-/// {ap (mean of ten thresholds), ap50, ap75, perThreshold, perClass}. Truths flagged crowd or ignore count as
-/// difficult.
+/// {ap (mean of ten thresholds), ap50, ap55 … ap95, perThreshold, perClass}. Truths flagged crowd or ignore
+/// count as difficult.
 Value vocSummary(const CocoSet& truth, const std::vector<Instance>& detections, Interpolation interpolation,
                  int threads);
 

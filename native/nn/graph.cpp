@@ -107,24 +107,29 @@ std::vector<std::string> Graph::taps() const {
   return names;
 }
 
-std::vector<char> Graph::ancestors(const std::vector<std::string>& wanted) const {
+std::vector<char> Graph::ancestors(const std::vector<std::string>& wanted,
+                                   const std::map<Place, Tensor>& given) const {
   std::vector<char> needed(nodes_.size(), 0);
-  for (const std::string& tap : wanted) {
-    if (const int node = resolve(tap, outputs_).first; node != graphInput)
-      needed[static_cast<size_t>(node)] = 1;
-  }
+  const auto need = [&](const Place& place) {
+    if (place.first != graphInput && given.count(place) == 0) needed[static_cast<size_t>(place.first)] = 1;
+  };
+  for (const std::string& tap : wanted) need(resolve(tap, outputs_));
   for (size_t i = nodes_.size(); i-- > 0;) {
-    if (!needed[i]) continue;
-    for (const auto& [node, output] : nodes_[i]->inputs) {
-      if (node != graphInput) needed[static_cast<size_t>(node)] = 1;
-    }
+    if (needed[i]) std::for_each(nodes_[i]->inputs.begin(), nodes_[i]->inputs.end(), need);
   }
   return needed;
 }
 
 Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode,
                    const Tensor& validSizes) {
-  const std::vector<char> needed = ancestors(wanted);
+  return run(input, wanted, mode, validSizes, {});
+}
+
+Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode,
+                   const Tensor& validSizes, const std::map<std::string, Tensor>& given) {
+  std::map<Place, Tensor> standIns;
+  for (const auto& [tap, tensor] : given) standIns[resolve(tap, outputs_)] = tensor;
+  const std::vector<char> needed = ancestors(wanted, standIns);
   std::vector<std::pair<int, int>> results;
   for (const std::string& tap : wanted) results.push_back(resolve(tap, outputs_));
 
@@ -132,7 +137,7 @@ Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, 
   std::vector<std::vector<int>> readers(nodes_.size());
   for (size_t i = 0; i < nodes_.size(); ++i) readers[i].assign(nodes_[i]->outputs.size(), 0);
   const auto count = [&](const std::pair<int, int>& place) {
-    if (place.first != graphInput)
+    if (place.first != graphInput && standIns.count(place) == 0)
       ++readers[static_cast<size_t>(place.first)][static_cast<size_t>(place.second)];
   };
   for (const auto& place : results) count(place);
@@ -142,6 +147,7 @@ Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, 
 
   std::vector<Tensors> values(nodes_.size());
   const auto read = [&](const std::pair<int, int>& place) -> Tensor {
+    if (const auto standIn = standIns.find(place); standIn != standIns.end()) return standIn->second;
     if (place.first == graphInput) return place.second == 0 ? input : validSizes;
     const auto node = static_cast<size_t>(place.first), output = static_cast<size_t>(place.second);
     if (--readers[node][output] > 0) return values[node][output];
@@ -154,6 +160,8 @@ Tensors Graph::run(const Tensor& input, const std::vector<std::string>& wanted, 
     return !node.layer->updatesStatistics() &&
            std::all_of(node.inputs.begin(), node.inputs.end(),
                        [&](const auto& place) {
+                         if (const auto standIn = standIns.find(place); standIn != standIns.end())
+                           return !standIn->second.requires_grad();
                          return place.first == graphInput ? place.second == 1 || !input.requires_grad()
                                                           : fixed[static_cast<size_t>(place.first)] != 0;
                        }) &&

@@ -71,6 +71,11 @@ class Graph {
   Tensors run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode,
               const Tensor& validSizes = {});
 
+  /// As above, with tensors that stand in for what their taps would compute; only what is still needed then
+  /// runs. In Mode::plan nothing may need a gradient.
+  Tensors run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode,
+              const Tensor& validSizes, const std::map<std::string, Tensor>& given);
+
   /// The parameters that `wanted` depend on, in the order of the store.
   std::vector<Parameter*> reached(const std::vector<std::string>& wanted) const;
 
@@ -79,11 +84,13 @@ class Graph {
 
  private:
   struct Node;
-  std::vector<char> ancestors(const std::vector<std::string>& wanted) const;
+  using Place = std::pair<int, int>;  // node, output
+  std::vector<char> ancestors(const std::vector<std::string>& wanted,
+                              const std::map<Place, Tensor>& given = {}) const;
 
   ParameterStore store_;
   std::vector<std::shared_ptr<Node>> nodes_;
-  std::map<std::string, std::pair<int, int>> outputs_;  // tap → node, output
+  std::map<std::string, Place> outputs_;
 };
 
 }  // namespace hd::nn

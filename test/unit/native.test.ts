@@ -85,11 +85,14 @@ describe('the addon', () => {
     const declared = [
       'Evaluator',
       'Loader',
+      'benchDistillation',
       'benchEval',
       'benchNms',
+      'boxIou',
       'createSession',
       'detectDataset',
       'draw',
+      'finishWork',
       'fsyncPath',
       'importWeights',
       'info',
@@ -99,6 +102,7 @@ describe('the addon', () => {
       'removeTemporaries',
       'score',
       'setErrorClass',
+      'suppress',
       'weightsInfo',
       'writeFile',
     ];

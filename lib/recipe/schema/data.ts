@@ -16,6 +16,14 @@ const common = {
     .max(32)
     .prefault([{ flip: {} }])
     .describe('What training does to a picture, in this order; boxes, masks and keypoints move along.'),
+  repeat: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .describe(
+      'How often an epoch of training goes through the pictures; each time they are shuffled together and augmented anew.',
+    ),
   workers: autoCount(256)
     .default('auto')
     .describe('Threads that read and decode; `auto` is one a processor core.'),
@@ -52,6 +60,16 @@ const common = {
     .default(1)
     .describe('Training leaves out pictures whose shorter side is below this, in pixels.'),
 };
+
+/** One place that a split's pictures lie in, and further ones. */
+function places<Fields extends z.core.$ZodLooseShape>(fields: Fields) {
+  const also = z
+    .array(z.strictObject(fields))
+    .max(64)
+    .default([])
+    .describe('Further places of pictures of this split, as VOC 2012 beside 2007; with the same classes.');
+  return { ...fields, also };
+}
 
 const images = () => filePath().describe('Folder of the pictures.');
 const list = () =>
@@ -93,7 +111,7 @@ const asInTraining = <Field extends z.ZodType>(field: Field) =>
 const coco = format(
   'coco',
   'COCO: one JSON file a split.',
-  { images: images(), annotations: filePath().describe('JSON file of the annotations.') },
+  places({ images: images(), annotations: filePath().describe('JSON file of the annotations.') }),
   {
     classes: classNames()
       .nullable()
@@ -108,7 +126,7 @@ const offset = () => z.number().min(0).max(1);
 const voc = format(
   'voc',
   'Pascal VOC: one XML file a picture.',
-  { images: images(), annotations: filePath().describe('Folder of the XML files.'), list: list() },
+  places({ images: images(), annotations: filePath().describe('Folder of the XML files.'), list: list() }),
   {
     classes: names().nullable().default(null).describe(`${namesHelp}; without, those found, sorted.`),
     offset: offset().default(1).describe('Number of the first pixel; VOC counts from 1, many tools from 0.'),
@@ -119,7 +137,7 @@ const voc = format(
 const yolo = format(
   'yolo',
   'YOLO: one text file a picture, lines of `class x y width height` as shares of the picture.',
-  { images: images(), labels: filePath().describe('Folder of the text files.'), list: list() },
+  places({ images: images(), labels: filePath().describe('Folder of the text files.'), list: list() }),
   { classes: names().describe(`${namesHelp}.`) },
   { classes: asInTraining(names()) },
 );

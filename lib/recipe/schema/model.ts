@@ -39,6 +39,21 @@ export const modelFields = {
     .describe(
       'Where a ResNet bottleneck strides: `pytorch` in its 3×3 convolution, `caffe` in the first 1×1. Weights fit one of them.',
     ),
+  deformable: z
+    .strictObject({
+      stages: z
+        .array(z.int().min(1).max(4))
+        .min(1)
+        .max(4)
+        .describe('Stages whose bottlenecks sample at learned offsets, as [2, 3, 4].'),
+      version: z
+        .union([z.literal(1), z.literal(2)])
+        .default(1)
+        .describe('Version: 1 learns offsets, as the published recipes do; 2 a mask as well.'),
+    })
+    .nullable()
+    .default(null)
+    .describe('Deformable 3×3 convolutions in bottlenecks (ResNet-50 and larger, ResNeXt, Res2Net).'),
   classes: z
     .union([z.literal('auto'), z.int().min(1).max(10000), classNames()])
     .default('auto')

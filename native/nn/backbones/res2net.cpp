@@ -68,8 +68,10 @@ class Res2Block final : public Layer {
       shortcut_ = &units_.add(store, unit(".downsample.1", ".downsample.2", place.in, out, {}, false));
     for (int64_t scale = 0; scale + 1 < scales; ++scale) {
       const std::string index = "." + std::to_string(scale);
-      middle_.push_back(&units_.add(store, unit(".convs" + index, ".bns" + index, width_, width_,
-                                                {.kernel = 3, .stride = stride_, .padding = 1}, true)));
+      ConvOptions middle = unit(".convs" + index, ".bns" + index, width_, width_,
+                                {.kernel = 3, .stride = stride_, .padding = 1}, true);
+      middle.deformable = options.deformable[static_cast<size_t>(place.stage)];
+      middle_.push_back(&units_.add(store, middle));
     }
   }
 

@@ -27,6 +27,22 @@ ResidualOptions ResidualOptions::from(const Value& model) {
   }
   options.strideOnFirst = style == "caffe";
   options.zeroInitResidual = model.get("zeroInitResidual", true);
+  if (const Value* deformable = model.find("deformable"); deformable != nullptr && !deformable->isNull()) {
+    const int64_t version = deformable->get("version", int64_t{1});
+    if (version != 1 && version != 2) {
+      throw Error("HD_RECIPE_VALUE",
+                  concat("expected 1 or 2 for model.deformable.version but received ", version),
+                  "model.deformable.version");
+    }
+    for (const double stage : deformable->numbers("stages")) {
+      if (stage < 1 || stage > 4) {
+        throw Error("HD_RECIPE_VALUE",
+                    concat("expected stages from 1 to 4 for model.deformable.stages but received ", stage),
+                    "model.deformable.stages");
+      }
+      options.deformable[static_cast<size_t>(stage)] = version;
+    }
+  }
   return options;
 }
 

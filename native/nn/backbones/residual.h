@@ -2,7 +2,9 @@
 //
 // Members of `model`: norm train|eval|frozen [train]; frozenStages [−1]: 0 freezes the stem, n the stem and
 // layer1…n; style pytorch|caffe [pytorch]: which convolution of a bottleneck strides, the 3×3 or the first
-// 1×1; zeroInitResidual [true]: γ of the last norm of a block starts at 0 (Goyal et al. 2017).
+// 1×1; deformable { stages: some of 1…4, version 1|2 [1] } [none]: the stages whose bottlenecks have
+// deformable 3×3 convolutions; zeroInitResidual [true]: γ of the last norm of a block starts at 0 (Goyal et
+// al. 2017).
 #pragma once
 
 #include <array>
@@ -20,6 +22,7 @@ struct ResidualOptions {
   int64_t frozenStages = -1;
   bool strideOnFirst = false;  ///< caffe style
   bool zeroInitResidual = true;
+  std::array<int64_t, 5> deformable{};  ///< by stage: version, 0 for plain convolutions
 
   /// Throws HD_RECIPE_VALUE naming the member.
   static ResidualOptions from(const Value& model);

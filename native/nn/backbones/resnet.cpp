@@ -42,6 +42,7 @@ class ResidualBlock final : public Layer {
       ConvOptions unit = options.unit(place.stage, place.name + ".conv" + digit, place.name + ".bn" + digit,
                                       from, to, geometry, true);
       if (last && options.zeroInitResidual) unit.initialNormWeight = 0;
+      if (bottleneck && number == 2) unit.deformable = options.deformable[static_cast<size_t>(place.stage)];
       convs_.push_back(&units_.add(store, unit));
     };
     if (bottleneck) {

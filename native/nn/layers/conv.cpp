@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "nn/layers/fold.h"
+#include "ops/deform_conv.h"
 #include "ops/norm.h"
 #include "ops/winograd.h"
 
@@ -75,6 +76,20 @@ ConvUnit::ConvUnit(ParameterStore& store, ConvOptions options) : store_(store), 
     variance_ = &store.buffer(options_.norm + ".running_var", at::ones({options_.out}, at::kFloat));
     tracked_ = &store.buffer(options_.norm + ".num_batches_tracked", at::zeros({}, at::kLong));
   }
+  if (options_.deformable != 0) {
+    require(options_.deformable == 1 || options_.deformable == 2,
+            "expected version 1 or 2 of deformable convolution but received ", options_.deformable);
+    ConvOptions offsets;
+    offsets.conv = options_.conv + ".conv_offset";
+    offsets.in = options_.in;
+    offsets.out = (options_.deformable == 1 ? 2 : 3) * g.kernel * g.kernel;
+    offsets.geometry = g;
+    offsets.geometry.groups = 1;
+    offsets.bias = true;
+    offsets.trainable = options_.trainable;
+    offsets.initial = constant(0);
+    offsets_ = std::make_unique<ConvUnit>(store, offsets);
+  }
   const bool normTrainable = options_.trainable && options_.normKind != Norm::batchFrozen;
   for (Parameter* parameter : {weight_, bias_}) {
     if (parameter != nullptr) parameter->trainable = options_.trainable;
@@ -90,6 +105,9 @@ ConvUnit::ConvUnit(ParameterStore& store, ConvOptions options) : store_(store), 
 std::vector<Parameter*> ConvUnit::parameters() const {
   std::vector<Parameter*> all = {weight_, bias_, gamma_, beta_, mean_, variance_, tracked_};
   all.erase(std::remove(all.begin(), all.end(), nullptr), all.end());
+  if (offsets_) {
+    for (Parameter* parameter : offsets_->parameters()) all.push_back(parameter);
+  }
   return all;
 }
 
@@ -99,7 +117,7 @@ std::vector<int64_t> ConvUnit::outputShape(const std::vector<int64_t>& input) co
 
 int64_t ConvUnit::multiplyAdds(const std::vector<std::vector<int64_t>>& inputShapes) const {
   const ConvGeometry& g = options_.geometry;
-  int64_t total = 0;
+  int64_t total = offsets_ ? offsets_->multiplyAdds(inputShapes) : 0;
   for (const auto& shape : inputShapes) {
     const auto out = outputShape(shape);
     total += out[0] * out[1] * out[2] * out[3] * (options_.in / g.groups) * g.kernel * g.kernel;
@@ -122,10 +140,27 @@ Tensors ConvUnit::train(const Tensors& levels, const Tensor& residual) {
     std::tie(weight, bias) =
         foldBatchNorm(weight, gamma_->working, beta_->working, mean_->working, variance_->working);
   }
-  Tensors out = convolve(levels, weight, bias, options_.geometry);
+  Tensors out = offsets_ ? deform(levels, weight, bias, Mode::train)
+                         : convolve(levels, weight, bias, options_.geometry);
   for (Tensor& y : out) {
     if (batchNorm() && !runningStatistics) y = batchStatistics(y);
     y = finish(std::move(y), residual);
+  }
+  return out;
+}
+
+Tensors ConvUnit::deform(const Tensors& levels, const Tensor& weight, const Tensor& bias, Mode mode) {
+  const ConvGeometry& g = options_.geometry;
+  const int64_t taps = g.kernel * g.kernel;
+  Tensors out;
+  for (const Tensor& x : levels) {
+    const Tensor predicted = offsets_->forward(x, mode);
+    std::optional<Tensor> mask;
+    if (options_.deformable == 2) mask = predicted.slice(1, 2 * taps, 3 * taps).sigmoid();
+    out.push_back(ops::deformConv2d(
+        x, weight, predicted.slice(1, 0, 2 * taps), mask,
+        bias.defined() ? std::optional<Tensor>(bias) : std::nullopt,
+        {{g.stride, g.stride}, {g.padding, g.padding}, {g.dilation, g.dilation}, g.groups}));
   }
   return out;
 }
@@ -201,9 +236,12 @@ Tensors ConvUnit::plan(const Tensors& levels, const Tensor& residual, bool relu)
 Tensors ConvUnit::fixed(const Tensors& levels, const Tensor& residual, Mode mode) {
   prepare();
   const bool group = options_.normKind == Norm::group;
-  if (mode == Mode::plan && !group) return plan(levels, residual, options_.relu);
+  if (mode == Mode::plan && !group && !offsets_) return plan(levels, residual, options_.relu);
   Tensors out;
-  if (mode == Mode::plan) {
+  if (offsets_) {
+    for (Tensor& y : deform(levels, preparedWeight_, preparedBias_, mode))
+      out.push_back(group ? std::move(y) : finish(std::move(y), residual));
+  } else if (mode == Mode::plan) {
     out = plan(levels, residual, false);
   } else {
     for (const Tensor& x : levels) {

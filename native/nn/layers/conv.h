@@ -1,6 +1,7 @@
 // The central primitive of every network here: convolution, normalisation, residual sum, ReLU.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,6 +31,9 @@ struct ConvOptions {
   Norm normKind = Norm::none;
   bool relu = false;
   bool trainable = true;  ///< false: all parameters frozen, batch norms use running statistics
+  /// 1 or 2: version of deformable convolution (ops/deform_conv.h), whose offsets (and mask) the convolution
+  /// "<conv>.conv_offset" predicts from the same input; it starts at 0. 0: a plain one.
+  int64_t deformable = 0;
   Initializer initial = kaimingNormalFanOut();
   double initialBias = 0, initialNormWeight = 1;
 };
@@ -58,6 +62,7 @@ class ConvUnit final : public Layer {
   Tensors train(const Tensors& levels, const Tensor& residual);
   Tensors fixed(const Tensors& levels, const Tensor& residual, Mode mode);
   Tensors plan(const Tensors& levels, const Tensor& residual, bool relu);
+  Tensors deform(const Tensors& levels, const Tensor& weight, const Tensor& bias, Mode mode);
   Tensor finish(Tensor y, const Tensor& residual) const;
   Tensor batchStatistics(const Tensor& y);
   /// The weights with running statistics folded in, as constants of the present version; makes them when
@@ -68,6 +73,7 @@ class ConvUnit final : public Layer {
   ConvOptions options_;
   Parameter *weight_ = nullptr, *bias_ = nullptr, *gamma_ = nullptr, *beta_ = nullptr;
   Parameter *mean_ = nullptr, *variance_ = nullptr, *tracked_ = nullptr;
+  std::unique_ptr<ConvUnit> offsets_;  ///< of a deformable convolution
   std::pair<uint64_t, bool> prepared_ = {
       0, false};  ///< version that was prepared, and whether of a trainable layer
   Tensor preparedWeight_, preparedBias_;

@@ -1,6 +1,7 @@
 // VOC average precision against mmdetection's eval_map.
 #include "eval/voc.h"
 
+#include "eval/summary.h"
 #include "golden.h"
 
 namespace {
@@ -22,6 +23,28 @@ std::vector<VocBox> boxesOf(const Value& array, int64_t image, const std::functi
 
 void append(std::vector<VocBox>& all, const std::vector<VocBox>& more) {
   all.insert(all.end(), more.begin(), more.end());
+}
+
+/// The same boxes as a set that the summary takes.
+hd::eval::CocoSet setOf(const std::vector<VocBox>& truths, int64_t images, size_t classes) {
+  hd::eval::CocoSet out;
+  for (int64_t image = 0; image < images; ++image) out.images.push_back(image);
+  for (size_t c = 0; c < classes; ++c) {
+    out.categories.push_back(static_cast<int64_t>(c));
+    out.names.push_back(std::to_string(c));
+  }
+  for (const VocBox& truth : truths) {
+    const auto& [x1, y1, x2, y2] = truth.box;
+    hd::eval::Instance instance;
+    instance.id = static_cast<int64_t>(out.instances.size()) + 1;
+    instance.image = truth.image;
+    instance.category = truth.label;
+    instance.box = {x1, y1, x2 - x1, y2 - y1};
+    instance.score = truth.score;
+    instance.ignore = truth.ignore;
+    out.instances.push_back(std::move(instance));
+  }
+  return out;
 }
 
 GOLDEN("ld/voc_map", file, check) {
@@ -48,6 +71,23 @@ GOLDEN("ld/voc_map", file, check) {
                  perImage.asArray()[c], image, [&](size_t) { return static_cast<int>(c); }, true, false));
     }
     ++image;
+  }
+  // The repository's "AP": the mean over ten thresholds, each with a key of its own.
+  const auto truthSet = setOf(truths, image, classes), detectionSet = setOf(detections, image, classes);
+  for (const auto& [mode, interpolation] : {std::pair{"11points", hd::eval::Interpolation::elevenPoint},
+                                            {"area", hd::eval::Interpolation::area}}) {
+    const Value summary = vocSummary(truthSet, detectionSet.instances, interpolation, 1);
+    double sum = 0;
+    int thresholds = 0;
+    for (const Value& it : file.at("cases").asArray()) {
+      if (it.at("op").asString() != "eval_map" || it.at("mode").asString() != mode) continue;
+      const auto percent = std::lround(100 * it.at("iou_thr").asNumber());
+      check.close(summary.at(hd::concat("ap", percent)).asNumber(), it.at("mAP").asNumber(), tolerance,
+                  hd::concat(mode, " ap", percent));
+      sum += it.at("mAP").asNumber();
+      ++thresholds;
+    }
+    if (thresholds == 10) check.close(summary.at("ap").asNumber(), sum / 10, tolerance, "mean of ten");
   }
   for (const Value& it : file.at("cases").asArray()) {
     const std::string op = it.at("op").asString();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/error.h"
 #include "native/data/memory_dataset.h"
 
 using namespace hd::data;
@@ -38,6 +39,20 @@ TEST_CASE("fewer pictures than a batch are repeated") {
   const MemoryDataset dataset(fixture::mixedSizes(3));
   const std::vector<int64_t> order = Sampler(dataset, {.shuffle = false, .batch = 8}).order(0);
   CHECK(order == std::vector<int64_t>{0, 1, 2, 0, 1, 2, 0, 1});
+}
+
+TEST_CASE("repeated pictures come equally often, shuffled together; an evaluation does not repeat") {
+  const MemoryDataset dataset(fixture::mixedSizes(10));
+  const Sampler sampler(dataset, {.seed = 3, .groupByAspect = true, .repeat = 3, .batch = 1});
+  const std::vector<int64_t> order = sampler.order(0);
+  CHECK(sampler.stepsPerEpoch() == 30);
+  for (const auto& [image, count] : counted(order)) CHECK(count == 3);
+  // Not three passes one after the other: some picture comes twice in the first third.
+  CHECK(counted({order.begin(), order.begin() + 10}).size() < 10);
+  CHECK(Sampler(dataset, {.shuffle = false, .repeat = 2, .batch = 4}).order(0) ==
+        std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  CHECK(Sampler(dataset, {.evaluate = true, .repeat = 3}).positions() == 10);
+  CHECK_THROWS_AS(Sampler(dataset, {.repeat = 0}), hd::Error);
 }
 
 TEST_CASE("every place of the order is equally likely for a picture") {

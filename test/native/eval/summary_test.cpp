@@ -55,6 +55,7 @@ TEST_CASE("the VOC summary averages over thresholds and over classes with truths
   CHECK(summary.at("ap").asNumber() == doctest::Approx(sum / 10));
   CHECK(summary.at("ap50").asNumber() == thresholds[0]);
   CHECK(summary.at("ap75").asNumber() == thresholds[5]);
+  for (size_t t = 0; t < 10; ++t) CHECK(summary.at(hd::concat("ap", 50 + 5 * t)).asNumber() == thresholds[t]);
   CHECK(thresholds[0] > thresholds[9]);
   for (const Value& row : summary.at("perClass").asArray()) {
     if (row.at("ap").asNumber() < 0) continue;

@@ -47,6 +47,32 @@ Tensors plusOne(const Tensors& inputs) {
 
 }  // namespace
 
+TEST_CASE("given tensors stand in for their taps, and what only they needed does not run") {
+  Graph graph(1);
+  Probe* a = addProbe(graph, {"a", "side"}, {"image"}, [](const Tensors& in) {
+    return Tensors{in[0] + 1, in[0] + 2};
+  });
+  Probe* b = addProbe(graph, {"b"}, {"a"}, plusOne);
+  Probe* last =
+      addProbe(graph, {"last"}, {"b", "side"}, [](const Tensors& in) { return Tensors{in[0] * 10 + in[1]}; });
+  graph.alias("beta", "b");
+  const auto image = at::zeros({1});
+  const auto number = [&](const std::string& tap, const std::map<std::string, Tensor>& given) {
+    return graph.run(image, {tap}, Mode::plan, {}, given)[0].item<double>();
+  };
+  CHECK(number("last", {}) == 22);
+  CHECK(number("last", {{"b", at::full({1}, 5.)}}) == 52);
+  CHECK((a->runs == 2 && b->runs == 1 && last->runs == 2));
+  CHECK(number("last", {{"b", at::full({1}, 5.)}, {"side", at::full({1}, 3.)}}) == 53);
+  CHECK(a->runs == 2);
+  CHECK(number("last", {{"beta", at::full({1}, 6.)}, {"image", at::full({1}, 100.)}}) == 162);
+  CHECK(number("b", {{"b", at::full({1}, 7.)}}) == 7);
+  CHECK(b->runs == 1);
+  const Tensor ones = at::ones({1});
+  CHECK(graph.run({}, {"b"}, Mode::plan, {}, {{"a", ones}})[0].item<double>() == 2);
+  CHECK(codeOf([&] { number("last", {{"c", ones}}); }) == "HD_UNKNOWN_TAP");
+}
+
 TEST_CASE("only the ancestors of the wanted taps run") {
   Graph graph(1);
   Probe* a = addProbe(graph, {"a"}, {"image"}, plusOne);

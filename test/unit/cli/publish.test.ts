@@ -1,128 +1,151 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Detector, Trainer } from '../../../lib/index.ts';
-import { run, temporaryFolder } from '../../faults/command.ts';
-import { recipeOf } from '../trainer/fixtures.ts';
+import { Detector } from '../../../lib/detector.ts';
+import { native } from '../../../lib/native.ts';
+import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
 import { writePng, writeSafetensors } from './files.ts';
 
 const folder = temporaryFolder();
 after(() => rmSync(folder, { recursive: true, force: true }));
-const trained = join(folder, 'run');
-const weights = join(trained, 'student.safetensors');
 
-before(async () => {
-  await new Trainer(recipeOf({ train: { epochs: 1, batch: 4 } }), { run: trained }).run();
-});
+const trained = join(folder, 'trained');
+const student = join(trained, 'student.safetensors');
+const out = (name: string) => join(folder, name);
+const publish = (from: string, ...more: string[]) => run(['publish', from, '--json', ...more]);
 
-interface Published {
-  path: string;
-  sha256: string;
-  bytes: number;
-  classes: string[];
-  results: Record<string, number> | null;
-}
-const publish = (...args: string[]): Published => {
-  const end = run(['publish', ...args, '--json']);
+function published(from: string, to: string): { path: string; sha256: string; metadata: Metadata } {
+  const end = publish(from, '--out', to);
   assert.equal(end.status, 0, end.stderr);
   return JSON.parse(end.stdout);
-};
+}
+type Metadata = Record<string, string>;
 
-describe('publish', () => {
-  test('the name holds the checksum of the bytes, the file its model and results, and it loads alone', async () => {
-    const { path, sha256, bytes, results, classes } = publish(trained, '--out', join(folder, 'out'));
-    const content = readFileSync(path);
-    assert.equal(createHash('sha256').update(content).digest('hex'), sha256);
-    assert.ok(path.endsWith(`gfl_resnet18-${sha256.slice(0, 8)}.safetensors`), path);
-    assert.equal(bytes, content.length);
-    assert.ok((results?.ap ?? -2) >= -1 && results?.images === 4, JSON.stringify(results));
-    const detector = await Detector.load(path);
-    assert.deepEqual(detector.classes, classes);
-    assert.equal(detector.report.missing.length + detector.report.unexpected.length, 0);
-    detector.close();
-    assert.deepEqual(readdirSync(join(folder, 'out')).length, 1);
-  });
+let first: ReturnType<typeof published>;
 
-  test('the same run gives the same bytes; a weight file alone has no results; --name is taken', () => {
-    const first = publish(trained, '--out', join(folder, 'a'));
-    const second = publish(trained, '--out', join(folder, 'b'));
-    assert.equal(first.sha256, second.sha256);
-    const alone = publish(weights, '--out', join(folder, 'c'), '--name', 'cells');
-    assert.equal(alone.results, null);
-    assert.match(alone.path, /cells-[0-9a-f]{8}\.safetensors$/);
-    assert.notEqual(alone.sha256, first.sha256);
-  });
+before(() => {
+  const config = writeRecipe(folder);
+  const end = run(['--config', config, '--run', trained, '--set', 'checkpoint.keep=9']);
+  assert.equal(end.status, 0, end.stderr);
+  first = published(trained, out('first'));
+});
 
-  test('for people: size, checksum, what to type next', () => {
-    const end = run(['publish', trained, '--out', join(folder, 'people')]);
-    assert.match(end.stdout, /MB, 4 classes, AP/);
-    assert.match(end.stdout, /sha256 [0-9a-f]{64}/);
-    assert.match(end.stdout, /next:\n {2}npx hdtrain predict/);
-  });
-
-  test('what cannot be handed out is refused, and nothing is left behind', () => {
-    const empty = join(folder, 'unfinished');
-    mkdirSync(empty);
-    const foreign = join(folder, 'foreign.safetensors');
-    writeSafetensors(foreign, { 'a.weight': { shape: [1], values: [1] } });
-    const broken = join(folder, 'broken.safetensors');
-    writeFileSync(broken, readFileSync(weights).subarray(0, 1000));
-    const out = join(folder, 'none');
-    for (const [from, message, status] of [
-      [empty, /has no student\.safetensors: finish it with --resume auto/, 4],
-      [join(folder, 'absent'), /does not exist/, 4],
-      [foreign, /describes its model/, 4],
-      [broken, /HD_CKPT_CORRUPT/, 4],
-    ] as const) {
-      const end = run(['publish', from, '--out', out]);
-      assert.equal(end.status, status, end.stderr);
-      assert.match(end.stderr, message);
+describe('a run', () => {
+  test('becomes one file named by its hash, which loads and detects as the student does', async () => {
+    const { path, sha256 } = first;
+    assert.equal(createHash('sha256').update(readFileSync(path)).digest('hex'), sha256);
+    assert.equal(basename(path), `trained-${sha256.slice(0, 8)}.safetensors`);
+    assert.deepEqual(readdirSync(out('first')), [basename(path)]);
+    const picture = out('p.png');
+    writePng(picture, 64, 64, 1);
+    const found = [];
+    for (const weights of [student, path]) {
+      const detector = await Detector.load(weights);
+      detector.recipe.eval.scoreThreshold = 0;
+      found.push((await detector.detectFiles([picture])).detections);
+      detector.close();
     }
-    const file = run(['publish', trained, '--out', weights]);
-    assert.equal(file.status, 2);
-    assert.deepEqual(readdirSync(folder).includes('none') ? readdirSync(out) : [], []);
+    assert.ok((found[0]?.[0]?.length ?? 0) > 0);
+    assert.deepEqual(found[1], found[0]);
+  });
+
+  test('holds every tensor of the student but counters', async () => {
+    const { path } = first;
+    const names = async (file: string) => (await native().weightsInfo(file)).tensors.map(({ name }) => name);
+    const all = await names(student);
+    assert.deepEqual(
+      await names(path),
+      all.filter((name) => !name.endsWith('num_batches_tracked')),
+    );
+    assert.ok((await names(path)).length < all.length);
+  });
+
+  test('tells the model, its classes, the recipe and what was measured; no place and no time', () => {
+    const { metadata } = first;
+    assert.deepEqual(JSON.parse(metadata.model as string).classes, ['circle', 'square', 'triangle', 'star']);
+    assert.match(metadata.recipe as string, /^[0-9a-f]{16}$/);
+    const lines = readFileSync(join(trained, 'metrics.jsonl'), 'utf8').trim().split('\n');
+    const last = lines.map((line) => JSON.parse(line)).findLast(({ type }) => type === 'eval');
+    assert.equal(JSON.parse(metadata.metrics as string).ap, last.eval.ap);
+    assert.ok(!JSON.stringify(metadata).includes(folder));
+  });
+
+  test('gives the same bytes again, elsewhere and under another name', () => {
+    const moved = out('moved');
+    cpSync(trained, moved, { recursive: true });
+    assert.equal(published(moved, out('second')).sha256, first.sha256);
+    const end = run(['publish', trained, '--out', out('named'), '--name', 'shapes.v1']);
+    const name = `shapes.v1-${first.sha256.slice(0, 8)}.safetensors`;
+    assert.deepEqual(readdirSync(out('named')), [name]);
+    assert.ok(end.stdout.includes(`loaded back and found equal\n${join(out('named'), name)}\nnext: `));
   });
 });
 
-describe('bench speed', () => {
-  test('times a published model on stripes and on files; parts are not above their sum', () => {
-    const end = run(['bench', 'speed', '--weights', weights, '--images', '6', '--json']);
-    assert.equal(end.status, 0, end.stderr);
-    const result = JSON.parse(end.stdout);
-    assert.equal(result.images, 6);
-    for (const part of ['network', 'detection', 'whole']) {
-      const { mean, p50, p90, p99 } = result[part];
-      assert.ok(mean > 0 && p50 <= p90 && p90 <= p99);
-      assert.ok(Math.abs(result.fps[part] * mean - 1) < 1e-9);
-    }
-    assert.ok(result.network.mean < result.detection.mean && result.detection.mean < result.whole.mean);
-    for (let i = 0; i < 3; ++i) writePng(join(folder, 'pictures', `${i}.png`), 64, 48, i);
-    const files = run([
-      'bench',
-      'speed',
-      '--weights',
-      weights,
-      '--data',
-      join(folder, 'pictures'),
-      '--images',
-      '5',
-    ]);
-    assert.equal(files.status, 0, files.stderr);
-    assert.match(files.stdout, /with decoding/);
-    assert.match(files.stdout, /5 pictures, 1 at a time/);
+describe('a checkpoint', () => {
+  const checkpoints = join(trained, 'checkpoints');
+  const at = (step: string) => join(checkpoints, step);
+
+  test('gives the EMA weights of its step: the last one those of the student', () => {
+    const last = readFileSync(join(checkpoints, 'latest'), 'utf8').trim();
+    assert.equal(published(at(last), out('last')).sha256, first.sha256);
   });
 
-  test('without a model, or with numbers that make no sense, it says what it expects', () => {
-    for (const args of [
-      [],
-      ['--weights', weights, '--images', '0'],
-      ['--weights', weights, '--batch', '1.5'],
-    ]) {
-      const end = run(['bench', 'speed', ...args]);
-      assert.equal(end.status, 2, end.stderr);
-      assert.match(end.stderr, /expected/);
+  test('has the metrics of its own step, or none', () => {
+    assert.ok(first.metadata.metrics);
+    assert.equal(published(at('step-0000000008'), out('steps')).metadata.metrics, undefined);
+  });
+
+  test('without its run is refused with the reason', () => {
+    const lone = out('lone');
+    mkdirSync(lone);
+    cpSync(at(readFileSync(join(checkpoints, 'latest'), 'utf8').trim()), join(lone, 'step'), {
+      recursive: true,
+    });
+    const end = publish(join(lone, 'step'));
+    assert.equal(end.status, 2);
+    assert.match(end.stderr, /recipe\.yaml/);
+  });
+});
+
+describe('a weight file', () => {
+  test('that was published can be published again: nothing changes', () => {
+    assert.deepEqual(published(first.path, out('first')), first);
+  });
+
+  test('that does not describe itself, or is damaged, is refused and leaves nothing behind', () => {
+    const foreign = out('foreign.safetensors');
+    writeSafetensors(foreign, { 'a.weight': { shape: [1], values: [1] } });
+    const cut = out('cut.safetensors');
+    writeFileSync(cut, readFileSync(student).subarray(0, 100_000));
+    const poor = out('poor.safetensors');
+    const { model, size, eval: measuring } = first.metadata;
+    writeSafetensors(poor, { 'a.weight': { shape: [1], values: [1] } }, {
+      format: 'hdtrain-student-1',
+      model,
+      size,
+      eval: measuring,
+    } as Metadata);
+    for (const [path, code] of [
+      [foreign, 'HD_WEIGHTS_UNDESCRIBED'],
+      [cut, 'HD_CKPT_CORRUPT'],
+      [poor, 'HD_WEIGHTS_MISMATCH'],
+      [out('nowhere'), 'HD_WEIGHTS_MISSING'],
+    ] as const) {
+      const end = publish(path, '--out', out('refused'));
+      assert.notEqual(end.status, 0);
+      assert.equal(JSON.parse(end.stderr).code, code);
+      assert.ok(!existsSync(out('refused')) || readdirSync(out('refused')).length === 0);
     }
+  });
+
+  test('and a folder that is none of these', () => {
+    mkdirSync(out('empty'));
+    assert.match(publish(out('empty')).stderr, /HD_USAGE.*is none of them/);
+    mkdirSync(join(out('empty'), 'checkpoints'));
+    writeFileSync(join(out('empty'), 'checkpoints', 'latest'), 'step-1\n');
+    assert.match(publish(out('empty')).stderr, /has not finished/);
+    assert.match(publish(trained, '--name', '../x').stderr, /HD_USAGE/);
   });
 });

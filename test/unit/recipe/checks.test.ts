@@ -243,3 +243,24 @@ test('several contradictions are told at once', () => {
     ],
   );
 });
+
+test('deformable convolutions need bottlenecks', () => {
+  const model = (backbone: string) => `model: {backbone: ${backbone}, deformable: {stages: [2, 3, 4]}}`;
+  assert.match(conflict(model('resnet18')), /a backbone with bottlenecks .* rather than resnet18/);
+  assert.deepEqual(warnings(model('resnet50')), []);
+  assert.deepEqual(load(`${shortest}${model('res2net50_26w_4s')}\n`).recipe.model.deformable, {
+    stages: [2, 3, 4],
+    version: 1,
+  });
+});
+
+test('a cache of teacher outputs is doubtful where pictures change in every epoch', () => {
+  const taught = (augment: string) =>
+    `data: {${synthetic}, augment: ${augment}}\nteachers: [{weights: t.safetensors, cache: {}}]\ndistill: [{transfer: localization}]`;
+  const said = (augment: string) => load(`${taught(augment)}\n`).warnings.join('\n');
+  assert.equal(said('[{flip: {}}]'), '');
+  assert.match(
+    said('[{flip: {}}, {colour: {hue: 0.02}}]'),
+    /same pixels, which 'colour' in data\.augment prevents/,
+  );
+});

@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { load as loadYaml } from 'js-yaml';
 import { loadRecipe } from '../../../lib/recipe/index.ts';
+import { baseLearningRate } from '../../../lib/trainer/schedule.ts';
 import { folderOf } from './helpers.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -145,4 +146,92 @@ describe('the released settings', () => {
       );
     });
   }
+});
+
+/** The comment above a recipe, as one line. */
+const headOf = (name: string) =>
+  read(name)
+    .split('\n')
+    .filter((line) => line.startsWith('#'))
+    .map((line) => line.slice(1).trim())
+    .join(' ');
+
+const isValuable = (entry: object) => 'region' in entry && entry.region === 'valuable';
+
+describe('recipes of published rows', () => {
+  const published = recipes.filter((name) => /_(coco|voc)_\dx/.test(name));
+
+  for (const name of published) {
+    test(`${name} quotes what was published, names its presets, and trains as long`, () => {
+      const head = headOf(name);
+      const { model, data, teachers, distill, train } = load(name).recipe;
+      assert.match(head, /as published|[Pp]ublished.*: (AP|no AP)|No AP is published/);
+      if (!name.startsWith('gfl/r18_coco') && !name.startsWith('gfl/r50_coco_1x')) {
+        assert.match(head, /not run here/);
+        assert.match(head, /preset (released|robust)/i);
+        const images = name.startsWith('retinanet/') ? [4] : /_1x|^ld/.test(name) ? [6, 16] : [16];
+        assert.ok(images.includes(train.batch));
+      }
+      const norm = name.startsWith('fcos/') ? 'frozen' : 'eval';
+      assert.deepEqual([model.init, model.frozenStages, model.norm], ['backbone', 1, norm]);
+      const passes = (train.epochs ?? 0) * data.repeat;
+      const self = name.includes('self_voc');
+      assert.equal(passes, self ? 36 : /_2x/.test(name) ? 24 : 12);
+      assert.equal(teachers.length, distill.length > 0 ? 1 : 0);
+      const pair = /\/\w+_(self|r101|r101dcn|r2n101dcn)_(coco|voc)_/.test(name);
+      assert.equal(pair, distill.length > 0, name);
+    });
+  }
+
+  test('transfers that average over images carry LD times the images of a GPU', () => {
+    const main = published.flatMap((name) =>
+      load(name)
+        .recipe.distill.filter(({ transfer, ...entry }) => transfer === 'localization' && !isValuable(entry))
+        .map((entry) => ({ name, entry })),
+    );
+    assert.ok(main.length >= 12);
+    for (const { name, entry } of main) {
+      const images = Number(/sums over the (\d) images/.exec(headOf(name))?.[1]);
+      const base = name.startsWith('retinanet/') ? 5 : 0.25;
+      assert.deepEqual([entry.preset, entry.weight], ['robust', images * base], name);
+    }
+  });
+
+  test('the rate follows the batch as published', () => {
+    const rates = new Map(
+      published.map((name) => {
+        const { train } = load(name).recipe;
+        return [train.batch, baseLearningRate(train)];
+      }),
+    );
+    assert.deepEqual(
+      new Map([...rates].sort(([a], [b]) => a - b)),
+      new Map([
+        [6, 0.00375],
+        [16, 0.01],
+      ]),
+    );
+  });
+
+  test('VOC is 07+12 three times over, measured by the mean of ten 11-point APs', () => {
+    for (const name of published.filter((one) => one.includes('_voc_'))) {
+      const { data, eval: evaluation } = load(name).recipe;
+      assert.ok(data.format === 'voc');
+      assert.deepEqual([data.repeat, data.train.also.length, data.val?.also.length], [3, 1, 0]);
+      assert.equal((data.train.classes as string[]).length, 20);
+      assert.deepEqual(
+        [evaluation.metric, evaluation.interpolation, evaluation.best],
+        ['voc', '11point', 'ap'],
+      );
+    }
+  });
+
+  test('the 2x recipes draw the short side from 480 to 800', () => {
+    const { data } = load('gfl/r101_coco_2x.yaml').recipe;
+    const sizes = [
+      [1333, 480],
+      [1333, 800],
+    ];
+    assert.deepEqual(data.augment[0], { resize: { mode: 'range', sizes } });
+  });
 });

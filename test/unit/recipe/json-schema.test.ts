@@ -94,6 +94,7 @@ describe('the reference', () => {
       'distill',
       'distill: `transfer: localization`',
       'distill: `transfer: classification`',
+      'distill: `transfer: imitation`',
       'data',
       'data: `format: coco`',
       'data: `format: voc`',

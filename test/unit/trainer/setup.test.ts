@@ -212,13 +212,14 @@ describe('native options', () => {
     assert.deepEqual([evaluation.ema, evaluation.precision, evaluation.optimizer], [false, 'fp32', null]);
     assert.equal(sessionOptions(recipeOf(), 3, true).ema, false);
   });
-  test('detection takes the four fields that make detections of candidates', () => {
+  test('detection takes the fields that make detections of candidates', () => {
     const options = detectOptions(recipeOf({ eval: { scoreThreshold: 0.2, maxDetections: 7 } }));
     assert.deepEqual(Object.keys(options).sort(), [
       'candidates',
       'iouThreshold',
       'maxDetections',
       'scoreThreshold',
+      'suppression',
     ]);
     assert.deepEqual([options.scoreThreshold, options.maxDetections], [0.2, 7]);
   });

@@ -98,3 +98,28 @@ TEST_CASE("frozen stages hold everything below them") {
     }
   }
 }
+
+TEST_CASE("deformable stages have offsets, and the published number of parameters more") {
+  const auto elements = [](const Built& net) {
+    int64_t total = 0;
+    for (const Parameter& parameter : net.graph->parameters().all())
+      total += parameter.buffer ? 0 : parameter.master.numel();
+    return total;
+  };
+  const Value deformable = Value::Object{{"stages", Value::Array{2, 3, 4}}, {"version", 1}};
+  Built plain("resnet101"), bent("resnet101", Value::Object{{"norm", "eval"}, {"deformable", deformable}});
+  CHECK(elements(bent) - elements(plain) == 1286172);
+  CHECK(bent.graph->parameters().find("backbone.layer1.0.conv2.conv_offset.weight") == nullptr);
+  CHECK(bent.at("backbone.layer2.0.conv2.conv_offset.weight").master.sizes() ==
+        at::IntArrayRef({18, 128, 3, 3}));
+  const auto x = at::randn({1, 3, 64, 64});
+  CHECK(relativeError(bent.graph->run(x, {"backbone.layer4"}, Mode::plan)[0],
+                      bent.graph->run(x, {"backbone.layer4"}, Mode::train)[0]) < 1e-4);
+  CHECK(support::codeOf([] {
+          Built("resnet50", Value::Object{{"deformable", Value::Object{{"stages", Value::Array{5}}}}});
+        }) == "HD_RECIPE_VALUE");
+  CHECK(support::codeOf([] {
+          Built("resnet50",
+                Value::Object{{"deformable", Value::Object{{"stages", Value::Array{2}}, {"version", 3}}}});
+        }) == "HD_RECIPE_VALUE");
+}

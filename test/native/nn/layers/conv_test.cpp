@@ -292,6 +292,33 @@ TEST_CASE("bf16 works in every kind of unit, forward and backward") {
   }
 }
 
+TEST_CASE("a deformable unit starts as a plain one and agrees with itself in all modes") {
+  at::manual_seed(12);
+  for (const int64_t version : {1, 2}) {
+    for (const Norm norm : {Norm::none, Norm::batchEval, Norm::group}) {
+      CAPTURE(version);
+      CAPTURE(static_cast<int>(norm));
+      ParameterStore store(4);
+      ConvOptions options = unit(norm, true, {.kernel = 3, .stride = 2, .padding = 1});
+      options.deformable = version;
+      ConvUnit conv(store, options);
+      const Parameter* offsets = store.find("conv.conv_offset.weight");
+      REQUIRE(offsets != nullptr);
+      CHECK(offsets->master.sizes() == at::IntArrayRef({version == 1 ? 18 : 27, 12, 3, 3}));
+      const Tensor x = channelsLast(at::randn({2, 12, 11, 14}));
+      if (version == 1)
+        CHECK(relativeError(conv.forward(x, Mode::train), eager(store, options, x, false)) < 1e-5);
+      support::scramble(store);
+      const Tensor trained = conv.forward(x, Mode::train);
+      for (const Mode mode : {Mode::plan, Mode::frozen})
+        CHECK(relativeError(conv.forward(x, mode), trained) < 1e-5);
+      trained.sum().backward();
+      CHECK(offsets->working.grad().abs().max().item<double>() > 0);
+      CHECK(conv.parameters().size() == (norm == Norm::none ? 4u : norm == Norm::group ? 5u : 8u));
+    }
+  }
+}
+
 TEST_CASE("multiply-adds count every product of the window") {
   ParameterStore store(4);
   ConvOptions options = unit(Norm::none, false, {.kernel = 3, .stride = 2, .padding = 1, .groups = 4});
