@@ -1,7 +1,11 @@
 // Schema, dispatch and gradient of the distillation losses on logits (ops/losses.h).
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/mul.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
+
+#include <tuple>
 
 #include "ops/cpu/distillation_kernel.h"
 #include "ops/dispatch.h"
@@ -34,38 +38,25 @@ struct Arguments {
   }
 };
 
-Tensor forwardCpu(const Tensor& student, const Tensor& teacher, const Tensor& weight, double temperature) {
+/// The sum, and its gradient when that is wanted (else undefined): both come from one pass over the logits.
+std::tuple<Tensor, Tensor> forwardCpu(const Tensor& student, const Tensor& teacher, const Tensor& weight,
+                                      double temperature, bool wanted) {
   const Arguments arguments(student, teacher, weight, temperature);
+  const Tensor gradient = wanted ? at::empty_like(arguments.student) : at::empty({0}, student.options());
   double sum = 0;
   withStorageType(student, "student", [&]<class S>(S) {
     const auto in = arguments.input<S>();
+    S* slopes = wanted ? dataOf<S>(gradient) : nullptr;
     sum = sumOverChunks(student.size(0), rowsPerChunk(in.bins),
-                        [&](int64_t begin, int64_t end) { return kernel::klSum(in, begin, end); });
+                        [&](int64_t begin, int64_t end) { return kernel::klSum(in, begin, end, slopes); });
   });
-  return scalarLike(sum, student);
+  return {scalarLike(sum, student), gradient};
 }
 
-Tensor backwardCpu(const Tensor& gradient, const Tensor& student, const Tensor& teacher, const Tensor& weight,
-                   double temperature) {
-  const Arguments arguments(student, teacher, weight, temperature);
-  const Tensor out = at::empty_like(arguments.student);
-  withStorageType(student, "student", [&]<class S>(S) {
-    const auto in = arguments.input<S>();
-    forEachChunk(student.size(0), rowsPerChunk(in.bins), [&](int64_t, int64_t begin, int64_t end) {
-      kernel::klGradient(in, scalarOf(gradient), dataOf<S>(out), begin, end);
-    });
-  });
-  return out;
-}
-
-Tensor forwardOp(const Tensor& student, const Tensor& teacher, const Tensor& weight, double temperature) {
+std::tuple<Tensor, Tensor> forwardOp(const Tensor& student, const Tensor& teacher, const Tensor& weight,
+                                     double temperature, bool wanted) {
   static const auto op = registered<decltype(forwardCpu)>("kl_distillation");
-  return op.call(student, teacher, weight, temperature);
-}
-Tensor backwardOp(const Tensor& gradient, const Tensor& student, const Tensor& teacher, const Tensor& weight,
-                  double temperature) {
-  static const auto op = registered<decltype(backwardCpu)>("kl_distillation_backward");
-  return op.call(gradient, student, teacher, weight, temperature);
+  return op.call(student, teacher, weight, temperature, wanted);
 }
 
 using namespace torch::autograd;
@@ -74,37 +65,23 @@ struct KlFunction : Function<KlFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& student, const Tensor& teacher,
                         const Tensor& weight, double temperature) {
     at::AutoDispatchBelowADInplaceOrView below;
-    context->save_for_backward({student, teacher, weight});
-    context->saved_data["temperature"] = temperature;
-    return forwardOp(student, teacher, weight, temperature);
+    const auto [sum, gradient] = forwardOp(student, teacher, weight, temperature, student.requires_grad());
+    context->save_for_backward({gradient});
+    return sum;
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    return {
-        backwardOp(gradients[0], saved[0], saved[1], saved[2], context->saved_data["temperature"].toDouble()),
-        {},
-        {},
-        {}};
+    const Tensor slopes = context->get_saved_variables()[0];
+    return {at::mul(slopes, gradients[0].to(slopes.scalar_type())), {}, {}, {}};
   }
 };
 
-Tensor forwardAutograd(const Tensor& student, const Tensor& teacher, const Tensor& weight,
-                       double temperature) {
-  return KlFunction::apply(student, teacher, weight, temperature);
-}
-
 TORCH_LIBRARY_FRAGMENT(hdtrain, m) {
-  m.def("kl_distillation(Tensor student, Tensor teacher, Tensor weight, float temperature) -> Tensor");
   m.def(
-      "kl_distillation_backward(Tensor gradient, Tensor student, Tensor teacher, Tensor weight, float "
-      "temperature) -> Tensor");
+      "kl_distillation(Tensor student, Tensor teacher, Tensor weight, float temperature, bool wanted) -> "
+      "(Tensor, Tensor)");
 }
 TORCH_LIBRARY_IMPL(hdtrain, CPU, m) {
   m.impl("kl_distillation", forwardCpu);
-  m.impl("kl_distillation_backward", backwardCpu);
-}
-TORCH_LIBRARY_IMPL(hdtrain, Autograd, m) {
-  m.impl("kl_distillation", forwardAutograd);
 }
 
 }  // namespace
@@ -112,7 +89,7 @@ TORCH_LIBRARY_IMPL(hdtrain, Autograd, m) {
 
 Tensor klDistillation(const Tensor& student, const Tensor& teacher, const Tensor& weight,
                       double temperature) {
-  return distillation::forwardOp(student, teacher, weight, temperature);
+  return distillation::KlFunction::apply(student, teacher, weight, temperature);
 }
 
 }  // namespace hd::ops

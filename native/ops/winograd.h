@@ -32,7 +32,7 @@ std::vector<at::Tensor> conv3x3(const std::vector<at::Tensor>& inputs, const at:
 
 /// relu?(conv3x3(inputs) + bias + residual) without gradient: what a plan runs. `residual`: the shape of the
 /// result, only with one input; may be undefined. Inputs must not need a gradient. The weight is transformed
-/// in every call: to keep it transformed would take four times its memory and save two per cent.
+/// in every call: to keep it transformed would take four times its memory and save one per cent.
 std::vector<at::Tensor> conv3x3Plan(const std::vector<at::Tensor>& inputs, const at::Tensor& weight,
                                     const std::optional<at::Tensor>& bias, bool relu,
                                     const at::Tensor& residual);

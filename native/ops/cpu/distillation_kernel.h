@@ -16,13 +16,10 @@ struct KlInput {
   double temperature;
 };
 
-/// Σ weight · T²/bins · KL(teacher ‖ student) over rows [begin, end).
+/// Σ weight · T²/bins · KL(teacher ‖ student) over rows [begin, end). `gradient` [rows, bins], when not null,
+/// receives ∂sum/∂student in the same pass; zeros in skipped rows.
 template <class S>
-double klSum(const KlInput<S>& in, int64_t begin, int64_t end);
-
-/// gradient = scale · ∂sum/∂student; zeros in skipped rows.
-template <class S>
-void klGradient(const KlInput<S>& in, double scale, S* gradient, int64_t begin, int64_t end);
+double klSum(const KlInput<S>& in, int64_t begin, int64_t end, S* gradient);
 
 // Instantiated for float, double and BFloat16 in distillation_kernel.cpp.
 
