@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { median, openStepBench, type StepBench, standardStepRecipe } from '../../../lib/bench/step.ts';
+import {
+  distilledStepRecipe,
+  median,
+  openStepBench,
+  type StepBench,
+  standardStepRecipe,
+} from '../../../lib/bench/step.ts';
+import { native } from '../../../lib/native.ts';
 import { recipeOf } from '../trainer/fixtures.ts';
 
 describe('median', () => {
@@ -78,4 +88,27 @@ describe('openStepBench', () => {
     await assert.rejects(short.run(), { code: 'HD_USAGE' });
     await assert.rejects(async () => short.profile(), { code: 'HD_USAGE' });
   });
+});
+
+test('the distilled step is the standard one under a GFL-R50 that is written for it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hdtrain-step-'));
+  try {
+    const { teachers, distill, ...rest } = await distilledStepRecipe(folder);
+    const { teachers: none, distill: nothing, ...plain } = standardStepRecipe();
+    assert.deepEqual(rest, plain);
+    assert.deepEqual([none, nothing], [[], []]);
+    assert.deepEqual(
+      distill.map((entry) => [entry.transfer, 'region' in entry && entry.region]),
+      [
+        ['localization', 'main'],
+        ['localization', 'valuable'],
+        ['classification', 'main'],
+      ],
+    );
+    const { metadata, tensors } = await native().weightsInfo(teachers[0]?.weights ?? '');
+    assert.equal(JSON.parse(metadata.model ?? '{}').backbone, 'resnet50');
+    assert.ok(tensors.length > 300);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

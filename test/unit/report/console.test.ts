@@ -121,6 +121,21 @@ describe('plain lines', () => {
       'epoch 3  step 250/1200  loss 1.500 (box 0.250 cls 1.000)  lr 0.00123  12.3 img/s  data-wait 3 %  ETA 3 min 05 s',
     );
   });
+  test('under a teacher: each term has its share of the gradient, and the two agree so far', () => {
+    const taught = {
+      ...step,
+      losses: { total: 1.5, box: 0.25, ld: 0.5 },
+      shares: { box: { loss: 0.5, gradient: 0.875 }, ld: { loss: 0.5, gradient: 0.125 } },
+      agreement: [
+        { rows: 9, sameClass: 0.755, sides: [0.1, 0.2, 0.3, 0.4] },
+        { rows: 9, sides: [1, 1, 1, 1], cache: { hits: 3, misses: 1, bytes: 10, full: false } },
+        { rows: 0 },
+      ],
+    };
+    const [line = ''] = shown([start, taught]).split('\n').slice(-2);
+    assert.match(line, /\(box 0\.250 88 % ld 0\.500 13 %\)/);
+    assert.match(line, /data-wait 3 % {2}agree 76 % KL 0\.25, KL 1\.00 cached 75 % {2}ETA/);
+  });
   test('an evaluation: an undefined number is not a bad one', () => {
     assert.equal(shown([evaluation]), 'epoch 3  AP 0.500  AP50 0.750  AP75 –  best so far  (9.4 s)\n');
     assert.equal(

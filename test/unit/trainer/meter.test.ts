@@ -47,3 +47,29 @@ test('the ETA shrinks to zero at the end', () => {
   assert.equal(etas[2], 0);
   assert.ok(etas.every((eta) => eta >= 0));
 });
+
+test('shares compare weighted terms and gradient norms, whatever their signs and units', () => {
+  const meter = new StepMeter(timeline, 1);
+  meter.start(0);
+  const event = meter.record(1, 0.1, {
+    ...output(1, { total: 1, a: 1, b: -3 }),
+    weighted: { a: 1, b: -3 },
+    termGradients: { a: 6, b: 2 },
+    agreement: [{ rows: 4, sameClass: 0.5 }],
+  });
+  assert.deepEqual(event?.shares, { a: { loss: 0.25, gradient: 0.75 }, b: { loss: 0.75, gradient: 0.25 } });
+  assert.deepEqual(event?.agreement, [{ rows: 4, sameClass: 0.5 }]);
+  const still = meter.record(2, 0.1, {
+    ...output(2, { total: 0, a: 0 }),
+    weighted: { a: 0 },
+    termGradients: { a: 0 },
+  });
+  assert.deepEqual(still?.shares, { a: { loss: 0, gradient: 0 } });
+  assert.equal(meter.record(3, 0.1, output(3, { total: 1 }))?.shares, undefined);
+});
+
+test('diagnostics are wanted exactly where an event follows', () => {
+  const meter = new StepMeter({ stepsPerEpoch: 10, totalSteps: 25 }, 10);
+  const wanted = Array.from({ length: 25 }, (_, step) => step).filter((step) => meter.reports(step));
+  assert.deepEqual(wanted, [0, 9, 19, 24]);
+});
