@@ -38,7 +38,7 @@ const sets = ['cones', 'bccd'];
 
 const main = { transfer: 'localization' as const, region: 'main' as const };
 const valuable = { transfer: 'localization' as const, region: 'valuable' as const, weight: 0.25 };
-const classes = { transfer: 'classification' as const, kind: 'binary' as const, weight: 5 };
+const classes = { transfer: 'classification' as const, kind: 'binary' as const };
 const students: Record<string, RecipeInput['distill']> = {
   alone: [],
   'main + valuable LD + KD': [main, valuable, classes],

@@ -169,7 +169,7 @@ const classCounts: Check = ({ model, data }, { conflict }) => {
 };
 
 /** Names of the terms that a detector brings along. */
-const reserved = ['cls', 'box', 'dfl', 'total'];
+const reserved = ['cls', 'box', 'dfl', 'centerness', 'total'];
 
 const transfersFit: Check = ({ distill, teachers, model, data }, { conflict, warn }) => {
   const names = new Set(reserved);

@@ -35,12 +35,32 @@ export interface TeacherSummary {
   verified?: { images: number; ap: number };
 }
 
-/** 0.25 is published for sums over the three images of a GPU; presets other than `released` average over images. */
-function weightOf({ weight, transfer, preset }: TransferSection): number {
-  if (weight !== null) return weight;
-  if (transfer === 'classification') return 10;
-  if (transfer === 'imitation') return 2;
-  return preset === 'released' ? 0.25 : 0.75;
+/**
+ * Published weights of localization in both regions, and the images of a GPU that its sums run over there; the valuable
+ * ones hold the factors that the sources write beside them.
+ */
+const published = {
+  gfl: { main: 0.25, valuable: 0.25, images: 3 },
+  gflv2: { main: 0.25, valuable: 0.25, images: 3 },
+  atss: { main: 0.25, valuable: 0.15, images: 2 },
+  fcos: { main: 0.25, valuable: 0.25, images: 2 },
+  retinanet: { main: 0.25, valuable: 0.03, images: 2 },
+};
+
+/** Published for COCO; classification averages over the classes, so that fewer of them make each weigh more. */
+const publishedClasses = 80;
+
+/** Presets other than `released` average over images and keep what a row weighs whatever the number of classes. */
+function weightOf(entry: TransferSection, detector: keyof typeof published, classes: number): number {
+  const released = entry.preset === 'released';
+  if (entry.weight !== null) return entry.weight;
+  if (entry.transfer === 'classification') return released ? 10 : (10 * classes) / publishedClasses;
+  if (entry.transfer === 'imitation') return 2;
+  const { images, ...regions } = published[detector];
+  const together =
+    detector === 'retinanet' && (entry.sides ?? (released ? 'together' : 'separate')) === 'together';
+  // RetinaNet's published 5 is for one softmax over all four sides.
+  return regions[entry.region] * (together ? 20 : 1) * (released ? 1 : images);
 }
 
 /** @throws HdError HD_WEIGHTS_MISSING, HD_RECIPE_TEACHER */
@@ -65,7 +85,7 @@ export async function distillOptions(
   const distill = recipe.distill.map((entry) => ({
     ...withoutNulls(entry),
     name: termName(entry),
-    weight: weightOf(entry),
+    weight: weightOf(entry, recipe.model.detector, classes.length),
   }));
   return { teachers, distill, summaries };
 }

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "detectors/anchors.h"
+#include "detectors/assignment_state.h"
 
 namespace hd::detectors {
 
@@ -20,14 +20,11 @@ struct AtssOptions {
 };
 
 struct AtssResult {
-  /// Per anchor: the object's index, or one of the two constants.
+  /// Per anchor: the object's index, `background` or `excluded`.
   std::vector<int32_t> object;
   std::vector<float> overlap;      ///< per anchor: IoU with its object; 0 elsewhere
   std::vector<double> thresholds;  ///< per object: t = mean + unbiased deviation of its candidates' IoUs
   int64_t positives = 0;
-
-  static constexpr int32_t background = -1;
-  static constexpr int32_t excluded = -2;  ///< outside the image's valid cells, or ignored
 };
 
 /// Assigns anchors to objects. `valid` has one entry a level; an invalid cell is no candidate. `objects` and

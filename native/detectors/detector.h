@@ -23,6 +23,8 @@ namespace hd::detectors {
 
 using torch::Tensor;
 
+struct DenseHead;
+
 /// What assignment produced for one micro-batch: dense per-anchor maps, no index lists. Families derive from
 /// it.
 struct Assignment {
@@ -47,6 +49,8 @@ class Detector {
   virtual ~Detector() = default;
 
   virtual nn::Graph& graph() = 0;
+  /// What distillation needs to know of a dense head with box-side distributions; null for other detectors.
+  virtual const DenseHead* denseHead() const { return nullptr; }
   virtual int64_t classes() const = 0;
   /// Canvas sides must be multiples of this.
   virtual int64_t divisor() const = 0;

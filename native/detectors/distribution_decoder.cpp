@@ -13,8 +13,8 @@ namespace hd::detectors {
 namespace {
 
 struct Location {
-  float best;    // highest class score
-  int64_t cell;  // row-major
+  float best;   // highest class score, times centerness
+  int64_t row;  // cell, row-major, then anchor
 };
 
 /// Decoded candidates of an image, all levels: one box a location, one entry a (location, class).
@@ -45,38 +45,44 @@ HD_KERNEL void markRows(const float* logits, int64_t rows, int64_t columns, floa
   }
 }
 
-/// The level's locations with a class above the threshold, at most `options.candidates`, in the order of the
-/// cells.
+/// The level's anchors with a class above the threshold, at most `options.candidates`, by rising index.
 std::vector<Location> bestLocations(const LevelMaps& level, int64_t classes, const PostProcess& options) {
-  const int64_t cells = level.height * level.width;
-  std::vector<uint8_t> marks(static_cast<size_t>(cells));
-  markRows(level.classLogits, cells, classes, logitBound(options.scoreThreshold), marks.data());
+  const int64_t rows = level.height * level.width * level.anchors;
+  std::vector<uint8_t> marks(static_cast<size_t>(rows));
+  markRows(level.classLogits, rows, classes, logitBound(options.scoreThreshold), marks.data());
+  // With centerness, anchors below the threshold take places as well, as in the originals.
+  const bool all = level.centerness != nullptr && rows > options.candidates;
   std::vector<Location> locations;
-  for (int64_t cell = 0; cell < cells; ++cell) {
-    if (marks[cell] == 0) continue;
-    const float* logits = level.classLogits + cell * classes;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (marks[row] == 0 && !all) continue;
+    const float* logits = level.classLogits + row * classes;
     float highest = -std::numeric_limits<float>::infinity();
     for (int64_t c = 0; c < classes; ++c) highest = logits[c] > highest ? logits[c] : highest;
     const float best = sigmoid(highest);
-    if (best > options.scoreThreshold) locations.push_back({best, cell});
+    if (!(best > options.scoreThreshold) && !all) continue;
+    locations.push_back({level.centerness == nullptr ? best : best * sigmoid(level.centerness[row]), row});
   }
   if (std::ssize(locations) > options.candidates) {
+    // NaN ranks last.
     std::nth_element(locations.begin(), locations.begin() + options.candidates, locations.end(),
                      [](const Location& a, const Location& b) {
-                       return a.best != b.best ? a.best > b.best : a.cell < b.cell;
+                       const float x = std::isnan(a.best) ? -1.0f : a.best,
+                                   y = std::isnan(b.best) ? -1.0f : b.best;
+                       return x != y ? x > y : a.row < b.row;
                      });
     locations.resize(static_cast<size_t>(options.candidates));
     std::sort(locations.begin(), locations.end(),
-              [](const Location& a, const Location& b) { return a.cell < b.cell; });
+              [](const Location& a, const Location& b) { return a.row < b.row; });
   }
   return locations;
 }
 
-std::array<float, 4> boxAt(const LevelMaps& level, int64_t cell, int64_t bins, const ImageTargets& image) {
-  const auto stride = static_cast<float>(level.stride);
-  const auto x = static_cast<float>(cell % level.width * level.stride);
-  const auto y = static_cast<float>(cell / level.width * level.stride);
-  const float* sides = level.sideLogits + cell * 4 * bins;
+std::array<float, 4> boxAt(const LevelMaps& level, int64_t row, int64_t bins, const ImageTargets& image) {
+  const auto stride = static_cast<float>(level.stride), offset = static_cast<float>(level.offset);
+  const int64_t cell = row / level.anchors;
+  const float x = (static_cast<float>(cell % level.width) + offset) * stride;
+  const float y = (static_cast<float>(cell / level.width) + offset) * stride;
+  const float* sides = level.sideLogits + row * 4 * bins;
   const auto width = static_cast<float>(image.width), height = static_cast<float>(image.height);
   return {std::clamp(x - expectedDistance(sides, bins) * stride, 0.0f, width),
           std::clamp(y - expectedDistance(sides + bins, bins) * stride, 0.0f, height),
@@ -88,17 +94,19 @@ void collect(const LevelMaps& level, int64_t classes, int64_t bins, const ImageT
              const PostProcess& options, Candidates& out) {
   const float bound = logitBound(options.scoreThreshold);
   for (const Location& location : bestLocations(level, classes, options)) {
-    std::array<float, 4> box = boxAt(level, location.cell, bins, image);
+    std::array<float, 4> box = boxAt(level, location.row, bins, image);
     if (!std::all_of(box.begin(), box.end(), [](float side) { return std::isfinite(side); })) continue;
     // Before suppression, as in mmdet: distances of centres depend on the scale of each axis.
     toOriginal(image, box.data());
-    const float* logits = level.classLogits + location.cell * classes;
+    const float* logits = level.classLogits + location.row * classes;
+    const float factor = level.centerness == nullptr ? 1.0f : sigmoid(level.centerness[location.row]);
+    if (std::isnan(factor)) continue;
     for (int64_t c = 0; c < classes; ++c) {
       if (!(logits[c] > bound)) continue;
       const float score = sigmoid(logits[c]);
       if (!(score > options.scoreThreshold)) continue;
       out.boxes.insert(out.boxes.end(), box.begin(), box.end());
-      out.scores.push_back(score);
+      out.scores.push_back(score * factor);
       out.labels.push_back(static_cast<int32_t>(c));
     }
   }

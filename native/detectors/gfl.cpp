@@ -1,23 +1,14 @@
 #include "detectors/gfl.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 
 #include "core/error.h"
-#include "detectors/distribution_decoder.h"
 #include "nn/networks.h"
 
 namespace hd::detectors {
 namespace {
-
-/// Level names p3…p7 belong to strides 8…128.
-std::vector<std::string> taps(const std::string& prefix, size_t levels) {
-  std::vector<std::string> names;
-  for (size_t l = 0; l < levels; ++l) names.push_back(prefix + ".p" + std::to_string(3 + l));
-  return names;
-}
 
 struct HeadMaps {
   std::vector<Tensor> cls, reg;
@@ -26,16 +17,16 @@ struct HeadMaps {
 class Gfl final : public Detector {
  public:
   Gfl(const Value& model, uint64_t seed)
-      : options_(GflOptions::from(model)), graph_(nn::buildGfl(model, seed)) {}
+      : options_(GflOptions::from(model)), graph_(nn::buildDense(model, seed)) {}
 
   nn::Graph& graph() override { return *graph_; }
+  const DenseHead* denseHead() const override { return &options_; }
   int64_t classes() const override { return options_.classes; }
   int64_t divisor() const override { return options_.divisor; }
 
   std::vector<std::string> lossTaps() const override {
-    std::vector<std::string> names =
-        taps(options_.version2 ? "head.score" : "head.cls", options_.strides.size());
-    const std::vector<std::string> sides = taps("head.reg", options_.strides.size());
+    std::vector<std::string> names = levelTaps(options_.scoreTap(), options_.strides.size());
+    const std::vector<std::string> sides = levelTaps("head.reg", options_.strides.size());
     names.insert(names.end(), sides.begin(), sides.end());
     return names;
   }
@@ -73,7 +64,7 @@ class Gfl final : public Detector {
   std::vector<Detections> detect(const nn::Tensors& outputs, const Batch& batch,
                                  const PostProcess& postProcess) const override {
     const HeadMaps maps = split(outputs);
-    auto found = detectGfl(options_, maps.cls, maps.reg, batch, postProcess);
+    auto found = detectDense(options_, maps.cls, maps.reg, {}, batch, postProcess);
     if (maps.cls[0].size(1) > options_.classes) {
       for (Detections& detections : found) dropSpareClass(detections);
     }
@@ -114,64 +105,11 @@ class Gfl final : public Detector {
 
 GflOptions GflOptions::from(const Value& model) {
   GflOptions out;
-  out.classes = model.at("classes").asInt();
-  out.regMax = model.get("regMax", out.regMax);
-  out.boxLoss = model.get("boxLoss", "giou");
+  static_cast<DenseHead&>(out) = DenseHead::from(model);
+  out.jointScores = out.family == "gflv2";
   out.assignerCandidates = model.get("assignerCandidates", out.assignerCandidates);
-  out.ignoreThreshold = model.get("ignoreThreshold", out.ignoreThreshold);
-  out.version2 = model.get("detector", "gfl") == std::string("gflv2");
-  const std::string preset = model.get("preset", "robust");
-  const auto expect = [](bool holds, const char* what, const char* key, const auto& received) {
-    if (holds) return;
-    throw Error(
-        "HD_RECIPE_VALUE",
-        concat("expected ", what, " for model.", key, " but received ", received, ": mend the recipe"),
-        concat("model.", key));
-  };
-  expect(out.classes >= 1, "an integer of at least 1", "classes", out.classes);
-  expect(out.regMax >= 1, "an integer of at least 1", "regMax", out.regMax);
-  expect(out.assignerCandidates >= 1, "an integer of at least 1", "assignerCandidates",
-         out.assignerCandidates);
-  expect(out.boxLoss == "iou" || out.boxLoss == "giou" || out.boxLoss == "diou" || out.boxLoss == "ciou",
-         "iou, giou, diou or ciou", "boxLoss", out.boxLoss);
-  expect(preset == "robust" || preset == "released", "robust or released", "preset", preset);
-  out.normalisation = preset == "released" ? Normalisation::released : Normalisation::robust;
-  return out;
-}
-
-std::vector<Detections> detectGfl(const GflOptions& options, const std::vector<Tensor>& cls,
-                                  const std::vector<Tensor>& reg, const Batch& batch,
-                                  const PostProcess& postProcess) {
-  const int64_t bins = options.regMax + 1;
-  const auto channelsLast = [](const Tensor& map, int64_t images, int64_t channels) {
-    require(map.dim() == 4 && map.size(0) == images && map.size(1) == channels, "expected a map of ", images,
-            " images and ", channels, " channels but received ", map.sizes());
-    return map.detach().to(at::kFloat).permute({0, 2, 3, 1}).contiguous();
-  };
-  require(cls.size() == options.strides.size() && reg.size() == cls.size(), "expected one map a level");
-  HeadMaps maps;
-  const int64_t columns = options.version2 && !cls.empty() ? cls[0].size(1) : options.classes;
-  for (size_t l = 0; l < cls.size(); ++l) {
-    // The decoder reads logits; those of a score give the score back to the last bit but one.
-    maps.cls.push_back(
-        channelsLast(options.version2 ? at::logit(cls[l].detach()) : cls[l], batch.count, columns));
-    maps.reg.push_back(channelsLast(reg[l], batch.count, 4 * bins));
-    require(cls[l].size(2) == reg[l].size(2) && cls[l].size(3) == reg[l].size(3),
-            "expected maps of equal size a level");
-  }
-  std::vector<Detections> out(static_cast<size_t>(batch.count));
-  at::parallel_for(0, batch.count, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      std::vector<LevelMaps> levels;
-      for (size_t l = 0; l < maps.cls.size(); ++l) {
-        const int64_t height = maps.cls[l].size(1), width = maps.cls[l].size(2), cells = height * width;
-        levels.push_back({options.strides[l], height, width,
-                          maps.cls[l].const_data_ptr<float>() + i * cells * columns,
-                          maps.reg[l].const_data_ptr<float>() + i * cells * 4 * bins});
-      }
-      out[i] = decodeDistributions(levels, columns, bins, batch.images[i], postProcess);
-    }
-  });
+  expectModelValue(out.assignerCandidates >= 1, "an integer of at least 1", "assignerCandidates",
+                   out.assignerCandidates);
   return out;
 }
 

@@ -12,50 +12,20 @@
 #include <string>
 #include <vector>
 
-#include "detectors/anchors.h"
-#include "detectors/detector.h"
+#include "detectors/dense_head.h"
 
 namespace hd::detectors {
 
-/// Which normalisers the losses use.
-enum class Normalisation {
-  robust,    ///< sums over the global batch: the result does not depend on how it is cut into micro-batches
-  released,  ///< each micro-batch by its own sums, averaged over micro-batches: what the published code does
-             ///< with gradient accumulation
-};
-
-/// Members of `model` (defaults in brackets): classes, regMax [16], boxLoss iou|giou|diou|ciou [giou], preset
-/// robust|released [robust], assignerCandidates [9], ignoreThreshold [−1: crowd boxes play no part].
-struct GflOptions {
-  int64_t classes = 0;
-  int64_t regMax = 16;
-  std::vector<int64_t> strides{8, 16, 32, 64, 128};
-  int64_t divisor = 32;  ///< images are padded to it; cells beyond an image's own padding are not trained
-  std::string boxLoss = "giou";
-  Normalisation normalisation = Normalisation::robust;
+/// Members of `model` besides those of DenseHead: assignerCandidates [9]. Detector gflv2 has jointScores.
+struct GflOptions : DenseHead {
   int64_t assignerCandidates = 9;
-  double ignoreThreshold = -1;
-  bool version2 = false;  ///< detector gflv2
 
   /// Throws HD_RECIPE_VALUE naming the member when a value is out of range.
   static GflOptions from(const Value& model);
 };
 
-/// Targets of one level for all images: rows are image-major, then row-major over cells. Units: the level's
-/// stride.
-struct GflLevelTargets {
-  Tensor labels;   ///< int64 [rows]: class, `classes` = background, −1 = takes no part
-  Tensor boxes;    ///< float [rows, 4]: the object's box; 0 outside positives
-  Tensor centres;  ///< float [rows, 2]: x, y
-  Tensor weights;  ///< float [rows]: 1, or 0 where the label is −1
-};
-
 /// `normalisers`: Σ over images of max(1, positives of the image), and the number of micro-batches.
-struct GflAssignment : Assignment {
-  AnchorGrid grid;
-  std::vector<GflLevelTargets> levels;
-  std::vector<std::vector<double>> thresholds;  ///< per image and object: ATSS's t
-};
+using GflAssignment = DenseAssignment;
 
 /// Undivided sums of one micro-batch, one scalar a level; all fp32 with gradient.
 struct GflSums {
@@ -64,10 +34,6 @@ struct GflSums {
 
 /// Images in parallel. Throws HD_DATA_BOX naming the image when a coordinate is not finite.
 std::unique_ptr<GflAssignment> assignGfl(const GflOptions& options, const Batch& batch);
-
-/// The highest class score of every positive row (label below `classes`), 0 elsewhere; a constant for
-/// autograd. `classRows` [N, classes or more]: logits, version 2: scores. `labels` [N].
-Tensor positiveConfidence(const GflOptions& options, const Tensor& classRows, const Tensor& labels);
 
 /// S = Σ over positives of w, w = the highest class score; no gradient. `cls` are the class maps by level,
 /// N×C×H×W: logits, version 2: scores.
@@ -79,13 +45,6 @@ double confidenceSum(const GflOptions& options, const std::vector<Tensor>& cls,
 /// gradients. `cls`: logits, version 2: scores.
 GflSums gflSums(const GflOptions& options, const std::vector<Tensor>& cls, const std::vector<Tensor>& reg,
                 const GflAssignment& assignment);
-
-/// Detections of every image from the maps by level; images in parallel. `cls`: logits, version 2: scores.
-/// `reg` N×4(regMax+1)×H×W. A spare class column takes part in suppression, as released; `labels` may then be
-/// `classes`: Detector::detect drops those.
-std::vector<Detections> detectGfl(const GflOptions& options, const std::vector<Tensor>& cls,
-                                  const std::vector<Tensor>& reg, const Batch& batch,
-                                  const PostProcess& postProcess);
 
 /// What turns the sums of a micro-batch into its share of the loss terms.
 struct GflScales {

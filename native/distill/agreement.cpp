@@ -32,7 +32,7 @@ Value Agreement::toValue() const {
   return out;
 }
 
-Agreement measureAgreement(const detectors::GflAssignment& assignment, int64_t classes,
+Agreement measureAgreement(const detectors::DenseAssignment& assignment, int64_t classes,
                            const std::vector<Tensor>& studentCls, const std::vector<Tensor>& teacherCls,
                            const std::vector<Tensor>& studentReg, const std::vector<Tensor>& teacherReg) {
   const at::NoGradGuard guard;
@@ -45,7 +45,9 @@ Agreement measureAgreement(const detectors::GflAssignment& assignment, int64_t c
     out.rows += rows.numel();
     if (rows.numel() == 0) continue;
     const auto select = [&](const Tensor& map) {
-      return rowsOf(map.detach()).index_select(0, rows).to(at::kFloat);
+      return anchorRows(map.detach(), assignment.grid.levels()[l].perCell)
+          .index_select(0, rows)
+          .to(at::kFloat);
     };
     if (out.classes) {
       const Tensor student = select(studentCls[l]), teacher = select(teacherCls[l]);

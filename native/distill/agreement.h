@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/value.h"
-#include "detectors/gfl.h"
+#include "detectors/dense_head.h"
 
 namespace hd::distill {
 
@@ -30,7 +30,7 @@ struct Agreement {
 };
 
 /// Maps by level, N×C×H×W; either list may be empty. `teacherCls` in the student's class order.
-Agreement measureAgreement(const detectors::GflAssignment& assignment, int64_t classes,
+Agreement measureAgreement(const detectors::DenseAssignment& assignment, int64_t classes,
                            const std::vector<Tensor>& studentCls, const std::vector<Tensor>& teacherCls,
                            const std::vector<Tensor>& studentReg, const std::vector<Tensor>& teacherReg);
 

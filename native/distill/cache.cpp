@@ -185,11 +185,11 @@ std::map<std::string, Tensor> runCached(OutputCache& cache, const Batch& batch,
     std::vector<Tensor> chosen;
     RowList list;
     for (size_t l = 0; l < levels.size(); ++l) {
-      const int64_t cells = levels[l].count();
+      const int64_t cells = levels[l].cells();
       chosen.push_back(rows[l].slice(0, i * cells, (i + 1) * cells).nonzero().flatten());
       const int64_t* cell = chosen.back().const_data_ptr<int64_t>();
       for (int64_t n = 0; n < chosen.back().numel(); ++n)
-        list.push_back(static_cast<int32_t>(levels[l].first + cell[n]));
+        list.push_back(static_cast<int32_t>(levels[l].firstCell() + cell[n]));
     }
     const std::string key = OutputCache::keyOf(batch, i, taps);
     auto entry = cache.load(key, list);
@@ -200,7 +200,7 @@ std::map<std::string, Tensor> runCached(OutputCache& cache, const Batch& batch,
       for (const TapGroup& group : groups) {
         std::vector<Tensor> parts;
         for (size_t l = 0; l < levels.size(); ++l)
-          parts.push_back(rowsOf(maps[group.levels[l]]).to(at::kFloat).index_select(0, chosen[l]));
+          parts.push_back(anchorRows(maps[group.levels[l]]).to(at::kFloat).index_select(0, chosen[l]));
         columns.push_back(at::cat(parts));
         entry->channels.push_back(static_cast<int32_t>(columns.back().size(1)));
       }
@@ -217,7 +217,7 @@ std::map<std::string, Tensor> runCached(OutputCache& cache, const Batch& batch,
           map = at::zeros({batch.count, levels[l].height, levels[l].width, channels}).permute({0, 3, 1, 2});
         }
         const int64_t count = chosen[l].numel();
-        rowsOf(map[i].unsqueeze(0))
+        anchorRows(map[i].unsqueeze(0))
             .index_copy_(0, chosen[l],
                          entry->values.slice(0, firstRow, firstRow + count)
                              .slice(1, firstChannel, firstChannel + channels));

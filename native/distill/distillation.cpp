@@ -11,9 +11,9 @@
 namespace hd::distill {
 namespace {
 
-const detectors::GflAssignment& own(const detectors::Assignment& assignment) {
-  const auto* targets = dynamic_cast<const detectors::GflAssignment*>(&assignment);
-  require(targets != nullptr, "expected the assignment of a GFL detector");
+const detectors::DenseAssignment& own(const detectors::Assignment& assignment) {
+  const auto* targets = dynamic_cast<const detectors::DenseAssignment*>(&assignment);
+  require(targets != nullptr, "expected the assignment of a dense head");
   return *targets;
 }
 
@@ -40,28 +40,29 @@ std::string list(const std::vector<int64_t>& values) {
 }
 
 /// What every transfer between dense heads needs; classes only where class logits are compared.
-void checkFit(const detectors::GflOptions& student, const Teacher& teacher,
+void checkFit(const detectors::DenseHead& student, const Teacher& teacher,
               const std::vector<std::string>& taps) {
   const auto reads = [&](const char* prefix) {
     return std::any_of(taps.begin(), taps.end(),
                        [&](const std::string& tap) { return tap.rfind(prefix, 0) == 0; });
   };
-  const detectors::GflOptions& its = teacher.head();
+  const detectors::DenseHead& its = teacher.head();
   demand(its.strides == student.strides, teacher, "strides", list(student.strides), list(its.strides));
-  if (reads("head.reg.")) demand(its.regMax == student.regMax, teacher, "regMax", student.regMax, its.regMax);
+  if (reads("head.reg.")) {
+    demand(its.regMax == student.regMax, teacher, "regMax", student.regMax, its.regMax);
+    // Sides are distances from an anchor's centre.
+    demand(its.anchorsPerCell() == student.anchorsPerCell() && its.anchors.offset == student.anchors.offset,
+           teacher, "the anchors of detector", student.family, its.family);
+  }
   if (!reads("head.cls.") && !reads("head.score.")) return;
-  demand(its.version2 == student.version2, teacher, "the detector", student.version2 ? "gflv2" : "gfl",
-         its.version2 ? "gflv2" : "gfl");
+  // What a score means, and of which anchor, differs by family.
+  demand(its.family == student.family, teacher, "the detector", student.family, its.family);
   if (teacher.classMap().empty()) {
     demand(its.classes == student.classes, teacher, "classes", student.classes, its.classes);
   } else {
     const auto mapped = static_cast<int64_t>(teacher.classMap().size());
     demand(mapped == student.classes, teacher, "a class map of", student.classes, mapped);
   }
-}
-
-int64_t neckChannels(const Value& model) {
-  return model.get("neckChannels", int64_t{256});
 }
 
 std::vector<Tensor> select(const std::map<std::string, Tensor>& outputs,
@@ -73,12 +74,11 @@ std::vector<Tensor> select(const std::map<std::string, Tensor>& outputs,
 
 }  // namespace
 
-Distillation::Distillation(const Value& teachers, const Value& transfers, const Value& student, uint64_t seed)
-    : parameters_(seed) {
+Distillation::Distillation(const Value& teachers, const Value& transfers, detectors::DenseHead student,
+                           int64_t studentChannels, uint64_t seed)
+    : parameters_(seed), head_(std::move(student)) {
   for (const Value& section : teachers.asArray()) teachers_.push_back(std::make_unique<Teacher>(section));
   teacherTaps_.resize(teachers_.size());
-  const auto head = detectors::GflOptions::from(student);
-  classes_ = head.classes;
   for (const Value& section : transfers.asArray()) {
     Entry entry;
     const int64_t index = section.get("teacher", int64_t{0});
@@ -90,9 +90,9 @@ Distillation::Distillation(const Value& teachers, const Value& transfers, const 
     entry.name = section.get("name", kind.c_str());
     entry.weight = section.get("weight", 1.0);
     entry.transfer =
-        transferRegistry().get(kind)(section, {head, teacher.head().classes, teacher.classMap(),
-                                               neckChannels(student), teacher.neckChannels(), &parameters_});
-    checkFit(head, teacher, entry.transfer->teacherTaps());
+        transferRegistry().get(kind)(section, {head_, teacher.head().classes, teacher.classMap(),
+                                               studentChannels, teacher.neckChannels(), &parameters_});
+    checkFit(head_, teacher, entry.transfer->teacherTaps());
     addOnce(studentTaps_, entry.transfer->studentTaps());
     addOnce(teacherTaps_[entry.teacher], entry.transfer->teacherTaps());
     entries_.push_back(std::move(entry));
@@ -108,10 +108,11 @@ std::vector<double> Distillation::normalisers(const Batch& batch,
   return out;
 }
 
-std::vector<Tensor> Distillation::rowsFrom(size_t teacher, const Batch& batch,
-                                           const detectors::GflAssignment& assignment) const {
+std::vector<Tensor> Distillation::cellsFrom(size_t teacher, const Batch& batch,
+                                            const detectors::DenseAssignment& assignment) const {
   std::vector<Tensor> rows;
-  for (const Tensor& assigned : assignedRows(assignment, classes_)) rows.push_back(assigned.to(at::kByte));
+  for (const Tensor& assigned : assignedRows(assignment, head_.classes))
+    rows.push_back(assigned.to(at::kByte));
   for (const Entry& entry : entries_) {
     if (entry.teacher != teacher) continue;
     const auto needed = entry.transfer->teacherRows(batch, assignment);
@@ -121,6 +122,9 @@ std::vector<Tensor> Distillation::rowsFrom(size_t teacher, const Batch& batch,
       else
         rows[l].bitwise_or_(needed[l]);
     }
+  }
+  if (const int64_t anchors = head_.anchorsPerCell(); anchors > 1) {
+    for (Tensor& mask : rows) mask = mask.reshape({-1, anchors}).amax({1});
   }
   return rows;
 }
@@ -134,7 +138,7 @@ Distillation::TeacherOutputs Distillation::runTeachers(const Batch& batch,
     Teacher& teacher = *teachers_[t];
     if (teacher.cache() != nullptr) {
       const auto& targets = own(assignment);
-      out[t] = runCached(*teacher.cache(), batch, targets.grid.levels(), taps, rowsFrom(t, batch, targets),
+      out[t] = runCached(*teacher.cache(), batch, targets.grid.levels(), taps, cellsFrom(t, batch, targets),
                          [&](const Batch& one) { return teacher.run(one, taps); });
       continue;
     }
@@ -152,7 +156,7 @@ std::vector<detectors::LossTerm> Distillation::losses(const Batch& batch,
   std::vector<detectors::LossTerm> out;
   size_t first = 0;
   for (const Entry& entry : entries_) {
-    const size_t count = entry.transfer->normalisers(batch, own(assignment)).size();
+    const size_t count = entry.transfer->normaliserCount();
     const std::vector<double> sums(normalisers.begin() + static_cast<std::ptrdiff_t>(first),
                                    normalisers.begin() + static_cast<std::ptrdiff_t>(first + count));
     first += count;
@@ -184,7 +188,8 @@ std::vector<Agreement> Distillation::agreement(const detectors::Assignment& assi
     if (const auto& map = teachers_[t]->classMap(); !map.empty()) {
       for (Tensor& level : cls.second) level = level.index_select(1, at::tensor(map));
     }
-    out.push_back(measureAgreement(own(assignment), classes_, cls.first, cls.second, reg.first, reg.second));
+    out.push_back(
+        measureAgreement(own(assignment), head_.classes, cls.first, cls.second, reg.first, reg.second));
   }
   return out;
 }

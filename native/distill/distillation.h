@@ -19,9 +19,10 @@ namespace hd::distill {
 class Distillation {
  public:
   /// `teachers`: list of Teacher sections. `transfers`: list of { transfer, teacher [0], weight, name, … }.
-  /// `student`: its resolved model section. Throws HD_RECIPE_TEACHER when a teacher does not fit a transfer,
-  /// naming both.
-  Distillation(const Value& teachers, const Value& transfers, const Value& student, uint64_t seed = 0);
+  /// `student`: its head, and the channels of its neck. Throws HD_RECIPE_TEACHER when a teacher does not fit
+  /// a transfer, naming both.
+  Distillation(const Value& teachers, const Value& transfers, detectors::DenseHead student,
+               int64_t studentChannels, uint64_t seed = 0);
 
   /// What transfers learn themselves (adapters): optimised and saved like the student's, never exported.
   nn::ParameterStore& parameters() { return parameters_; }
@@ -49,9 +50,9 @@ class Distillation {
                                    const TeacherOutputs& teachers) const;
 
  private:
-  /// Rows that transfers, or a look at the agreement, read of a teacher: one uint8 mask a level.
-  std::vector<Tensor> rowsFrom(size_t teacher, const Batch& batch,
-                               const detectors::GflAssignment& assignment) const;
+  /// Cells that transfers, or a look at the agreement, read of a teacher: one uint8 mask a level.
+  std::vector<Tensor> cellsFrom(size_t teacher, const Batch& batch,
+                                const detectors::DenseAssignment& assignment) const;
 
   struct Entry {
     std::string name;
@@ -65,7 +66,7 @@ class Distillation {
   std::vector<Entry> entries_;
   std::vector<std::string> studentTaps_;
   std::vector<std::vector<std::string>> teacherTaps_;
-  int64_t classes_ = 0;
+  detectors::DenseHead head_;
 };
 
 }  // namespace hd::distill

@@ -16,16 +16,16 @@ using detectors::Box;
 
 /// One mask a level; `mark(image, masks)` writes the image's own rows. Images in parallel.
 template <class Mark>
-std::vector<Tensor> perImage(const Batch& batch, const detectors::GflAssignment& assignment,
+std::vector<Tensor> perImage(const Batch& batch, const detectors::DenseAssignment& assignment,
                              const Mark& mark) {
   std::vector<Tensor> out;
   for (const auto& level : assignment.grid.levels())
-    out.push_back(at::zeros({batch.count * level.count()}, at::kByte));
+    out.push_back(at::zeros({batch.count * level.cells()}, at::kByte));
   at::parallel_for(0, batch.count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       std::vector<uint8_t*> rows;
       for (size_t l = 0; l < out.size(); ++l)
-        rows.push_back(out[l].data_ptr<uint8_t>() + i * assignment.grid.levels()[l].count());
+        rows.push_back(out[l].data_ptr<uint8_t>() + i * assignment.grid.levels()[l].cells());
       mark(batch.images[static_cast<size_t>(i)], rows);
     }
   });
@@ -54,36 +54,41 @@ float overlapOf(const Box& a, const Box& b) {
 
 }  // namespace
 
-std::vector<Tensor> wholeMap(const detectors::GflAssignment& assignment) {
+std::vector<Tensor> wholeMap(const detectors::DenseAssignment& assignment) {
   std::vector<Tensor> out;
-  for (const auto& level : assignment.levels) out.push_back(level.labels.ge(0).to(at::kByte));
+  for (size_t l = 0; l < assignment.levels.size(); ++l) {
+    const Tensor valid = assignment.levels[l].labels.ge(0).to(at::kByte);
+    out.push_back(valid.reshape({-1, assignment.grid.levels()[l].perCell}).amax({1}));
+  }
   return out;
 }
 
-std::vector<Tensor> insideBoxes(const detectors::GflOptions& head, const Batch& batch,
-                                const detectors::GflAssignment& assignment) {
+std::vector<Tensor> insideBoxes(const detectors::DenseHead& head, const Batch& batch,
+                                const detectors::DenseAssignment& assignment) {
   return perImage(batch, assignment, [&](const ImageTargets& image, const std::vector<uint8_t*>& rows) {
     const auto valid = assignment.grid.validCells(image.height, image.width, head.divisor);
     for (size_t l = 0; l < rows.size(); ++l) {
       const auto& level = assignment.grid.levels()[l];
       for (int64_t y = 0; y < valid[l].height; ++y) {
         for (int64_t x = 0; x < valid[l].width; ++x) {
-          rows[l][y * level.width + x] = strictlyInside(static_cast<float>(x * level.stride),
-                                                        static_cast<float>(y * level.stride), image.boxes);
+          rows[l][y * level.width + x] =
+              strictlyInside(static_cast<float>(assignment.grid.centre(level, x)),
+                             static_cast<float>(assignment.grid.centre(level, y)), image.boxes);
         }
       }
     }
   });
 }
 
-std::vector<Tensor> nearBestAnchors(const detectors::GflOptions& head, const Batch& batch,
-                                    const detectors::GflAssignment& assignment) {
+std::vector<Tensor> nearBestAnchors(const detectors::DenseHead& head, const Batch& batch,
+                                    const detectors::DenseAssignment& assignment) {
   return perImage(batch, assignment, [&](const ImageTargets& image, const std::vector<uint8_t*>& rows) {
     const auto valid = assignment.grid.validCells(image.height, image.width, head.divisor);
     const auto region = nearBestRegion(assignment.grid, valid, image.boxes);
     for (size_t l = 0; l < rows.size(); ++l) {
       const auto& level = assignment.grid.levels()[l];
-      std::copy_n(region.begin() + level.first, level.count(), rows[l]);
+      for (int64_t anchor = 0; anchor < level.count(); ++anchor)
+        rows[l][anchor / level.perCell] |= region[static_cast<size_t>(level.first + anchor)];
     }
   });
 }
@@ -116,7 +121,7 @@ std::vector<std::vector<int64_t>> generalInstances(const InstanceOptions& option
         if (std::ssize(kept) == options.limit) break;
         const Tensor& source = surer[row] ? other : own;
         // As released, padding takes part, with its anchors at the origin.
-        const int64_t cell = classes[row] < 0 ? 0 : row % count;
+        const int64_t cell = classes[row] < 0 ? 0 : row % count / level.perCell;
         const Box box =
             decoded(source.const_data_ptr<float>() + row * 4 * bins, bins,
                     static_cast<float>(cell % level.width), static_cast<float>(cell / level.width));

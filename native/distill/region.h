@@ -7,8 +7,7 @@
 
 #include "core/batch.h"
 #include "core/value.h"
-#include "detectors/atss.h"
-#include "detectors/gfl.h"
+#include "detectors/dense_head.h"
 
 namespace hd::distill {
 
@@ -16,31 +15,37 @@ using torch::Tensor;
 
 /// Members of a transfer (defaults of preset robust | released | paper in brackets): region main|valuable
 /// [main]; and for the valuable region overlap distance|released [distance | released | distance], weights
-/// overlap|mask [mask | overlap | mask], positives [false | true | true], gamma [0.25].
+/// overlap|mask|confidence [mask | overlap, of fcos confidence | mask], positives [false | true, of retinanet
+/// false | true], gamma [0.25].
 struct RegionOptions {
   enum class Kind {
     main,      ///< the assigned rows
     valuable,  ///< rows near an object that were not good enough (Zheng et al. 2022, section 3.4)
   } kind = Kind::main;
   detectors::RegionRule rule = detectors::RegionRule::distance;
-  bool overlapWeights = false;  ///< weigh by the best IoU instead of 1
-  bool positives = false;       ///< keep assigned rows in the valuable region
+  /// How much a row of the valuable region counts.
+  enum class Weights {
+    mask,        ///< 1
+    overlap,     ///< its best IoU
+    confidence,  ///< the student's highest class score, as in the main region
+  } weights = Weights::mask;
+  bool positives = false;  ///< keep assigned rows in the valuable region
   double gamma = 0.25;
 
   /// Throws HD_RECIPE_VALUE naming the member.
-  static RegionOptions from(const Value& transfer);
+  static RegionOptions from(const Value& transfer, const detectors::DenseHead& head);
 };
 
-/// Weight of every row of the valuable region, one fp32 tensor a level, rows image-major; 0 outside. Constant
-/// for autograd. Images in parallel.
-std::vector<Tensor> valuableRows(const RegionOptions& options, const detectors::GflOptions& head,
-                                 const Batch& batch, const detectors::GflAssignment& assignment);
+/// Weight of every row of the valuable region, one fp32 tensor a level, rows image-major; 0 outside; with
+/// confidence weights 1 inside. Constant for autograd. Images in parallel.
+std::vector<Tensor> valuableRows(const RegionOptions& options, const detectors::DenseHead& head,
+                                 const Batch& batch, const detectors::DenseAssignment& assignment);
 
 /// 1 where a row is assigned to an object, else 0; one fp32 tensor a level.
-std::vector<Tensor> assignedRows(const detectors::GflAssignment& assignment, int64_t classes);
+std::vector<Tensor> assignedRows(const detectors::DenseAssignment& assignment, int64_t classes);
 
 /// Where either region has a weight: one uint8 mask a level.
-std::vector<Tensor> regionMasks(const RegionOptions& options, const detectors::GflOptions& head,
-                                const Batch& batch, const detectors::GflAssignment& assignment);
+std::vector<Tensor> regionMasks(const RegionOptions& options, const detectors::DenseHead& head,
+                                const Batch& batch, const detectors::DenseAssignment& assignment);
 
 }  // namespace hd::distill

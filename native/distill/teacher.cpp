@@ -23,7 +23,15 @@ std::string identityOf(const std::string& weights, const Value& model) {
 Teacher::Teacher(const Value& section) : weights_(section.at("weights").asString()) {
   const Value& model = section.at("model");
   detector_ = detectors::detectorRegistry().get(model.at("detector").asString())(model, 0);
-  head_ = detectors::GflOptions::from(model);
+  const detectors::DenseHead* head = detector_->denseHead();
+  if (head == nullptr) {
+    throw Error("HD_RECIPE_TEACHER",
+                concat("expected a dense head with box-side distributions for teacher ", weights_,
+                       " but received detector ", model.at("detector").asString(),
+                       ": choose gfl, gflv2, atss, fcos or retinanet"),
+                "teachers");
+  }
+  head_ = *head;
   neckChannels_ = model.get("neckChannels", int64_t{256});
   if (const Value* map = section.find("classMap"); map != nullptr && !map->isNull()) {
     for (const Value& entry : map->asArray()) classMap_.push_back(entry.asInt());

@@ -10,8 +10,8 @@
 
 #include "core/batch.h"
 #include "core/value.h"
+#include "detectors/dense_head.h"
 #include "detectors/detector.h"
-#include "detectors/gfl.h"
 #include "distill/cache.h"
 #include "nn/weights.h"
 
@@ -26,7 +26,7 @@ class Teacher {
 
   const std::string& weights() const { return weights_; }
   const nn::MatchReport& report() const { return report_; }
-  const detectors::GflOptions& head() const { return head_; }
+  const detectors::DenseHead& head() const { return head_; }
   const std::vector<int64_t>& classMap() const { return classMap_; }
   int64_t neckChannels() const { return neckChannels_; }
 
@@ -41,7 +41,7 @@ class Teacher {
  private:
   std::string weights_;
   std::unique_ptr<detectors::Detector> detector_;
-  detectors::GflOptions head_;
+  detectors::DenseHead head_;
   int64_t neckChannels_;
   std::vector<int64_t> classMap_;
   nn::MatchReport report_;

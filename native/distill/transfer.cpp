@@ -7,10 +7,4 @@ nn::Registry<TransferFactory>& transferRegistry() {
   return registry;
 }
 
-std::vector<std::string> levelTaps(const std::string& prefix, size_t levels) {
-  std::vector<std::string> names;
-  for (size_t l = 0; l < levels; ++l) names.push_back(prefix + ".p" + std::to_string(3 + l));
-  return names;
-}
-
 }  // namespace hd::distill

@@ -15,17 +15,19 @@
 
 #include "core/batch.h"
 #include "core/value.h"
-#include "detectors/gfl.h"
+#include "detectors/dense_head.h"
 #include "nn/parameters.h"
 #include "nn/registry.h"
 
 namespace hd::distill {
 
+using detectors::anchorRows;
+using detectors::levelTaps;
 using torch::Tensor;
 
 /// The dense head that both sides share.
 struct HeadShape {
-  detectors::GflOptions options;  ///< of the student
+  detectors::DenseHead options;  ///< of the student
   int64_t teacherClasses = 0;
   std::vector<int64_t> classMap;  ///< teacher's class of each student class; empty: the same
   int64_t studentChannels = 256, teacherChannels = 256;  ///< of the neck
@@ -35,7 +37,7 @@ struct HeadShape {
 /// One micro-batch. Maps are N×C×H×W by level, in the order of the taps that the transfer asked for.
 struct TransferInput {
   const Batch& batch;
-  const detectors::GflAssignment& assignment;
+  const detectors::DenseAssignment& assignment;
   std::vector<Tensor> student, teacher;  ///< the teacher's need no gradient
 };
 
@@ -45,10 +47,14 @@ class Transfer {
   virtual std::vector<std::string> studentTaps() const = 0;
   virtual std::vector<std::string> teacherTaps() const = 0;
   /// Rows of the teacher's maps that it reads: one uint8 mask a level, rows image-major. Empty: all rows.
-  virtual std::vector<Tensor> teacherRows(const Batch&, const detectors::GflAssignment&) const { return {}; }
+  virtual std::vector<Tensor> teacherRows(const Batch&, const detectors::DenseAssignment&) const {
+    return {};
+  }
+  /// How many sums `normalisers` gives.
+  virtual size_t normaliserCount() const = 0;
   /// Sums that follow from the assignment alone.
   virtual std::vector<double> normalisers(const Batch& batch,
-                                          const detectors::GflAssignment& assignment) const = 0;
+                                          const detectors::DenseAssignment& assignment) const = 0;
   /// One fp32 scalar a level, normalised, not weighted. Rows outside the region give exact zeros with zero
   /// gradients.
   virtual std::vector<Tensor> levels(const TransferInput& input,
@@ -58,14 +64,6 @@ class Transfer {
 /// `entry` is one element of the recipe's `distill` list.
 using TransferFactory = std::function<std::unique_ptr<Transfer>(const Value& entry, const HeadShape& shape)>;
 nn::Registry<TransferFactory>& transferRegistry();
-
-/// N×C×H×W in channels_last memory to [N·H·W, C] without a copy.
-inline Tensor rowsOf(const Tensor& map) {
-  return map.permute({0, 2, 3, 1}).reshape({-1, map.size(1)});
-}
-
-/// "head.cls.p3"… for prefix "head.cls".
-std::vector<std::string> levelTaps(const std::string& prefix, size_t levels);
 
 }  // namespace hd::distill
 

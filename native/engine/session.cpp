@@ -141,7 +141,16 @@ Session::Session(const SessionOptions& options) : options_(options) {
   store.setWorking(options.bf16 ? torch::kBFloat16 : torch::kFloat32);
   if (!options.training) return;
   if (options.distill.isArray() && !options.distill.asArray().empty()) {
-    distillation_ = std::make_unique<distill::Distillation>(options.teachers, options.distill, options.model,
+    const detectors::DenseHead* head = detector_->denseHead();
+    if (head == nullptr) {
+      throw Error(
+          "HD_RECIPE_TEACHER",
+          concat("expected a dense head with box-side distributions to distil into but received detector ",
+                 options.model.get("detector", "gfl")),
+          "model.detector");
+    }
+    distillation_ = std::make_unique<distill::Distillation>(options.teachers, options.distill, *head,
+                                                            options.model.get("neckChannels", int64_t{256}),
                                                             options.seed);
     distillation_->parameters().setWorking(store.workingType());
   }

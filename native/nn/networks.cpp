@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "nn/backbones/backbone.h"
-#include "nn/heads/gfl_head.h"
+#include "nn/heads/dense_head.h"
 #include "nn/layers/normalise.h"
 #include "nn/necks/fpn.h"
 
@@ -54,21 +54,52 @@ NormaliseOptions normaliseFrom(const Value& model) {
   return options;
 }
 
+std::string detectorOf(const Value& model) {
+  return model.get("detector", "gfl");
+}
+
 FpnOptions neckFrom(const Value& model) {
+  const std::string detector = detectorOf(model);
   FpnOptions options;
   options.channels = atLeast(model, "neckChannels", options.channels, 1);
-  options.extra = extraLevelsFrom(model.get("extraConvs", "on_output"));
-  options.reluBeforeExtra = model.get("reluBeforeExtra", false);
+  options.extra =
+      extraLevelsFrom(model.get("extraConvs", detector == "retinanet" ? "on_input" : "on_output"));
+  options.reluBeforeExtra = model.get("reluBeforeExtra", detector == "fcos");
   return options;
 }
 
-GflHeadOptions headFrom(const Value& model, int64_t neckChannels) {
-  GflHeadOptions options;
+/// What differs by detector: names of the originals' parameters, norm, biases, anchors.
+DenseHeadOptions familyOf(const std::string& detector) {
+  DenseHeadOptions options;
+  if (detector == "gflv2") {
+    options.quality = true;
+  } else if (detector == "atss") {
+    options.cls = "atss_cls";
+    options.reg = "atss_reg";
+    options.centerness = "atss_centerness";
+  } else if (detector == "fcos") {
+    options.cls = "conv_cls";
+    options.reg = "conv_reg";
+    options.centerness = "conv_centerness";
+    options.towerBias = true;
+  } else if (detector == "retinanet") {
+    // The original's distribution head calls its predictors so.
+    options.cls = "atss_cls";
+    options.reg = "atss_reg";
+    options.anchors = 9;
+    options.groupNorm = false;
+    options.towerBias = true;
+    options.scales = false;
+  }
+  return options;
+}
+
+DenseHeadOptions headFrom(const Value& model, int64_t neckChannels) {
+  DenseHeadOptions options = familyOf(detectorOf(model));
   options.classes = atLeast(model, "classes", model.at("classes").asInt(), 1);
   options.convs = atLeast(model, "headConvs", options.convs, 0);
   options.channels = options.convs == 0 ? neckChannels : atLeast(model, "headChannels", options.channels, 1);
   options.regMax = atLeast(model, "regMax", options.regMax, 1);
-  options.quality = model.get("detector", "gfl") == std::string("gflv2");
   // The published configuration leaves a spare column, which learns nothing but 0.
   if (options.quality && model.get("preset", "robust") == std::string("released")) ++options.classes;
   if (options.quality && options.regMax < 3) {
@@ -79,7 +110,7 @@ GflHeadOptions headFrom(const Value& model, int64_t neckChannels) {
                options.regMax),
         "model.regMax");
   }
-  if (options.convs > 0 && options.channels % 32 != 0) {
+  if (options.convs > 0 && options.groupNorm && options.channels % 32 != 0) {
     throw Error("HD_RECIPE_VALUE",
                 concat("expected a multiple of 32 (group normalisation) for model.headChannels but received ",
                        options.channels),
@@ -90,16 +121,16 @@ GflHeadOptions headFrom(const Value& model, int64_t neckChannels) {
 
 }  // namespace
 
-std::unique_ptr<Graph> buildGfl(const Value& model, uint64_t seed) {
+std::unique_ptr<Graph> buildDense(const Value& model, uint64_t seed) {
   const NormaliseOptions pixels = normaliseFrom(model);
   const FpnOptions neck = neckFrom(model);
-  const GflHeadOptions head = headFrom(model, neck.channels);
+  const DenseHeadOptions head = headFrom(model, neck.channels);
   auto graph = std::make_unique<Graph>(seed);
   graph->add({"normalise"}, std::make_unique<Normalise>(graph->parameters(), pixels), {"image", "valid"},
              {"(pixel - mean) / std, padding 0"});
   const Features features =
       backboneRegistry().get(model.at("backbone").asString())(*graph, "normalise", model);
-  addGflHead(*graph, addFpn(*graph, features, neck), head);
+  addDenseHead(*graph, addFpn(*graph, features, neck), head);
   graph->parameters().setWorking(torch::kFloat);
   return graph;
 }

@@ -31,6 +31,12 @@ using at::Tensor;
 Tensor qualityFocalLoss(const Tensor& logits, const Tensor& labels, const Tensor& quality,
                         const Tensor& weight, double beta = 2, bool probabilities = false);
 
+/// Focal loss (Lin et al. 2017, arXiv 1708.02002, eq. 5), summed over classes and rows: the labelled entry of
+/// a row costs α(1 − σ)^γ·bce(z, 1), the others (1 − α)σ^γ·bce(z, 0). logits [N, C]; labels integer [N]: a
+/// value outside [0, C) is background; weight [N]; 0 < alpha < 1.
+Tensor sigmoidFocalLoss(const Tensor& logits, const Tensor& labels, const Tensor& weight, double alpha = 0.25,
+                        double gamma = 2);
+
 /// Expected bin of each side's distribution (Generalized Focal Loss, eq. 5): logits [N, 4·(n+1)], side-major,
 /// to distances [N, 4] in [0, n], in the arithmetic type.
 Tensor integral(const Tensor& logits);

@@ -53,7 +53,7 @@ struct Head {
   }
 };
 
-/// `cls`: class maps, as detectGfl takes them.
+/// `cls`: class maps, as detectDense takes them.
 inline void checkHeadDetections(const Value& file, const Value& c, const GflOptions& options,
                                 const std::vector<torch::Tensor>& cls, const std::vector<torch::Tensor>& reg,
                                 hd::Batch batch, Checker& check) {
@@ -75,7 +75,7 @@ inline void checkHeadDetections(const Value& file, const Value& c, const GflOpti
   } else {
     check.equal(kind, std::string("nms"), "kind of suppression");
   }
-  const auto detections = hd::detectors::detectGfl(options, cls, reg, batch, postProcess);
+  const auto detections = hd::detectors::detectDense(options, cls, reg, {}, batch, postProcess);
   for (size_t i = 0; i < detections.size(); ++i) {
     const Value& expected = c.at("detections").asArray()[i];
     const auto rows = dataOf(expected.at("boxes_scores"));

@@ -102,10 +102,12 @@ const regionFields = {
     .default(null)
     .describe('Valuable region: the overlap that selects it; null: by `preset`.'),
   weights: z
-    .enum(['overlap', 'mask'])
+    .enum(['overlap', 'mask', 'confidence'])
     .nullable()
     .default(null)
-    .describe('Valuable region: rows count by their best IoU, or all alike; null: by `preset`.'),
+    .describe(
+      "Valuable region: rows count by their best IoU, all alike, or by the student's highest class score; null: by `preset`.",
+    ),
   positives: z
     .boolean()
     .nullable()
@@ -125,7 +127,16 @@ const localization = z.strictObject({
     .min(0)
     .nullable()
     .default(null)
-    .describe('Loss weight; without, 0.25 as published, times 3 images a GPU except in preset `released`.'),
+    .describe(
+      'Loss weight; without, as published for the detector (GFL 0.25), times the images of a GPU (GFL 3, others 2) except in preset `released`.',
+    ),
+  sides: z
+    .enum(['separate', 'together'])
+    .nullable()
+    .default(null)
+    .describe(
+      'One distribution a box side, or one over the bins of all four, as released for RetinaNet; null: by `preset`.',
+    ),
   temperature: z.number().positive().max(1000).default(10).describe('Softening of both sides.'),
 });
 
@@ -139,7 +150,14 @@ const classification = z.strictObject({
     .describe(
       '`softmax` over classes, as published; `binary` one distribution a class, which also works for one class.',
     ),
-  weight: z.number().min(0).nullable().default(null).describe('Loss weight; without, 10 as published.'),
+  weight: z
+    .number()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe(
+      'Loss weight; without, 10 as published for 80 classes, in proportion to the number of classes (the term is a mean over them) except in preset `released`.',
+    ),
   temperature: z.number().positive().max(1000).default(2).describe('Softening of both sides.'),
 });
 

@@ -7,10 +7,10 @@ const positiveRgb = () => z.tuple([z.number().positive(), z.number().positive(),
 /** The fields of a network; teachers.* have them as well. */
 export const modelFields = {
   detector: z
-    .enum(['gfl', 'gflv2'])
+    .enum(['gfl', 'gflv2', 'atss', 'fcos', 'retinanet'])
     .default('gfl')
     .describe(
-      'Detector family: GFL, or GFL v2, whose scores also hold how sure the box is. Published v2 weights want `preset: released` (a spare class column).',
+      'Detector family: GFL; GFL v2, whose scores also hold how sure the box is (published weights want `preset: released`, a spare class column); ATSS, FCOS and RetinaNet with box sides as distributions, as localization distillation wants them.',
     ),
   preset: z
     .enum(['released', 'paper', 'robust'])
@@ -80,7 +80,9 @@ export const modelFields = {
     .max(2048)
     .multipleOf(32)
     .default(256)
-    .describe('Channels of the towers; a multiple of the 32 groups of their group norm.'),
+    .describe(
+      'Channels of the towers; a multiple of the 32 groups of their group norm (RetinaNet has none).',
+    ),
   regMax: z
     .int()
     .min(1)
@@ -102,13 +104,17 @@ export const modelFields = {
     ),
   mean: rgb()
     .default([123.675, 116.28, 103.53])
-    .describe('Mean of the red, green and blue channels that the network subtracts, 0–255.'),
+    .describe('Mean of the three channels, in `channelOrder`, that the network subtracts, 0–255.'),
   std: positiveRgb()
     .default([58.395, 57.12, 57.375])
-    .describe('Deviation of the red, green and blue channels that the network divides by, 0–255.'),
+    .describe('Deviation of the three channels, in `channelOrder`, that the network divides by, 0–255.'),
+  channelOrder: z
+    .enum(['rgb', 'bgr'])
+    .default('rgb')
+    .describe('Order of the colours that the weights expect: weights from Caffe want `bgr`.'),
 };
 
-/** The network, and the weights that it starts from. Strides are those of the family (GFL: 8, 16, 32, 64, 128). */
+/** The network, and the weights that it starts from. Strides are those of the family (8, 16, 32, 64, 128). */
 export const modelSchema = z
   .strictObject(modelFields)
   .prefault({})

@@ -137,7 +137,7 @@ export const trainSchema = z
       .record(z.string().regex(/^[A-Za-z]\w*$/), z.number().min(0))
       .default({})
       .describe(
-        'Factors on loss terms by name (GFL: `cls`, `box`, `dfl`); others keep the factor of the detector.',
+        'Factors on loss terms by name (GFL: `cls`, `box`, `dfl`; ATSS and FCOS: `cls`, `box`, `centerness`; RetinaNet: `cls`, `box`); others keep the factor of the detector.',
       ),
     precision: z
       .enum(['auto', 'fp32', 'bf16'])

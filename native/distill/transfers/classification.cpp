@@ -38,7 +38,7 @@ class Classification final : public Transfer {
   Classification(const Value& entry, const HeadShape& shape)
       : head_(shape.options),
         classMap_(shape.classMap),
-        region_(RegionOptions::from(entry)),
+        region_(RegionOptions::from(entry, head_)),
         temperature_(positive(entry, "temperature", 2)),
         binary_(choice(entry, "kind", "softmax", {"softmax", "binary"}) == "binary"),
         released_(entry.get("preset", "robust") == std::string("released")) {}
@@ -51,12 +51,13 @@ class Classification final : public Transfer {
   }
 
   std::vector<Tensor> teacherRows(const Batch& batch,
-                                  const detectors::GflAssignment& assignment) const override {
+                                  const detectors::DenseAssignment& assignment) const override {
     return regionMasks(region_, head_, batch, assignment);
   }
 
+  size_t normaliserCount() const override { return head_.strides.size() + 1; }
   std::vector<double> normalisers(const Batch& batch,
-                                  const detectors::GflAssignment& assignment) const override {
+                                  const detectors::DenseAssignment& assignment) const override {
     std::vector<double> rows;
     for (const Tensor& weights : rowWeights(batch, assignment))
       rows.push_back(static_cast<double>(weights.ne(0).sum().item<int64_t>()));
@@ -71,9 +72,9 @@ class Classification final : public Transfer {
     const double share = released_ ? 1 / std::max(normalisers.back(), 1.0) : 1;
     std::vector<Tensor> out;
     for (size_t l = 0; l < weights.size(); ++l) {
-      Tensor teacher = rowsOf(input.teacher[l]);
+      Tensor teacher = anchorRows(input.teacher[l], head_.anchorsPerCell());
       if (!classMap_.empty()) teacher = teacher.index_select(1, at::tensor(classMap_));
-      const Tensor student = rowsOf(input.student[l]);
+      const Tensor student = anchorRows(input.student[l], head_.anchorsPerCell());
       const Tensor sum = binary_ ? binaryDivergence(student, teacher, weights[l], temperature_)
                                  : ops::klDistillation(student, teacher, weights[l], temperature_);
       out.push_back(sum * (share / std::max(own[l], 1.0)));
@@ -82,12 +83,12 @@ class Classification final : public Transfer {
   }
 
  private:
-  std::vector<Tensor> rowWeights(const Batch& batch, const detectors::GflAssignment& assignment) const {
+  std::vector<Tensor> rowWeights(const Batch& batch, const detectors::DenseAssignment& assignment) const {
     return region_.kind == RegionOptions::Kind::main ? assignedRows(assignment, head_.classes)
                                                      : valuableRows(region_, head_, batch, assignment);
   }
 
-  detectors::GflOptions head_;
+  detectors::DenseHead head_;
   std::vector<int64_t> classMap_;
   RegionOptions region_;
   double temperature_;

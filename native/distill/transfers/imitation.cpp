@@ -49,30 +49,29 @@ class Imitation final : public Transfer {
     adapter_ = std::make_unique<nn::ConvUnit>(*shape.parameters, adapter);
   }
 
-  std::vector<std::string> studentTaps() const override {
-    return taps(head_.version2 ? "head.score" : "head.cls");
-  }
+  std::vector<std::string> studentTaps() const override { return taps(head_.scoreTap()); }
   std::vector<std::string> teacherTaps() const override {
     // As released, GFLv2's student scores stand against the teacher's class logits.
-    return taps(head_.version2 && !released_ ? "head.score" : "head.cls");
+    return taps(head_.jointScores && !released_ ? "head.score" : "head.cls");
   }
 
   std::vector<Tensor> teacherRows(const Batch& batch,
-                                  const detectors::GflAssignment& assignment) const override {
+                                  const detectors::DenseAssignment& assignment) const override {
     // Disagreement is looked for everywhere, and the background is everywhere.
     if (kind_ == "gibox" || kind_ == "decouple") return {};
     return masks(batch, assignment);
   }
 
+  size_t normaliserCount() const override { return kind_ == "gibox" ? 2 : 2 * head_.strides.size() + 2; }
   std::vector<double> normalisers(const Batch& batch,
-                                  const detectors::GflAssignment& assignment) const override {
+                                  const detectors::DenseAssignment& assignment) const override {
     std::vector<double> sums;
     if (kind_ != "gibox") {
-      const auto regions = masks(batch, assignment);
+      const auto regions = masks(batch, assignment), valid = wholeMap(assignment);
       for (size_t l = 0; l < regions.size(); ++l) {
         const auto inside = regions[l].sum().item<double>();
         sums.push_back(inside);
-        sums.push_back(assignment.levels[l].labels.ge(0).sum().item<double>() - inside);
+        sums.push_back(valid[l].sum().item<double>() - inside);
       }
     }
     sums.push_back(static_cast<double>(batch.count));
@@ -89,8 +88,8 @@ class Imitation final : public Transfer {
     for (size_t l = 0; l < weights.size(); ++l) {
       if (released_ && !anyAssigned(input.assignment.levels[l].labels)) weights[l].zero_();
       const Tensor& map = input.student[l];
-      const Tensor student = rowsOf(adapter_ ? adapter_->forward(map, nn::Mode::train) : map);
-      const Tensor teacher = rowsOf(input.teacher[l]);
+      const Tensor student = anchorRows(adapter_ ? adapter_->forward(map, nn::Mode::train) : map);
+      const Tensor teacher = anchorRows(input.teacher[l]);
       out.push_back(ops::squaredDifference(student, teacher, weights[l]) *
                     (share / static_cast<double>(teacher.size(1))));
     }
@@ -112,7 +111,7 @@ class Imitation final : public Transfer {
     return labels.ge(0).logical_and(labels.lt(head_.classes)).any().item<bool>();
   }
 
-  std::vector<Tensor> masks(const Batch& batch, const detectors::GflAssignment& assignment) const {
+  std::vector<Tensor> masks(const Batch& batch, const detectors::DenseAssignment& assignment) const {
     if (kind_ == "fitnets") return wholeMap(assignment);
     if (kind_ == "finegrained") return nearBestAnchors(head_, batch, assignment);
     return insideBoxes(head_, batch, assignment);
@@ -120,13 +119,13 @@ class Imitation final : public Transfer {
 
   /// `sums`: per level the rows inside the region and the valid ones outside.
   std::vector<Tensor> maskWeights(const TransferInput& input, const std::vector<double>& sums) const {
+    const auto valid = wholeMap(input.assignment);
     std::vector<Tensor> out;
     for (const Tensor& mask : masks(input.batch, input.assignment)) {
       const double inside = sums[2 * out.size()], outside = sums[2 * out.size() + 1];
       Tensor weights = mask.to(at::kFloat) * (1 / std::max(inside, 1.0));
       if (kind_ == "decouple") {
-        const Tensor background =
-            input.assignment.levels[out.size()].labels.ge(0).logical_and(mask.eq(0)).to(at::kFloat);
+        const Tensor background = valid[out.size()].ne(0).logical_and(mask.eq(0)).to(at::kFloat);
         weights = weights + background * (backgroundWeight / std::max(outside, 1.0));
       }
       out.push_back(weights);
@@ -136,29 +135,33 @@ class Imitation final : public Transfer {
 
   std::vector<Tensor> instanceWeights(const TransferInput& input, double images) const {
     const size_t levels = head_.strides.size();
+    const int64_t anchors = head_.anchorsPerCell();
     std::vector<Tensor> out;
     for (size_t l = 0; l < levels; ++l) {
-      Tensor teacher = rowsOf(input.teacher[levels + l]), student = rowsOf(input.student[levels + l]);
+      Tensor teacher = anchorRows(input.teacher[levels + l], anchors);
+      Tensor student = anchorRows(input.student[levels + l], anchors);
       if (!classMap_.empty()) teacher = teacher.index_select(1, at::tensor(classMap_));
-      if (!head_.version2) {
+      if (!head_.jointScores) {
         teacher = teacher.sigmoid();
         student = student.sigmoid();
       }
-      Tensor weights = at::zeros({student.size(0)});
+      Tensor weights = at::zeros({student.size(0) / anchors});
       for (const auto& rows :
-           generalInstances(instances_, student, teacher, rowsOf(input.student[2 * levels + l]),
-                            rowsOf(input.teacher[2 * levels + l]), input.assignment.levels[l].labels,
-                            input.assignment.grid.levels()[l])) {
+           generalInstances(instances_, student, teacher, anchorRows(input.student[2 * levels + l], anchors),
+                            anchorRows(input.teacher[2 * levels + l], anchors),
+                            input.assignment.levels[l].labels, input.assignment.grid.levels()[l])) {
         const double lists = released_ ? 1 : std::max(images, 1.0);
+        // Two anchors of one cell count twice.
         for (const int64_t row : rows)
-          weights.data_ptr<float>()[row] = static_cast<float>(1 / (lists * static_cast<double>(rows.size())));
+          weights.data_ptr<float>()[row / anchors] +=
+              static_cast<float>(1 / (lists * static_cast<double>(rows.size())));
       }
       out.push_back(weights);
     }
     return out;
   }
 
-  detectors::GflOptions head_;
+  detectors::DenseHead head_;
   std::vector<int64_t> classMap_;
   std::string kind_;
   bool released_;

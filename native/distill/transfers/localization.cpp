@@ -3,6 +3,8 @@
 //
 //   level sum = Σ rows w · Σ sides T²/K · KL(softmax(teacher/T) ‖ softmax(student/T)) / divisor
 //
+// A row has K = n + 1 bins for each of its four sides; `sides: together` (as released for RetinaNet) makes
+// one distribution of all 4K.
 // Main region: w is the student's highest class score, divisor 4. Valuable region: w from the region,
 // divisor 16. Preset released: as published, no further normaliser (micro-batches are averaged). Otherwise
 // divided by the images of the global batch: a batch of two equal images costs what one does.
@@ -22,15 +24,17 @@ class Localization final : public Transfer {
  public:
   Localization(const Value& entry, const HeadShape& shape)
       : head_(shape.options),
-        region_(RegionOptions::from(entry)),
+        region_(RegionOptions::from(entry, head_)),
         temperature_(positive(entry, "temperature", 10)),
-        released_(entry.get("preset", "robust") == std::string("released")) {}
+        released_(entry.get("preset", "robust") == std::string("released")) {
+    const char* usual = released_ && head_.family == "retinanet" ? "together" : "separate";
+    together_ = choice(entry, "sides", usual, {"separate", "together"}) == "together";
+  }
 
   std::vector<std::string> studentTaps() const override {
     auto taps = levelTaps("head.reg", head_.strides.size());
-    if (region_.kind == RegionOptions::Kind::main) {
-      for (auto& tap : levelTaps(head_.version2 ? "head.score" : "head.cls", head_.strides.size()))
-        taps.push_back(std::move(tap));
+    if (readsConfidence()) {
+      for (auto& tap : levelTaps(head_.scoreTap(), head_.strides.size())) taps.push_back(std::move(tap));
     }
     return taps;
   }
@@ -39,11 +43,12 @@ class Localization final : public Transfer {
   }
 
   std::vector<Tensor> teacherRows(const Batch& batch,
-                                  const detectors::GflAssignment& assignment) const override {
+                                  const detectors::DenseAssignment& assignment) const override {
     return regionMasks(region_, head_, batch, assignment);
   }
 
-  std::vector<double> normalisers(const Batch& batch, const detectors::GflAssignment&) const override {
+  size_t normaliserCount() const override { return 1; }
+  std::vector<double> normalisers(const Batch& batch, const detectors::DenseAssignment&) const override {
     return {released_ ? 1.0 : static_cast<double>(batch.count)};
   }
 
@@ -54,25 +59,34 @@ class Localization final : public Transfer {
     const double scale = 1 / ((main ? 4.0 : 16.0) * std::max(normalisers.at(0), 1.0));
     const auto valuable =
         main ? std::vector<Tensor>{} : valuableRows(region_, head_, input.batch, input.assignment);
+    const int64_t anchors = head_.anchorsPerCell(), width = (together_ ? 4 : 1) * head_.bins();
     std::vector<Tensor> out;
     for (size_t l = 0; l < levels; ++l) {
-      const Tensor weights = main ? detectors::positiveConfidence(head_, rowsOf(input.student[levels + l]),
-                                                                  input.assignment.levels[l].labels)
-                                  : valuable[l];
-      const int64_t bins = head_.regMax + 1;
-      out.push_back(ops::klDistillation(rowsOf(input.student[l]).reshape({-1, bins}),
-                                        rowsOf(input.teacher[l]).reshape({-1, bins}),
-                                        weights.repeat_interleave(4), temperature_) *
+      Tensor weights = main ? Tensor() : valuable[l];
+      if (readsConfidence()) {
+        const Tensor scores = anchorRows(input.student[levels + l], anchors);
+        const Tensor confident =
+            main ? detectors::positiveConfidence(head_, scores, input.assignment.levels[l].labels)
+                 : detectors::rowConfidence(head_, scores);
+        weights = main ? confident : confident * weights;
+      }
+      out.push_back(ops::klDistillation(anchorRows(input.student[l], anchors).reshape({-1, width}),
+                                        anchorRows(input.teacher[l], anchors).reshape({-1, width}),
+                                        together_ ? weights : weights.repeat_interleave(4), temperature_) *
                     scale);
     }
     return out;
   }
 
  private:
-  detectors::GflOptions head_;
+  bool readsConfidence() const {
+    return region_.kind == RegionOptions::Kind::main || region_.weights == RegionOptions::Weights::confidence;
+  }
+
+  detectors::DenseHead head_;
   RegionOptions region_;
   double temperature_;
-  bool released_;
+  bool released_, together_ = false;
 };
 
 HD_REGISTER_TRANSFER("localization", [](const Value& entry, const HeadShape& shape) {

@@ -101,7 +101,8 @@ HD_INLINE double rowSum(const QualityFocalInput<S>& in, int64_t row) {
         losses[c] = negativeLoss<Squared>(load(logits[first + c]), beta, false);
     }
     if (label >= first && label < first + count) {
-      losses[label - first] = positiveLoss(load(logits[label]), in.quality[row], beta, in.probabilities);
+      losses[label - first] = static_cast<T>(in.positive) *
+                              positiveLoss(load(logits[label]), in.quality[row], beta, in.probabilities);
     }
     sum += sumInOrder(losses, count);
   }
@@ -130,8 +131,8 @@ HD_INLINE void rowGradient(const QualityFocalInput<S>& in, Arithmetic<S> factor,
   }
   const int64_t label = in.labels[row];
   if (label >= 0 && label < in.classes) {
-    gradient[label] =
-        store<S>(factor * positiveSlope(load(logits[label]), in.quality[row], beta, in.probabilities));
+    gradient[label] = store<S>(factor * static_cast<T>(in.positive) *
+                               positiveSlope(load(logits[label]), in.quality[row], beta, in.probabilities));
   }
 }
 

@@ -17,6 +17,7 @@ struct QualityFocalInput {
   int64_t classes;
   double beta;
   bool probabilities;
+  double positive = 1;  ///< factor of labelled entries
 };
 
 /// Weighted sum of the rows' losses.

@@ -66,7 +66,7 @@ GOLDEN("ld/assigner", file, check) {
     checkPositives(c.at("positives"), result, integers(c, "gt_labels"), tolerance, name, check);
     std::vector<int64_t> ignored;
     for (int64_t a = 0; a < grid.anchors(); ++a) {
-      if (result.object[a] == AtssResult::excluded) ignored.push_back(a);
+      if (result.object[a] == hd::detectors::excluded) ignored.push_back(a);
     }
     check.close(ignored, integers(c, "ignored_anchors"), {}, name + " ignored anchors");
     const hd::Value* region = c.find("vlr_region");

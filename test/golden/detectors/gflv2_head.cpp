@@ -5,7 +5,7 @@
 
 #include "gfl_case.h"
 #include "head_case.h"
-#include "nn/heads/gfl_head.h"
+#include "nn/heads/dense_head.h"
 
 namespace {
 
@@ -37,7 +37,7 @@ Outputs forward(const Value& file, const Head& head, size_t levels) {
 
 GOLDEN("ld/gflv2_head", file, check) {
   auto options = golden::gflOptions(file.at("config"));
-  options.version2 = true;
+  options.jointScores = true;
   const auto size = golden::listOf<int64_t>(file, "image_hw");
   const Head head(file);
   const Outputs out = forward(file, head, options.strides.size());

@@ -9,7 +9,7 @@
 #include "distill/transfer.h"
 #include "gfl_case.h"
 #include "golden/nn/network.h"
-#include "nn/heads/gfl_head.h"
+#include "nn/heads/dense_head.h"
 #include "nn/necks/fpn.h"
 
 namespace {
@@ -34,9 +34,9 @@ struct Network {
     const Value model = Value::Object{{"norm", "eval"}, {"frozenStages", 1}};
     const auto features = hd::nn::backboneRegistry().get(backbone)(graph, "image", model);
     const auto levels = hd::nn::addFpn(graph, features, {});
-    hd::nn::GflHeadOptions head;
+    hd::nn::DenseHeadOptions head;
     head.classes = classes;
-    hd::nn::addGflHead(graph, levels, head);
+    hd::nn::addDenseHead(graph, levels, head);
     pyramid = levels.taps;
     for (const std::string& tap : pyramid) {
       cls.push_back("head.cls" + tap.substr(tap.rfind('.')));
@@ -154,8 +154,8 @@ void checkTest(const Value& file, const Value& c, const hd::detectors::GflOption
   const hd::Batch batch = golden::batchOf(check, options, images.size(2), images.size(3),
                                           Value::Array{file.at("img_metas").asArray()[0]}, empty, none);
   // The fixture keeps the configuration's nms_pre, which its small maps never reach.
-  const auto detections = detectGfl(
-      options, cls, reg, batch,
+  const auto detections = hd::detectors::detectDense(
+      options, cls, reg, {}, batch,
       {c.at("score_thr").asNumber(), 1000, c.at("nms_iou").asNumber(), c.at("max_per_img").asInt(), {}});
   const auto& classes = c.at("per_class").asArray();
   for (size_t label = 0; label < classes.size(); ++label) {

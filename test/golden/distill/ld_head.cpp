@@ -122,7 +122,7 @@ void checkRegion(Checker& check, const std::string& method, const Maps& maps,
     std::vector<int64_t> rows;
     if (method == "gibox") {
       const auto map = [&](const char* kind) {
-        return hd::distill::rowsOf(maps.byName.at(hd::concat(kind, l)));
+        return hd::detectors::anchorRows(maps.byName.at(hd::concat(kind, l)));
       };
       const auto scores = [&](const char* kind) { return map(kind).sigmoid(); };
       hd::distill::InstanceOptions instances;
@@ -164,12 +164,12 @@ void checkGradients(Checker& check, const Value& file, const Value& c, const Map
 /// All terms of one case of an LD head: the head's own, localization, classification and imitation.
 void checkLosses(Checker& check, const Value& file, const Value& c, const hd::detectors::GflOptions& options,
                  const hd::Batch& batch, const hd::detectors::GflAssignment& assignment) {
-  const Maps maps(file.at("inputs"), options.version2);
+  const Maps maps(file.at("inputs"), options.jointScores);
   const std::string method = c.at("imitation_method").asString();
   const double imitation = c.get("loss_im_weight", 2.0);
   std::vector<Tensor> cls, reg;
   for (size_t l = 0; l < options.strides.size(); ++l) {
-    cls.push_back(maps.byName.at(hd::concat(options.version2 ? "joint" : "cls", l)));
+    cls.push_back(maps.byName.at(hd::concat(options.jointScores ? "joint" : "cls", l)));
     reg.push_back(maps.byName.at(hd::concat("reg", l)));
   }
   const golden::Tolerance tolerance = golden::toleranceOf(file.at("tolerance").at("losses"));
@@ -215,7 +215,7 @@ GOLDEN("ld/ld_head", file, check) {
 
 GOLDEN("ld/gflv2_head", file, check) {
   auto options = golden::gflOptions(file.at("config"));
-  options.version2 = true;
+  options.jointScores = true;
   const auto size = golden::listOf<int64_t>(file, "image_hw");
   const hd::Batch batch = golden::batchOf(check, options, size[0], size[1], file.at("img_metas"),
                                           file.at("gt_bboxes"), file.at("gt_labels"));

@@ -49,9 +49,11 @@ std::vector<Cell> validAnchors(const AnchorGrid& grid, const std::vector<ValidCe
     const auto& level = grid.levels()[l];
     for (int64_t row = 0; row < valid[l].height; ++row) {
       for (int64_t column = 0; column < valid[l].width; ++column) {
-        out.push_back({level.first + row * level.width + column, static_cast<int64_t>(l),
-                       grid.box(level, row, column), static_cast<double>(column * level.stride),
-                       static_cast<double>(row * level.stride)});
+        for (int64_t shape = 0; shape < level.perCell; ++shape) {
+          out.push_back({level.first + (row * level.width + column) * level.perCell + shape,
+                         static_cast<int64_t>(l), grid.box(level, row, column, shape),
+                         grid.centre(level, column), grid.centre(level, row)});
+        }
       }
     }
   }
@@ -63,15 +65,15 @@ AtssResult bruteForce(const AnchorGrid& grid, const std::vector<ValidCells>& val
                       const std::vector<float>& objects, const std::vector<float>& crowd,
                       const AtssOptions& options) {
   AtssResult out;
-  out.object.assign(static_cast<size_t>(grid.anchors()), AtssResult::excluded);
+  out.object.assign(static_cast<size_t>(grid.anchors()), hd::detectors::excluded);
   out.overlap.assign(out.object.size(), 0.0f);
   const auto anchors = validAnchors(grid, valid);
   for (const Cell& a : anchors) {
-    out.object[a.anchor] = AtssResult::background;
+    out.object[a.anchor] = hd::detectors::background;
     for (size_t c = 0; c < crowd.size() && options.ignoreThreshold > 0; c += 4) {
       const Box region{crowd[c], crowd[c + 1], crowd[c + 2], crowd[c + 3]};
       if (shared(a.box, region) / areaOf(a.box) > options.ignoreThreshold)
-        out.object[a.anchor] = AtssResult::excluded;
+        out.object[a.anchor] = hd::detectors::excluded;
     }
   }
   for (size_t g = 0; g < objects.size() / 4; ++g) {
@@ -82,7 +84,7 @@ AtssResult bruteForce(const AnchorGrid& grid, const std::vector<ValidCells>& val
     for (int64_t l = 0; l < static_cast<int64_t>(grid.levels().size()); ++l) {
       std::vector<std::pair<double, Cell>> order;
       for (const Cell& a : anchors) {
-        if (a.level == l && out.object[a.anchor] != AtssResult::excluded)
+        if (a.level == l && out.object[a.anchor] != hd::detectors::excluded)
           order.emplace_back((a.x - x) * (a.x - x) + (a.y - y) * (a.y - y), a);
       }
       std::stable_sort(order.begin(), order.end(),
@@ -169,7 +171,10 @@ TEST_CASE("assignment equals brute force, distance ties included") {
     CAPTURE(seed);
     hd::Random random(seed, "atss test", 0, 0);
     const int64_t height = 32 * (1 + random.below(6)), width = 32 * (1 + random.below(8));
-    const AnchorGrid grid(height, width, strides);
+    hd::detectors::AnchorLayout layout;
+    if (random.chance(0.4f)) layout.shapes = {{4, 2}, {4, 4}, {2, 4}, {6, 6}};
+    if (random.chance(0.4f)) layout.offset = 0.5;
+    const AnchorGrid grid(height, width, strides, layout);
     const auto valid =
         grid.validCells(height - random.below(64) % height, width - random.below(64) % width, 32);
     const auto objects =
@@ -271,7 +276,7 @@ TEST_CASE("no objects, no valid cells, one anchor, thousands of boxes") {
   const auto valid = grid.validCells(100, 120, 32);
   const AtssResult none = atss(grid, valid, {});
   CHECK(none.positives == 0);
-  CHECK(std::count(none.object.begin(), none.object.end(), AtssResult::background) ==
+  CHECK(std::count(none.object.begin(), none.object.end(), hd::detectors::background) ==
         16 * 16 + 8 * 8 + 4 * 4 + 2 * 2 + 1);
   const std::vector<ValidCells> empty(5);
   const AtssResult nowhere = atss(grid, empty, toyBoxes);

@@ -195,3 +195,48 @@ TEST_CASE("not a number anywhere yields fewer candidates, not a crash") {
   CHECK(decodeDistributions(maps.levels, 2, bins, imageOf(48, 48), {0.0, 1000, 1.0, 1000}).size() == 0);
   CHECK(decodeDistributions({}, 2, bins, imageOf(48, 48), {}).size() == 0);
 }
+
+TEST_CASE("centerness multiplies scores, plays no part in the threshold, and ranks the candidates") {
+  std::vector<float> cls(4, -1.0f), reg(4 * 4 * bins, 0.0f), centerness{3, -3, 0, 2};
+  cls[1] = 2;  // sure of the class, not central
+  LevelMaps level{16, 2, 2, cls.data(), reg.data()};
+  level.centerness = centerness.data();
+  PostProcess options;
+  options.scoreThreshold = 0.2;
+  options.iouThreshold = 1;
+  const auto sigmoid = [](float z) { return 1 / (1 + std::exp(-z)); };
+  const auto all = decodeDistributions({level}, 1, bins, imageOf(640, 640), options);
+  REQUIRE(all.size() == 4);
+  const std::vector<float> expected{sigmoid(-1) * sigmoid(3), sigmoid(-1) * sigmoid(2),
+                                    sigmoid(-1) * sigmoid(0), sigmoid(2) * sigmoid(-3)};
+  for (size_t d = 0; d < 4; ++d) CHECK(all.scores[d] == doctest::Approx(expected[d]));
+  options.scoreThreshold = 0.3;  // σ(−1) is 0.27: only the class score of the second cell is above
+  CHECK(decodeDistributions({level}, 1, bins, imageOf(640, 640), options).size() == 1);
+  options.candidates = 2;  // both places go to cells that are below the threshold themselves
+  CHECK(decodeDistributions({level}, 1, bins, imageOf(640, 640), options).size() == 0);
+  centerness[0] = std::numeric_limits<float>::quiet_NaN();
+  options.scoreThreshold = 0.2;
+  options.candidates = 10;
+  CHECK(decodeDistributions({level}, 1, bins, imageOf(640, 640), options).size() == 3);
+}
+
+TEST_CASE("several anchors a cell share its centre, and an offset moves it") {
+  // One cell, three anchors, each with another distance: logits that put all weight on one bin.
+  std::vector<float> cls{2, 1, 0}, reg(3 * 4 * bins, -50.0f);
+  for (int64_t anchor = 0; anchor < 3; ++anchor) {
+    for (int64_t side = 0; side < 4; ++side)
+      reg[static_cast<size_t>((anchor * 4 + side) * bins + anchor + 1)] = 50;
+  }
+  LevelMaps level{8, 1, 1, cls.data(), reg.data()};
+  level.anchors = 3;
+  level.offset = 6.5;
+  PostProcess options;
+  options.iouThreshold = 1;
+  const auto found = decodeDistributions({level}, 1, bins, imageOf(200, 200), options);
+  REQUIRE(found.size() == 3);
+  for (int64_t d = 0; d < 3; ++d) {
+    const float reach = 8 * static_cast<float>(d + 1);
+    CHECK(found.boxes[static_cast<size_t>(4 * d)] == doctest::Approx(52 - reach));
+    CHECK(found.boxes[static_cast<size_t>(4 * d + 3)] == doctest::Approx(52 + reach));
+  }
+}

@@ -132,9 +132,9 @@ TEST_CASE("options out of range are refused") {
   const auto with = [](const char* members) {
     return hd::parseJson(hd::concat(R"({"backbone":"resnet18",)", members, "}"));
   };
-  for (const char* wrong :
-       {R"("classes":0)", R"("classes":2,"regMax":0)", R"("classes":2,"boxLoss":"l1")",
-        R"("classes":2,"preset":"paper")", R"("classes":2,"assignerCandidates":0)", R"("classes":"two")"}) {
+  for (const char* wrong : {R"("classes":0)", R"("classes":2,"regMax":0)", R"("classes":2,"boxLoss":"l1")",
+                            R"("classes":2,"preset":"published")", R"("classes":2,"assignerCandidates":0)",
+                            R"("classes":"two")"}) {
     CAPTURE(wrong);
     CHECK_THROWS_AS(GflOptions::from(with(wrong)), hd::Error);
   }

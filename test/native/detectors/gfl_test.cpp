@@ -139,8 +139,8 @@ TEST_CASE("the published detections of the formula scene") {
   const Maps maps = fixture::formulaMaps(4, 1);
   auto image = fixture::image(128, 120, {}, {});
   image.scaleX = image.scaleY = 0.5f;
-  const auto out = detectGfl(fixture::options(4), maps.cls, maps.reg, fixture::batchOf(128, 128, {image}),
-                             {0.05, 100, 0.6, 100});
+  const auto out = detectDense(fixture::options(4), maps.cls, maps.reg, {},
+                               fixture::batchOf(128, 128, {image}), {0.05, 100, 0.6, 100});
   REQUIRE(out.size() == 1);
   CHECK(out[0].size() == 24);
   const std::vector<std::array<double, 6>> expected{{0, 0, 218.7016, 240, .377541, 0},
@@ -294,7 +294,7 @@ TEST_CASE("targets that do not fit are refused") {
   Maps wrongClasses = fixture::randomMaps(1, 1, 64, 64, 3), wrongSize = fixture::randomMaps(1, 1, 128, 64, 2);
   CHECK_THROWS_AS(gflSums(options, wrongClasses.cls, wrongClasses.reg, *assignment), hd::Error);
   CHECK_THROWS_AS(gflSums(options, wrongSize.cls, wrongSize.reg, *assignment), hd::Error);
-  CHECK_THROWS_AS(detectGfl(options, wrongClasses.cls, wrongClasses.reg,
-                            fixture::batchOf(64, 64, {fixture::image(64, 64, {}, {})}), {}),
+  CHECK_THROWS_AS(detectDense(options, wrongClasses.cls, wrongClasses.reg, {},
+                              fixture::batchOf(64, 64, {fixture::image(64, 64, {}, {})}), {}),
                   hd::Error);
 }

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "detectors/gfl.h"
 #include "gfl_fixture.h"
-#include "nn/heads/gfl_head.h"
+#include "nn/heads/dense_head.h"
 #include "nn/networks.h"
 #include "nn/run_batch.h"
 
@@ -55,8 +55,8 @@ TEST_CASE("the head has the published number of parameters more") {
   second.set("detector", "gflv2");
   Value released = second;
   released.set("preset", "released");
-  const auto first = hd::nn::buildGfl(wide, 1), robust = hd::nn::buildGfl(second, 1),
-             asReleased = hd::nn::buildGfl(released, 1);
+  const auto first = hd::nn::buildDense(wide, 1), robust = hd::nn::buildDense(second, 1),
+             asReleased = hd::nn::buildDense(released, 1);
   CHECK(elements(*first) == 19420889);
   CHECK(elements(*robust) - elements(*first) == 1409);
   CHECK(elements(*asReleased) - elements(*first) == 3714);
@@ -143,7 +143,7 @@ TEST_CASE("fewer bins than the quality reads are refused") {
   Value narrow = model("gflv2");
   narrow.set("regMax", 2);
   try {
-    hd::nn::buildGfl(narrow, 1);
+    hd::nn::buildDense(narrow, 1);
     FAIL("nothing was thrown");
   } catch (const hd::Error& error) {
     CHECK(error.code() == "HD_RECIPE_VALUE");

@@ -93,7 +93,7 @@ std::map<std::string, Tensor> expected(const Batch& batch, const std::vector<Ten
   const auto maps = teacher(batch);
   for (size_t i = 0; i < kTaps.size(); ++i) {
     const Tensor& mask = rows[static_cast<size_t>(kTaps[i].back() - '3')];
-    out[kTaps[i]] = (rowsOf(maps[i]) * mask.unsqueeze(1))
+    out[kTaps[i]] = (anchorRows(maps[i]) * mask.unsqueeze(1))
                         .reshape({batch.count, maps[i].size(2), maps[i].size(3), -1})
                         .permute({0, 3, 1, 2});
   }

@@ -69,7 +69,7 @@ std::unique_ptr<Transfer> make(const std::string& kind, const char* preset = "ro
 
 /// Mean of the squared difference over the rows of a mask; 0 for none.
 double meanOver(const Tensor& student, const Tensor& teacher, const Tensor& mask) {
-  const Tensor rows = (rowsOf(student) - rowsOf(teacher)).square().mean(1);
+  const Tensor rows = (anchorRows(student) - anchorRows(teacher)).square().mean(1);
   const double count = mask.sum().item<double>();
   return count == 0 ? 0 : (rows * mask).sum().item<double>() / count;
 }
@@ -102,12 +102,13 @@ TEST_CASE("general instances weigh every image alike") {
   const Case c(*transfer);
   const auto values = c.levels(*transfer);
   for (size_t l = 0; l < values.size(); ++l) {
-    const auto lists = generalInstances(
-        {}, rowsOf(c.student[5 + l]).sigmoid(), rowsOf(c.teacher[5 + l]).sigmoid(), rowsOf(c.student[10 + l]),
-        rowsOf(c.teacher[10 + l]), c.assignment->levels[l].labels, c.assignment->grid.levels()[l]);
+    const auto lists =
+        generalInstances({}, anchorRows(c.student[5 + l]).sigmoid(), anchorRows(c.teacher[5 + l]).sigmoid(),
+                         anchorRows(c.student[10 + l]), anchorRows(c.teacher[10 + l]),
+                         c.assignment->levels[l].labels, c.assignment->grid.levels()[l]);
     double expected = 0;
     for (const auto& rows : lists) {
-      Tensor mask = at::zeros({rowsOf(c.student[l]).size(0)});
+      Tensor mask = at::zeros({anchorRows(c.student[l]).size(0)});
       for (const int64_t row : rows) mask[row] = 1;
       expected += meanOver(c.student[l], c.teacher[l], mask) / 2;
     }

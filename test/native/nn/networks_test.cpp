@@ -46,12 +46,12 @@ TEST_CASE("parameter counts are those of the originals") {
                {"resnet50", 32440537, 3868672},
                {"resnet101", 51432665, 3868672}};
   for (const auto& expected : known) {
-    auto graph = buildGfl(section(expected.backbone, 80), 1);
+    auto graph = buildDense(section(expected.backbone, 80), 1);
     CHECK(count(*graph, "") == expected.total);
     CHECK(count(*graph, "neck.") == expected.neck);
     CHECK(count(*graph, "bbox_head.") == 5063833);
   }
-  auto voc = buildGfl(section("resnet18", 20, {{"norm", "eval"}, {"frozenStages", 1}}), 1);
+  auto voc = buildDense(section("resnet18", 20, {{"norm", "eval"}, {"frozenStages", 1}}), 1);
   CHECK(count(*voc, "bbox_head.") == 4925533);
   int64_t frozen = 0;
   for (const Parameter& p : voc->parameters().all()) frozen += p.buffer || p.trainable ? 0 : p.master.numel();
@@ -62,7 +62,7 @@ TEST_CASE("a plan of the whole network equals mode frozen and eager evaluation")
   at::manual_seed(1);
   for (const char* backbone : {"resnet18", "resnet50"}) {
     CAPTURE(backbone);
-    auto graph = buildGfl(section(backbone, 5, {{"norm", "eval"}}), 7);
+    auto graph = buildDense(section(backbone, 5, {{"norm", "eval"}}), 7);
     support::scramble(graph->parameters());
     const auto image = pixels(1, 96, 128);
     const at::NoGradGuard guard;
@@ -81,7 +81,7 @@ TEST_CASE("a plan of the whole network equals mode frozen and eager evaluation")
 
 TEST_CASE("one training step reaches every trainable parameter; frozen stages build no graph") {
   at::manual_seed(2);
-  auto graph = buildGfl(section("resnet18", 3, {{"norm", "eval"}, {"frozenStages", 1}}), 7);
+  auto graph = buildDense(section("resnet18", 3, {{"norm", "eval"}, {"frozenStages", 1}}), 7);
   support::scramble(graph->parameters());
   auto wanted = maps();
   wanted.push_back("backbone.layer1");
@@ -98,7 +98,7 @@ TEST_CASE("one training step reaches every trainable parameter; frozen stages bu
 
 TEST_CASE("padding does not reach the first layer: pixels outside the valid part do not matter") {
   at::manual_seed(3);
-  auto graph = buildGfl(section("resnet18", 3, {{"norm", "eval"}}), 7);
+  auto graph = buildDense(section("resnet18", 3, {{"norm", "eval"}}), 7);
   const auto image = pixels(2, 48, 48);
   const auto valid = at::tensor(at::ArrayRef<int64_t>({40, 30, 48, 48})).reshape({2, 2});
   auto other = image.clone();
@@ -111,9 +111,9 @@ TEST_CASE("padding does not reach the first layer: pixels outside the valid part
 }
 
 TEST_CASE("the same seed gives the same network whatever was built before") {
-  auto first = buildGfl(section("resnet18", 3), 7);
-  auto second = buildGfl(section("resnet18", 4), 7);
-  auto third = buildGfl(section("resnet18", 3), 8);
+  auto first = buildDense(section("resnet18", 3), 7);
+  auto second = buildDense(section("resnet18", 4), 7);
+  auto third = buildDense(section("resnet18", 3), 8);
   for (const char* name : {"backbone.layer3.0.conv1.weight", "neck.fpn_convs.2.conv.weight",
                            "bbox_head.reg_convs.1.conv.weight"}) {
     const auto value = [&](Graph& graph) { return graph.parameters().find(name)->master; };
@@ -124,7 +124,7 @@ TEST_CASE("the same seed gives the same network whatever was built before") {
 
 TEST_CASE("bf16 networks give nearly the same maps") {
   at::manual_seed(4);
-  auto graph = buildGfl(section("resnet18", 3, {{"norm", "eval"}}), 7);
+  auto graph = buildDense(section("resnet18", 3, {{"norm", "eval"}}), 7);
   support::scramble(graph->parameters());
   const auto image = pixels(1, 64, 64);
   const at::NoGradGuard guard;
@@ -138,7 +138,7 @@ TEST_CASE("bf16 networks give nearly the same maps") {
 }
 
 TEST_CASE("describe lists taps with strides and the published multiply-adds") {
-  auto graph = buildGfl(section("resnet18", 80), 1);
+  auto graph = buildDense(section("resnet18", 80), 1);
   int64_t work = 0;
   const auto taps = graph->describe(320, 320, &work);
   CHECK(taps.front().name == "normalise");
@@ -163,10 +163,10 @@ TEST_CASE("describe lists taps with strides and the published multiply-adds") {
 
 TEST_CASE("wrong sections are refused with the path of the member") {
   const auto refused = [](Value::Object more) {
-    return codeOf([&] { buildGfl(section("resnet18", 3, std::move(more)), 1); });
+    return codeOf([&] { buildDense(section("resnet18", 3, std::move(more)), 1); });
   };
-  CHECK(codeOf([] { buildGfl(section("resnet19", 3), 1); }) == "HD_UNKNOWN_PART");
-  CHECK(codeOf([] { buildGfl(section("resnet18", 0), 1); }) == "HD_RECIPE_VALUE");
+  CHECK(codeOf([] { buildDense(section("resnet19", 3), 1); }) == "HD_UNKNOWN_PART");
+  CHECK(codeOf([] { buildDense(section("resnet18", 0), 1); }) == "HD_RECIPE_VALUE");
   CHECK(refused({{"headChannels", 40}}) == "HD_RECIPE_VALUE");
   CHECK(refused({{"regMax", 0}}) == "HD_RECIPE_VALUE");
   CHECK(refused({{"headConvs", -1}}) == "HD_RECIPE_VALUE");

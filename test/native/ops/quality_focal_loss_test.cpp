@@ -182,4 +182,35 @@ TEST_CASE("wrong shapes and types are refused") {
   CHECK_THROWS_AS(qualityFocalLoss(input, labels, row, row, -1), hd::Error);
 }
 
+TEST_CASE("the focal loss equals its definition and its gradient") {
+  for (const auto type : {at::kDouble, at::kFloat}) {
+    for (const double alpha : {0.25, 0.6}) {
+      for (const double gamma : {2.0, 1.3}) {
+        for (const int64_t classes : {1, 5, 80}) {
+          CAPTURE(alpha);
+          CAPTURE(gamma);
+          CAPTURE(classes);
+          const Problem p(11, 60, classes, false, type);
+          const Tensor ours = leaf(p.input), theirs = leaf(p.input);
+          const Tensor hot = p.labels.unsqueeze(1).eq(at::arange(classes)).to(type);
+          const Tensor probability = theirs.sigmoid();
+          const Tensor pt = probability * hot + (1 - probability) * (1 - hot);
+          const Tensor weights = alpha * hot + (1 - alpha) * (1 - hot);
+          const Tensor expected = -(weights * (1 - pt).pow(gamma) * pt.log() * p.weight.unsqueeze(1)).sum();
+          const Tensor actual = hd::ops::sigmoidFocalLoss(ours, p.labels, p.weight, alpha, gamma);
+          const double rtol = type == at::kDouble ? 1e-9 : 2e-5;
+          CHECK(near(actual, expected, rtol, 1e-6));
+          CHECK(near(gradient(actual, ours), gradient(expected, theirs), rtol * 10, 1e-6));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a focal loss without balance is refused") {
+  const Tensor logits = at::zeros({2, 3}), labels = at::zeros({2}, at::kLong), weight = at::ones({2});
+  for (const double alpha : {0.0, 1.0, -1.0})
+    CHECK_THROWS_AS(hd::ops::sigmoidFocalLoss(logits, labels, weight, alpha), hd::Error);
+}
+
 }  // namespace

@@ -169,10 +169,10 @@ describe('recipes of published rows', () => {
       if (!name.startsWith('gfl/r18_coco') && !name.startsWith('gfl/r50_coco_1x')) {
         assert.match(head, /not run here/);
         assert.match(head, /preset (released|robust)/i);
-        const images = name.startsWith('retinanet/') ? [4] : /_1x|^ld/.test(name) ? [6, 16] : [16];
+        const images = model.detector === 'retinanet' ? [4] : /_1x|^ld/.test(name) ? [6, 16] : [16];
         assert.ok(images.includes(train.batch));
       }
-      const norm = name.startsWith('fcos/') ? 'frozen' : 'eval';
+      const norm = model.detector === 'fcos' ? 'frozen' : 'eval';
       assert.deepEqual([model.init, model.frozenStages, model.norm], ['backbone', 1, norm]);
       const passes = (train.epochs ?? 0) * data.repeat;
       const self = name.includes('self_voc');
@@ -192,7 +192,7 @@ describe('recipes of published rows', () => {
     assert.ok(main.length >= 12);
     for (const { name, entry } of main) {
       const images = Number(/sums over the (\d) images/.exec(headOf(name))?.[1]);
-      const base = name.startsWith('retinanet/') ? 5 : 0.25;
+      const base = load(name).recipe.model.detector === 'retinanet' ? 5 : 0.25;
       assert.deepEqual([entry.preset, entry.weight], ['robust', images * base], name);
     }
   });
@@ -207,6 +207,7 @@ describe('recipes of published rows', () => {
     assert.deepEqual(
       new Map([...rates].sort(([a], [b]) => a - b)),
       new Map([
+        [4, 0.0025],
         [6, 0.00375],
         [16, 0.01],
       ]),

@@ -46,6 +46,7 @@ describe('a loaded recipe', () => {
         init: 'strict',
         mean: [123.675, 116.28, 103.53],
         std: [58.395, 57.12, 57.375],
+        channelOrder: 'rgb',
       },
     );
     assert.deepEqual(

@@ -63,6 +63,31 @@ describe('a trained student as a teacher', () => {
     );
   });
 
+  test('weights that a recipe leaves out are the published ones, by detector, region, preset and classes', async () => {
+    const weights = async (model: RecipeInput['model'], preset: 'robust' | 'released', names = classes) => {
+      const options = await optionsOf(
+        taught({
+          model,
+          distill: [
+            { transfer: 'localization', preset },
+            { transfer: 'localization', region: 'valuable', preset },
+            { transfer: 'classification', preset },
+            { transfer: 'imitation', preset },
+          ],
+        }),
+        names,
+      );
+      return options?.distill.map(({ weight }) => Number((weight as number).toFixed(6)));
+    };
+    assert.deepEqual(await weights({ detector: 'gfl' }, 'released'), [0.25, 0.25, 10, 2]);
+    assert.deepEqual(await weights({ detector: 'gfl' }, 'robust'), [0.75, 0.75, 0.5, 2]);
+    assert.deepEqual(await weights({ detector: 'gfl' }, 'robust', ['star', 'circle']), [0.75, 0.75, 0.25, 2]);
+    assert.deepEqual(await weights({ detector: 'atss' }, 'released'), [0.25, 0.15, 10, 2]);
+    assert.deepEqual(await weights({ detector: 'fcos' }, 'robust'), [0.5, 0.5, 0.5, 2]);
+    assert.deepEqual(await weights({ detector: 'retinanet' }, 'released'), [5, 0.6, 10, 2]);
+    assert.deepEqual(await weights({ detector: 'retinanet' }, 'robust'), [0.5, 0.06, 0.5, 2]);
+  });
+
   test('without transfers there is no distillation, whatever teachers are listed', async () => {
     assert.equal(await optionsOf(recipe({ teachers: [{ weights: teacher }] })), null);
   });

@@ -1,4 +1,4 @@
-#include "nn/heads/gfl_head.h"
+#include "nn/heads/dense_head.h"
 
 #include <cmath>
 
@@ -17,10 +17,10 @@ struct Feed final : Layer {
   Tensors tensors;
 };
 
-const GflHeadOptions small{.classes = 3, .convs = 2, .channels = 32, .regMax = 4};
+const DenseHeadOptions small{.classes = 3, .convs = 2, .channels = 32, .regMax = 4};
 
 struct Head {
-  explicit Head(const GflHeadOptions& options, at::ScalarType type = at::kFloat) {
+  explicit Head(const DenseHeadOptions& options, at::ScalarType type = at::kFloat) {
     at::manual_seed(1);
     Features levels;
     for (int l = 0; l < 3; ++l) {
@@ -30,7 +30,7 @@ struct Head {
       levels.strides.push_back(int64_t{8} << l);
     }
     graph.add(levels.taps, std::make_unique<Feed>(inputs), {});
-    addGflHead(graph, levels, options);
+    addDenseHead(graph, levels, options);
     graph.parameters().setWorking(type);
   }
   Tensor get(const std::string& name) { return graph.parameters().find("bbox_head." + name)->working; }

@@ -1,4 +1,4 @@
-#include "nn/heads/gfl_head.h"
+#include "nn/heads/dense_head.h"
 
 #include <ATen/ATen.h>
 
@@ -124,7 +124,7 @@ Tensor distributionQuality(const Tensor& reg, const Tensor& firstWeight, const T
       .permute({0, 3, 1, 2});
 }
 
-void addGflHead(Graph& graph, const Features& levels, const GflHeadOptions& options) {
+void addDenseHead(Graph& graph, const Features& levels, const DenseHeadOptions& options) {
   ParameterStore& store = graph.parameters();
   std::vector<std::string> suffixes;
   for (const std::string& tap : levels.taps)
@@ -139,33 +139,44 @@ void addGflHead(Graph& graph, const Features& levels, const GflHeadOptions& opti
     for (int64_t i = 0; i < options.convs; ++i) {
       ConvOptions unit = headConv(concat("bbox_head.", name, ".", i, ".conv"),
                                   i == 0 ? levels.channels[0] : options.channels, options.channels);
-      unit.norm = concat("bbox_head.", name, ".", i, ".gn");
-      unit.normKind = Norm::group;
+      if (options.groupNorm) {
+        unit.norm = concat("bbox_head.", name, ".", i, ".gn");
+        unit.normKind = Norm::group;
+      }
+      unit.bias = options.towerBias;
       unit.relu = true;
       const auto outputs = named(concat("head.", name, ".", i));
-      graph.add(outputs, std::make_unique<ConvUnit>(store, unit), inputs, {"after group norm and ReLU"});
+      graph.add(outputs, std::make_unique<ConvUnit>(store, unit), inputs,
+                {options.groupNorm ? "after group norm and ReLU" : "after ReLU"});
       inputs = outputs;
     }
     return inputs;
   };
   const auto clsFeatures = tower("cls_convs"), regFeatures = tower("reg_convs");
 
-  ConvOptions cls = headConv("bbox_head.gfl_cls", options.channels, options.classes);
+  ConvOptions cls = headConv("bbox_head." + options.cls, options.channels, options.anchors * options.classes);
   cls.bias = true;
   cls.initialBias = -std::log((1 - initialProbability) / initialProbability);
   graph.add(named("head.cls"), std::make_unique<Predictor>(store, cls), clsFeatures,
             {"class logits before the sigmoid"});
 
-  ConvOptions reg = headConv("bbox_head.gfl_reg", options.channels, 4 * (options.regMax + 1));
+  ConvOptions reg =
+      headConv("bbox_head." + options.reg, options.channels, options.anchors * 4 * (options.regMax + 1));
   reg.bias = true;
   auto distributions = std::make_unique<Predictor>(store, reg);
-  for (size_t l = 0; l < levels.taps.size(); ++l) {
+  for (size_t l = 0; l < levels.taps.size() && options.scales; ++l) {
     distributions->addScale(
         store.parameter(concat("bbox_head.scales.", l, ".scale"), {}, constant(initialScale)));
   }
   graph.add(
       named("head.reg"), std::move(distributions), regFeatures,
       {"logits of the four side distributions before the softmax, side-major, times the level's scale"});
+  if (!options.centerness.empty()) {
+    ConvOptions centre = headConv("bbox_head." + options.centerness, options.channels, options.anchors);
+    centre.bias = true;
+    graph.add(named("head.centerness"), std::make_unique<Predictor>(store, centre), regFeatures,
+              {"logits of how central a point is in its box"});
+  }
   if (options.quality) {
     constexpr int64_t statisticsPerSide = 5;
     const auto sides = named("head.reg"), quality = named("head.quality");

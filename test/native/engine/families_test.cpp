@@ -1,0 +1,166 @@
+// Every dense detector as student and teacher in a whole step: terms, cuts, teachers, caches, what does not
+// fit.
+#include <cmath>
+
+#include "engine_fixture.h"
+
+using namespace engine_fixture;
+
+namespace {
+
+const std::vector<std::string> kDetectors{"gfl", "gflv2", "atss", "fcos", "retinanet"};
+
+constexpr const char* kTransfers =
+    R"([{"transfer":"localization","name":"main","region":"main","weight":0.75},
+        {"transfer":"localization","name":"valuable","region":"valuable","weights":"confidence","weight":0.75},
+        {"transfer":"classification","name":"kd","region":"main","kind":"binary","weight":1},
+        {"transfer":"imitation","name":"inside","kind":"inside-box","weight":1},
+        {"transfer":"imitation","name":"near","kind":"finegrained","weight":1},
+        {"transfer":"imitation","name":"instances","kind":"gibox","weight":1}])";
+const std::vector<std::string> kTerms{"main", "valuable", "kd", "inside", "near", "instances"};
+
+SessionOptions of(const std::string& detector, int64_t accumulate = 1) {
+  SessionOptions out = options("eval", accumulate);
+  out.model.set("detector", detector);
+  return out;
+}
+
+struct Pair {
+  Folder folder;
+  std::string detector, file;
+
+  explicit Pair(const std::string& name) : detector(name), file(folder / "teacher.safetensors") {
+    SessionOptions given = of(name);
+    given.seed = 9;
+    Session(given).exportWeights(file, {});
+  }
+  SessionOptions taught(int64_t accumulate = 1, const char* transfers = kTransfers,
+                        bool cached = false) const {
+    SessionOptions out = of(detector, accumulate);
+    Value teacher = Value::Object{{"model", of(detector).model}, {"weights", file}};
+    if (cached) teacher.set("cache", Value::Object{{"folder", folder.path()}, {"limit", int64_t{1} << 30}});
+    out.teachers = Value::Array{teacher};
+    out.distill = hd::parseJson(transfers);
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("every detector learns: its total falls on one batch") {
+  const Scene scene;
+  for (const std::string& detector : kDetectors) {
+    CAPTURE(detector);
+    Session session(of(detector));
+    double first = 0, last = 0;
+    for (int64_t step = 0; step < 12; ++step) {
+      const StepResult result = session.step(scene.batch, input(step, 0.005));
+      last = result.losses.at("total");
+      if (step == 0) first = last;
+      CHECK(std::isfinite(last));
+    }
+    CHECK(last < first);
+  }
+}
+
+TEST_CASE("every transfer adds a finite positive term to every detector, the same for any cut") {
+  const Scene scene;
+  for (const std::string& detector : kDetectors) {
+    CAPTURE(detector);
+    const Pair pair(detector);
+    Session once(pair.taught());
+    const StepResult whole = once.step(scene.batch, input());
+    Session cut(pair.taught(4));
+    const StepResult parts = cut.step(scene.batch, input());
+    for (const std::string& name : kTerms) {
+      CAPTURE(name);
+      CHECK(whole.losses.at(name) > 0);
+      CHECK(std::isfinite(whole.losses.at(name)));
+      CHECK(parts.losses.at(name) == doctest::Approx(whole.losses.at(name)).epsilon(1e-3));
+    }
+  }
+}
+
+TEST_CASE("a student with its teacher's weights has nothing to learn from it, whatever the detector") {
+  const Scene scene;
+  for (const std::string& detector : kDetectors) {
+    CAPTURE(detector);
+    const Pair pair(detector);
+    Session session(pair.taught());
+    session.loadWeights(pair.file, hd::nn::MatchMode::strict);
+    const StepResult result = session.step(scene.batch, input());
+    for (const std::string& name : kTerms) {
+      CAPTURE(name);
+      CHECK(std::abs(result.losses.at(name)) < 1e-5);
+    }
+  }
+}
+
+TEST_CASE("a cached teacher says what it says uncached, with several anchors a cell as well") {
+  const Scene scene;
+  // Instances are looked for everywhere: without them only some cells are kept.
+  constexpr const char* kSome =
+      R"([{"transfer":"localization","name":"main","region":"main","weight":0.75},
+          {"transfer":"classification","name":"kd","region":"valuable","kind":"binary","weight":1}])";
+  for (const std::string& detector : kDetectors) {
+    CAPTURE(detector);
+    const Pair pair(detector);
+    Session plain(pair.taught(1, kSome)), storing(pair.taught(1, kSome, true));
+    const StepResult expected = plain.step(scene.batch, input());
+    const StepResult stored = storing.step(scene.batch, input());
+    Session reading(pair.taught(1, kSome, true));
+    const StepResult read = reading.step(scene.batch, input());
+    for (const char* name : {"main", "kd"}) {
+      CAPTURE(name);
+      CHECK(stored.losses.at(name) == doctest::Approx(expected.losses.at(name)).epsilon(1e-5));
+      CHECK(read.losses.at(name) == stored.losses.at(name));
+    }
+  }
+}
+
+TEST_CASE(
+    "what a score means differs by detector: only distributions on the same anchors pass between them") {
+  const char* kSides = R"([{"transfer":"localization","region":"main"}])";
+  const char* kClasses = R"([{"transfer":"classification","region":"main"}])";
+  const auto mixed = [&](const std::string& student, const std::string& teacher, const char* transfers) {
+    const Pair pair(teacher);
+    SessionOptions given = pair.taught(1, transfers);
+    given.model.set("detector", student);
+    return codeOf([&] { Session session(given); });
+  };
+  CHECK(mixed("gfl", "gflv2", kSides).empty());
+  CHECK(mixed("atss", "gfl", kSides).empty());
+  CHECK(mixed("atss", "gfl", kClasses) == "HD_RECIPE_TEACHER");
+  CHECK(mixed("fcos", "atss", kSides) == "HD_RECIPE_TEACHER");
+  CHECK(mixed("retinanet", "gfl", kSides) == "HD_RECIPE_TEACHER");
+}
+
+TEST_CASE("sides taken together are another divergence, and only two words are understood") {
+  const Scene scene;
+  const Pair pair("retinanet");
+  const auto value = [&](const char* how) {
+    const std::string transfers =
+        hd::concat(R"([{"transfer":"localization","name":"ld","region":"main","sides":")", how, R"("}])");
+    Session session(pair.taught(1, transfers.c_str()));
+    return session.step(scene.batch, input()).losses.at("ld");
+  };
+  CHECK(value("together") > 0);
+  CHECK(value("together") < value("separate"));
+  CHECK(codeOf([&] { value("apart"); }) == "HD_RECIPE_VALUE");
+}
+
+TEST_CASE("released presets carry the quirks of their heads") {
+  const Scene scene;
+  const auto released = [&](const std::string& detector, const char* more) {
+    const Pair pair(detector);
+    const std::string transfers = hd::concat(
+        R"([{"transfer":"localization","name":"ld","region":"valuable","preset":"released")", more, "}]");
+    Session session(pair.taught(1, transfers.c_str()));
+    return session.step(scene.batch, input()).losses.at("ld");
+  };
+  const double fcos = released("fcos", ""), retinanet = released("retinanet", "");
+  CHECK(fcos == released("fcos", R"(,"weights":"confidence")"));
+  CHECK(fcos < released("fcos", R"(,"weights":"mask")"));
+  CHECK(retinanet == released("retinanet", R"(,"positives":false,"sides":"together","weights":"overlap")"));
+  CHECK(retinanet <= released("retinanet", R"(,"positives":true)"));
+}
