@@ -47,6 +47,7 @@ Teacher::Teacher(const Value& section) : weights_(section.at("weights").asString
   for (nn::Parameter& parameter : store.all()) parameter.trainable = false;
   store.setWorking(at::kFloat);
   report_ = nn::loadWeights(store, io::readWeights(weights_), nn::MatchMode::strict, weights_);
+  store.keepPlansOnly();
   if (const Value* cache = section.find("cache"); cache != nullptr && !cache->isNull()) {
     cache_ = std::make_unique<OutputCache>(cache->at("folder").asString(), identityOf(weights_, model),
                                            cache->at("limit").asInt());

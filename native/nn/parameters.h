@@ -69,12 +69,17 @@ class ParameterStore {
   /// Call it again after changing `trainable`, and after loading while `dtype` is not kFloat; it drops
   /// gradients.
   void setWorking(torch::Dtype dtype);
+  /// From now on the network runs as a plan only and its tensors never change: layers put folded weights in
+  /// the place of the loaded ones, which are gone then. For frozen teachers, which never save their weights.
+  void keepPlansOnly() { plansOnly_ = true; }
+  bool plansOnly() const { return plansOnly_; }
   /// The type that layers compute in.
   torch::Dtype workingType() const { return workingType_; }
 
  private:
   uint64_t seed_;
   uint64_t version_ = 1, frozenVersion_ = 1;
+  bool plansOnly_ = false;
   torch::Dtype workingType_ = torch::kFloat;
   std::deque<Parameter> parameters_;
   std::unordered_map<std::string, Parameter*> byName_;

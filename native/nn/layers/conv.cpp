@@ -125,11 +125,18 @@ int64_t ConvUnit::multiplyAdds(const std::vector<std::vector<int64_t>>& inputSha
   return total;
 }
 
+void ConvUnit::requireMode(Mode mode) const {
+  require(mode == Mode::plan || !store_.plansOnly(), "convolution '", options_.conv,
+          "' keeps what a plan needs and nothing else: run it as a plan");
+}
+
 Tensors ConvUnit::forward(const Tensors& levels, Mode mode) {
+  requireMode(mode);
   return mode == Mode::train ? train(levels, {}) : fixed(levels, {}, mode);
 }
 
 Tensor ConvUnit::forward(const Tensor& x, Mode mode, const Tensor& residual) {
+  requireMode(mode);
   return mode == Mode::train ? train({x}, residual)[0] : fixed({x}, residual, mode)[0];
 }
 
@@ -198,6 +205,7 @@ Tensor ConvUnit::finish(Tensor y, const Tensor& residual) const {
 }
 
 void ConvUnit::prepare() {
+  if (store_.plansOnly() && prepared_.first != 0) return;  // what it was made from is gone
   const auto all = parameters();
   const bool changes =
       updatesStatistics() || std::any_of(all.begin(), all.end(), [](Parameter* p) { return p->trainable; });
@@ -209,6 +217,7 @@ void ConvUnit::prepare() {
   if (batchNorm()) {
     std::tie(preparedWeight_, preparedBias_) =
         foldBatchNorm(preparedWeight_, gamma_->working, beta_->working, mean_->working, variance_->working);
+    if (store_.plansOnly()) weight_->master = weight_->working = preparedWeight_;
   }
   packed_.reset();
   prepared_ = present;

@@ -58,6 +58,7 @@ class ConvUnit final : public Layer {
   std::vector<int64_t> outputShape(const std::vector<int64_t>& input) const;
 
  private:
+  void requireMode(Mode mode) const;
   bool batchNorm() const { return options_.normKind != Norm::none && options_.normKind != Norm::group; }
   Tensors train(const Tensors& levels, const Tensor& residual);
   Tensors fixed(const Tensors& levels, const Tensor& residual, Mode mode);

@@ -319,6 +319,32 @@ TEST_CASE("a deformable unit starts as a plain one and agrees with itself in all
   }
 }
 
+TEST_CASE("a unit that keeps plans only says the same, holds its weights once, and runs as nothing else") {
+  for (const Norm norm : {Norm::none, Norm::batchFrozen, Norm::group}) {
+    CAPTURE(static_cast<int>(norm));
+    ParameterStore loose(4), tight(4);
+    ConvOptions options = unit(norm, true);
+    options.trainable = false;
+    ConvUnit usual(loose, options), kept(tight, options);
+    for (ParameterStore* store : {&loose, &tight}) store->setWorking(at::kFloat);
+    const Tensor original = tight.find("conv.weight")->master;
+    tight.keepPlansOnly();
+    const at::NoGradGuard guard;
+    for (const int64_t side : {9, 16}) {  // two shapes: prepared once
+      const Tensor x = channelsLast(at::randn({2, 12, side, side}));
+      CHECK(at::equal(kept.forward(x, Mode::plan), usual.forward(x, Mode::plan)));
+    }
+    const Parameter& weight = *tight.find("conv.weight");
+    CHECK(weight.master.is_same(weight.working));
+    CHECK(weight.master.is_same(original) == !isBatch(norm));
+    tight.touch();  // nothing to make it from again: it keeps what it has
+    const Tensor x = channelsLast(at::randn({1, 12, 9, 9}));
+    CHECK(at::equal(kept.forward(x, Mode::plan), usual.forward(x, Mode::plan)));
+    CHECK(codeOf([&] { kept.forward(x, Mode::frozen); }) == "HD_INTERNAL");
+    CHECK(codeOf([&] { kept.forward(x, Mode::train); }) == "HD_INTERNAL");
+  }
+}
+
 TEST_CASE("multiply-adds count every product of the window") {
   ParameterStore store(4);
   ConvOptions options = unit(Norm::none, false, {.kernel = 3, .stride = 2, .padding = 1, .groups = 4});

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
+import { type Box, writeCoco, writePng } from './files.ts';
+
+const folder = temporaryFolder();
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const boxes = (images: number): Box[] =>
+  Array.from({ length: images }, (_, i) => ({ image: i + 1, category: i % 2 ? 7 : 3, box: [4, 4, 30, 20] }));
+
+/** A COCO data set of its own folder and a recipe for it. */
+function dataSet(name: string, truths = boxes(6), more = ''): { root: string; config: string } {
+  const root = join(folder, name);
+  writeCoco(join(root, 'train.json'), 6, truths, join(root, 'train'));
+  writeCoco(join(root, 'val.json'), 2, boxes(2));
+  for (const id of [1, 2]) writePng(join(root, 'val', `picture-${id}.png`), 64, 48, 50 + id);
+  const config = writeRecipe(
+    root,
+    `model: { neckChannels: 32, headChannels: 32, headConvs: 1 }
+data:
+  format: coco
+  size: 64
+  train: { images: ${join(root, 'train')}, annotations: ${join(root, 'train.json')} }
+  val: { images: ${join(root, 'val')}, annotations: ${join(root, 'val.json')} }
+train: { epochs: 3, batch: 2, threads: 1 }
+${more}`,
+  );
+  return { root, config };
+}
+
+interface Checked {
+  timeline: { totalSteps: number; stepsPerEpoch: number };
+  canvases: [number, number][];
+  weights: unknown;
+  warnings: string[];
+  splits: Record<
+    string,
+    { images: number; trainable: number; annotations: number; findingCounts: Record<string, number> }
+  >;
+  leaks: { file: string; other: string }[];
+}
+function checked(config: string, ...args: string[]): Checked {
+  const end = run(['check', '--config', config, '--json', ...args]);
+  assert.equal(end.status, 0, end.stderr);
+  return JSON.parse(end.stdout);
+}
+
+test('a sound data set: counts, steps, canvases, no findings', () => {
+  const { config } = dataSet('sound');
+  const found = checked(config);
+  assert.deepEqual([found.timeline.totalSteps, found.timeline.stepsPerEpoch], [9, 3]);
+  assert.deepEqual(
+    [found.splits.train?.images, found.splits.train?.trainable, found.splits.train?.annotations],
+    [6, 6, 6],
+  );
+  assert.equal(found.splits.val?.images, 2);
+  assert.deepEqual(found.leaks, []);
+  assert.equal(found.weights, null);
+  assert.ok(found.canvases.length >= 1 && found.canvases.every(([h, w]) => h % 32 === 0 && w % 32 === 0));
+});
+
+test('a picture that val shares with train is told of', () => {
+  const { root, config } = dataSet('leaky');
+  copyFileSync(join(root, 'train', 'picture-3.png'), join(root, 'val', 'picture-2.png'));
+  const { leaks } = checked(config);
+  assert.equal(leaks.length, 1);
+  assert.match(`${leaks[0]?.file} ${leaks[0]?.other}`, /picture-3\.png/);
+  assert.deepEqual(checked(config, '--no-leakage').leaks, []);
+});
+
+test('a damaged picture and a missing one are findings, found only by decoding', () => {
+  const { root, config } = dataSet('damaged');
+  writeFileSync(join(root, 'train', 'picture-2.png'), 'not a picture');
+  rmSync(join(root, 'train', 'picture-5.png'));
+  const counts = checked(config).splits.train?.findingCounts ?? {};
+  assert.ok(Object.values(counts).reduce((a, b) => a + b, 0) >= 2, JSON.stringify(counts));
+  const text = run(['check', '--config', config]).stdout;
+  assert.match(text, /picture-2\.png/);
+  assert.match(text, /picture-5\.png/);
+});
+
+test('boxes outside their picture and without area are findings', () => {
+  const { config } = dataSet('odd', [
+    { image: 1, category: 3, box: [200, 200, 30, 20] },
+    { image: 2, category: 3, box: [4, 4, 0, 20] },
+    { image: 3, category: 7, box: [4, 4, 30, 20] },
+  ]);
+  const { train } = checked(config).splits;
+  assert.ok((train?.trainable ?? 6) <= 6);
+  assert.ok(Object.keys(train?.findingCounts ?? {}).length > 0);
+});
+
+test('a data set without a usable picture ends with 3', () => {
+  const { root, config } = dataSet('useless');
+  mkdirSync(join(root, 'none'), { recursive: true });
+  const end = run([
+    'check',
+    '--config',
+    config,
+    '--set',
+    'data.keepEmpty=false',
+    '--set',
+    `data.train.annotations=${join(root, 'empty.json')}`,
+  ]);
+  writeCoco(join(root, 'empty.json'), 6, []);
+  const again = run([
+    'check',
+    '--config',
+    config,
+    '--set',
+    'data.keepEmpty=false',
+    '--set',
+    `data.train.annotations=${join(root, 'empty.json')}`,
+  ]);
+  assert.equal(end.status, 3, end.stderr); // the file is missing
+  assert.equal(again.status, 3, again.stderr);
+});
+
+test('for people: a verdict, tables and what to type next', () => {
+  const { config } = dataSet('people');
+  const end = run(['check', '--config', config]);
+  assert.equal(end.status, 0, end.stderr);
+  assert.match(end.stdout, /the recipe is valid/);
+  assert.match(end.stdout, /9 steps of 2 pictures, 3 an epoch/);
+  assert.match(end.stdout, /weights: none, from scratch/);
+  assert.match(end.stdout, /cat +3 +3/);
+  assert.match(end.stdout, /next: npx hdtrain --config/);
+});
+
+describe('refused', () => {
+  test('weights that are not there: 4, before the data is read', () => {
+    const { config } = dataSet('weightless', boxes(6));
+    const end = run(['check', '--config', config, '--set', 'model.weights=/nowhere/w.pth']);
+    assert.equal(end.status, 4, end.stderr);
+    assert.match(end.stderr, /w\.pth/);
+  });
+  test('a teacher that is not there: 4', () => {
+    const { config } = dataSet(
+      'untaught',
+      boxes(6),
+      'teachers: [{ weights: /nowhere/t.pth }]\ndistill: [{ transfer: localization }]\n',
+    );
+    const end = run(['check', '--config', config]);
+    assert.equal(end.status, 4, end.stderr);
+    assert.match(end.stderr, /t\.pth/);
+  });
+});

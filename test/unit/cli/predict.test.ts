@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { picturesIn } from '../../../lib/cli/predict.ts';
+import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
+import { writePng } from './files.ts';
+
+const folder = temporaryFolder();
+after(() => rmSync(folder, { recursive: true, force: true }));
+const trained = join(folder, 'trained');
+const weights = join(trained, 'student.safetensors');
+const photos = join(folder, 'photos');
+const predict = (...args: string[]) => run(['predict', '--weights', weights, ...args]);
+
+interface Found {
+  file: string;
+  detections: { box: number[]; score: number; class: string }[];
+}
+
+before(() => {
+  const end = run(['--config', writeRecipe(folder), '--run', trained, '--set', 'train.epochs=2']);
+  assert.equal(end.status, 0, end.stderr);
+  writePng(join(photos, 'b.png'), 90, 60, 1);
+  writePng(join(photos, 'a.PNG'), 64, 64, 2);
+  writePng(join(photos, 'deeper', 'c.png'), 40, 120, 3);
+  writeFileSync(join(photos, 'notes.txt'), 'no picture');
+});
+
+describe('what a path stands for', () => {
+  test('a file is itself, a folder all pictures below it, sorted', () => {
+    assert.deepEqual(picturesIn(join(photos, 'b.png')), [join(photos, 'b.png')]);
+    assert.deepEqual(
+      picturesIn(photos),
+      ['a.PNG', 'b.png', 'deeper/c.png'].map((name) => join(photos, name)),
+    );
+    mkdirSync(join(folder, 'empty'), { recursive: true });
+    assert.deepEqual(picturesIn(join(folder, 'empty')), []);
+  });
+  test('what does not exist is refused', () => {
+    assert.throws(() => picturesIn(join(folder, 'nowhere')), /HD_DATA_MISSING|does not exist/);
+  });
+});
+
+test('one entry a picture, in order; boxes lie in the picture, scores are at least --score', () => {
+  const end = predict('--json', '--score', '0.02', photos);
+  assert.equal(end.status, 0, end.stderr);
+  const found = JSON.parse(end.stdout) as Found[];
+  assert.deepEqual(
+    found.map(({ file }) => file),
+    picturesIn(photos),
+  );
+  const sizes = [
+    [64, 64],
+    [90, 60],
+    [40, 120],
+  ] as const;
+  for (const [i, { detections }] of found.entries()) {
+    const [width, height] = sizes[i] ?? [0, 0];
+    for (const { box, score, class: name } of detections) {
+      assert.ok(score >= 0.02 && score <= 1);
+      assert.ok(['circle', 'square', 'triangle', 'star'].includes(name), name);
+      const [x1 = Number.NaN, y1 = Number.NaN, x2 = Number.NaN, y2 = Number.NaN] = box;
+      assert.ok(x1 >= -1e-3 && y1 >= -1e-3 && x2 <= width + 1e-3 && y2 <= height + 1e-3, `${box}`);
+      assert.ok(x1 <= x2 && y1 <= y2);
+    }
+  }
+  const fewer = JSON.parse(predict('--json', '--score', '1', photos).stdout) as Found[];
+  assert.ok(fewer.every(({ detections }) => detections.length === 0));
+});
+
+describe('--out', () => {
+  test('keeps the JSON and a drawn picture each', () => {
+    const out = join(folder, 'out');
+    const end = predict('--json', '--out', out, photos);
+    assert.equal(end.status, 0, end.stderr);
+    assert.deepEqual(JSON.parse(readFileSync(join(out, 'predictions.json'), 'utf8')), JSON.parse(end.stdout));
+    assert.deepEqual(readdirSync(out).sort(), ['0000-a.jpg', '0001-b.jpg', '0002-c.jpg', 'predictions.json']);
+    const drawn = readFileSync(join(out, '0001-b.jpg'));
+    assert.deepEqual([...drawn.subarray(0, 3)], [0xff, 0xd8, 0xff]);
+  });
+  test('--no-pictures keeps the JSON alone', () => {
+    const out = join(folder, 'bare');
+    assert.equal(predict('--out', out, '--no-pictures', photos).status, 0);
+    assert.deepEqual(readdirSync(out), ['predictions.json']);
+  });
+  test('a file in its place is refused before any work', () => {
+    const end = predict('--out', weights, photos);
+    assert.equal(end.status, 2);
+    assert.match(end.stderr, /--out/);
+  });
+});
+
+test('a damaged picture is skipped and told of; the others are answered', () => {
+  const damaged = join(folder, 'damaged');
+  writePng(join(damaged, 'whole.png'), 64, 48, 4);
+  writeFileSync(join(damaged, 'half.png'), readFileSync(join(damaged, 'whole.png')).subarray(0, 60));
+  const out = join(folder, 'damaged-out');
+  const end = predict('--out', out, damaged);
+  assert.equal(end.status, 0, end.stderr);
+  assert.match(end.stderr, /skipped .*half\.png/);
+  assert.ok(existsSync(join(out, '0001-whole.jpg')) && !existsSync(join(out, '0000-half.jpg')));
+});
+
+test('for people: what was found in each, and what to type next', () => {
+  const end = predict('--score', '1', photos);
+  assert.match(end.stdout, /b\.png: nothing/);
+  assert.match(end.stdout, /next: add --out/);
+});
+
+describe('refused', () => {
+  const cases: [string, string[], number, RegExp][] = [
+    ['no path', [], 2, /HD_USAGE/],
+    ['a score above 1', ['--score', '1.5', '.'], 2, /--score/],
+    ['a score that is no number', ['--score', 'high', '.'], 2, /--score/],
+  ];
+  for (const [name, args, code, pattern] of cases) {
+    test(name, () => {
+      const end = predict(...args);
+      assert.equal(end.status, code, `${end.stdout}${end.stderr}`);
+      assert.match(end.stderr, pattern);
+    });
+  }
+  test('a folder without pictures: 3', () => {
+    mkdirSync(join(folder, 'empty'), { recursive: true });
+    const end = predict(join(folder, 'empty'));
+    assert.equal(end.status, 3, end.stderr);
+    assert.match(end.stderr, /HD_DATA_EMPTY/);
+  });
+});
