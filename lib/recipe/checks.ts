@@ -1,10 +1,12 @@
 /** What no single field can tell: fields that contradict each other, and settings that are legal but rarely meant. */
+import { isDeepStrictEqual } from 'node:util';
+import { schemaAt } from './introspect.ts';
 import { type Problem, problem, show } from './problem.ts';
 import { termName } from './schema/distill.ts';
 import type { Recipe } from './schema/root.ts';
 import { nodeAt, originOf, type Path, type SourceNode, toPlain } from './source.ts';
 
-/** What a check can say. `written` tells whether the user gave the field, rather than its default. */
+/** What a check can say. `written` tells whether the user gave the field another value than its default. */
 interface Desk {
   conflict(path: string, expected: string, cure?: string): void;
   warn(path: string, sentence: string): void;
@@ -33,7 +35,10 @@ export function crossCheck(recipe: Recipe, root: SourceNode, problems: Problem[]
       const place = source.kind === 'file' ? `${source.label}:${line}` : source.label;
       warnings.push(`${path}: ${sentence} (${place})`);
     },
-    written: (path) => nodeAt(root, split(path)) !== undefined,
+    written(path) {
+      const node = nodeAt(root, split(path));
+      return node !== undefined && !isDeepStrictEqual(toPlain(node), schemaAt(root, split(path))?.default);
+    },
   };
   for (const check of checks) check(recipe, desk);
 }

@@ -162,11 +162,13 @@ describe('the optimiser', () => {
   });
 
   test('fields of another kind are probably left over', () => {
-    const found = warnings('train: {lr: 0.001, optimizer: {kind: adamw, momentum: 0.9, nesterov: true}}');
+    const found = warnings('train: {lr: 0.001, optimizer: {kind: adamw, momentum: 0.8, nesterov: true}}');
     assert.deepEqual(found, [
       "train.optimizer.momentum: has no effect with 'adamw' (a.yaml:2)",
       "train.optimizer.nesterov: has no effect with 'adamw' (a.yaml:2)",
     ]);
+    // A resolved recipe writes every default.
+    assert.deepEqual(warnings('train: {optimizer: {kind: sgd, betas: [0.9, 0.999], eps: 1.e-8}}'), []);
     assert.match(warnings('train: {optimizer: {eps: 1e-6}}')[0] ?? '', /eps: has no effect with 'sgd'/);
     assert.match(
       warnings('train: {schedule: {kind: constant, floor: 0.1}}')[0] ?? '',

@@ -1,0 +1,117 @@
+// Typed access to large JSON files: values, and errors that name the place.
+#include "data/formats/json_file.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "../data_fixture.h"
+#include "core/error.h"
+
+using namespace hd::data;
+using fixture::codeOf;
+
+namespace {
+
+/// Reads the members of the document with `read`.
+template <class Read>
+void withValue(const std::string& json, Read read) {
+  const fixture::Folder folder;
+  fixture::writeText(folder / "a.json", json);
+  JsonFile file(folder / "a.json");
+  file.parse([&](simdjson::ondemand::document& document) {
+    for (auto field : document.get_object()) read(file, field.value().value());
+  });
+}
+
+const Place place{"annotations", 7, "bbox"};
+
+std::string message(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const hd::Error& error) {
+    return error.code() + ": " + error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a place reads like a path") {
+  CHECK(place.text() == "annotations[7].bbox");
+  CHECK(Place{"images", 0}.text() == "images[0]");
+}
+
+TEST_CASE("numbers, whole numbers, texts, flags and lists") {
+  withValue(R"({"v": -2.5e1})",
+            [](const JsonFile& f, JsonFile::Value v) { CHECK(f.number(v, place) == -25); });
+  withValue(R"({"v": 12345678901})",
+            [](const JsonFile& f, JsonFile::Value v) { CHECK(f.integer(v, place) == 12345678901); });
+  withValue(R"({"v": 7.0})", [](const JsonFile& f, JsonFile::Value v) { CHECK(f.integer(v, place) == 7); });
+  withValue(R"({"v": "k\u00e4se \"x\""})",
+            [](const JsonFile& f, JsonFile::Value v) { CHECK(f.string(v, place) == "käse \"x\""); });
+  for (const char* yes : {"true", "1", "1.0"})
+    withValue(hd::concat(R"({"v": )", yes, "}"),
+              [](const JsonFile& f, JsonFile::Value v) { CHECK(f.flag(v, place)); });
+  for (const char* no : {"false", "0"})
+    withValue(hd::concat(R"({"v": )", no, "}"),
+              [](const JsonFile& f, JsonFile::Value v) { CHECK_FALSE(f.flag(v, place)); });
+  withValue(R"({"v": [1, 2.5, null]})", [](const JsonFile& f, JsonFile::Value v) {
+    std::vector<double> out{9, 9, 9, 9};
+    f.numbers(v, place, out);
+    REQUIRE(out.size() == 3);
+    CHECK(out[1] == 2.5);
+    CHECK(std::isnan(out[2]));
+  });
+}
+
+TEST_CASE("another type is refused by file, place and what was found") {
+  struct Wrong {
+    const char* json;
+    std::function<void(const JsonFile&, JsonFile::Value)> read;
+  };
+  std::vector<double> out;
+  const std::vector<Wrong> cases{
+      {R"({"v": "five"})", [](const JsonFile& f, JsonFile::Value v) { f.number(v, place); }},
+      {R"({"v": true})", [](const JsonFile& f, JsonFile::Value v) { f.number(v, place); }},
+      {R"({"v": 7.5})", [](const JsonFile& f, JsonFile::Value v) { f.integer(v, place); }},
+      {R"({"v": 1e300})", [](const JsonFile& f, JsonFile::Value v) { f.integer(v, place); }},
+      {R"({"v": 5})", [](const JsonFile& f, JsonFile::Value v) { f.string(v, place); }},
+      {R"({"v": "yes"})", [](const JsonFile& f, JsonFile::Value v) { f.flag(v, place); }},
+      {R"({"v": 5})", [&](const JsonFile& f, JsonFile::Value v) { f.numbers(v, place, out); }},
+      {R"({"v": [1, "2"]})", [&](const JsonFile& f, JsonFile::Value v) { f.numbers(v, place, out); }},
+      {R"({"v": {}})", [&](const JsonFile& f, JsonFile::Value v) { f.numbers(v, place, out); }},
+  };
+  for (const Wrong& wrong : cases) {
+    CAPTURE(wrong.json);
+    const std::string text = message([&] { withValue(wrong.json, wrong.read); });
+    CHECK(text.rfind("HD_DATA_FORMAT", 0) == 0);
+    CHECK(text.find("annotations[7].bbox") != std::string::npos);
+  }
+}
+
+TEST_CASE("broken syntax says where; a file that is none says so") {
+  const fixture::Folder folder;
+  const auto parse = [&](const std::string& text) {
+    fixture::writeText(folder / "a.json", text);
+    return message([&] {
+      JsonFile file(folder / "a.json");
+      file.parse([](simdjson::ondemand::document& document) {
+        for (auto field : document.get_object()) {
+          const double value = field.value().get_double();
+          CHECK(value == 1);
+        }
+      });
+    });
+  };
+  for (const char* broken : {"", "   ", "{\"v\": ", "{\"v\" 1}", "{\"v\": 1", "\xff\xfe{"}) {
+    CAPTURE(broken);
+    CHECK(parse(broken).rfind("HD_DATA_JSON", 0) == 0);
+  }
+  CHECK(parse("{\"v\": 1}").empty());
+  CHECK(codeOf([&] {
+          JsonFile file(folder / "none.json");
+          file.parse([](simdjson::ondemand::document&) {});
+        }) == "HD_DATA_FILE");
+}
