@@ -56,7 +56,7 @@ describe('what a field takes', () => {
 });
 
 test('choices are enumerations and constants, as texts', () => {
-  assert.deepEqual(choicesOf({ enum: ['a', 1, true] }), ['a', '1', 'true']);
+  assert.deepEqual(choicesOf({ enum: ['a', 1] }), ['a', '1']);
   assert.deepEqual(choicesOf({ const: 2 }), ['2']);
   assert.deepEqual(choicesOf({ type: 'string' }), []);
 });

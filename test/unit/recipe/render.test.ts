@@ -2,12 +2,17 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { loadRecipe, resolveRecipe } from '../../../lib/recipe/index.ts';
+import { loadRecipe, type RecipeInput, resolveRecipe } from '../../../lib/recipe/index.ts';
 import { renderRecipe, schemaComment, schemaFile } from '../../../lib/recipe/render.ts';
 import { folderOf } from './helpers.ts';
 
 describe('a rendered recipe', () => {
-  const data = { format: 'synthetic', train: { count: 8 }, val: { count: 2 }, size: [96, 64] } as const;
+  const data = {
+    format: 'synthetic',
+    train: { count: 8 },
+    val: { count: 2 },
+    size: [96, 64],
+  } satisfies RecipeInput['data'];
   const { recipe } = resolveRecipe({
     data,
     train: { epochs: 2, batch: 4, groups: [{ match: '*.bias', lr: 2, decay: 0 }] },
