@@ -1,5 +1,6 @@
 /** What a checkpoint must agree with when it is resumed. */
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { native } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
@@ -22,6 +23,32 @@ export function recipeDigest(recipe: Recipe): string {
     .update(JSON.stringify(decisive(recipe)))
     .digest('hex')
     .slice(0, 16);
+}
+
+const teachers = new WeakMap<Recipe, Promise<string>>();
+
+/** The content of the teachers' files, read once a recipe; empty without teachers. */
+export function teachersDigest(recipe: Recipe): Promise<string> {
+  let digest = teachers.get(recipe);
+  if (digest === undefined) {
+    digest = hashFiles(recipe.teachers.map(({ weights }) => weights));
+    teachers.set(recipe, digest);
+  }
+  return digest;
+}
+
+async function hashFiles(paths: readonly string[]): Promise<string> {
+  if (paths.length === 0) return '';
+  const hash = createHash('sha256');
+  for (const path of paths) {
+    let size = 0;
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+      hash.update(chunk);
+      size += chunk.length;
+    }
+    hash.update(`:${size};`);
+  }
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** `auto` is bf16 only where the machine has matrix units for it: elsewhere it is slower than fp32. */

@@ -18,7 +18,8 @@ export interface CheckpointState {
   epoch: number;
   /** All that bit-equality depends on besides the folder itself. */
   environment: { build: string; torch: string; capability: string; precision: string; threads: number };
-  digests: { recipe: string; data: string };
+  /** `teachers` is that of their files; empty without any. */
+  digests: { recipe: string; data: string; teachers?: string };
   hooks: Record<string, unknown>;
 }
 

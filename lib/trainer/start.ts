@@ -5,7 +5,7 @@ import { HdError } from '../error.ts';
 import type { MatchReport, NativeLoader } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import type { TrainContext } from './context.ts';
-import { environmentOf, recipeDigest } from './digest.ts';
+import { environmentOf, recipeDigest, teachersDigest } from './digest.ts';
 import type { Hook } from './hooks/hook.ts';
 import type { Checkpoint } from './run-folder.ts';
 import type { Timeline } from './schedule.ts';
@@ -68,6 +68,13 @@ export async function restore(
     throw new HdError(
       'HD_RUN_DATA_CHANGED',
       `expected the data set that ${path} was made with but files, sizes or annotations have changed: start a new run from its weights with model.weights`,
+      path,
+    );
+  }
+  if (state.digests.teachers !== undefined && state.digests.teachers !== (await teachersDigest(recipe))) {
+    throw new HdError(
+      'HD_RUN_TEACHER_CHANGED',
+      `expected the teachers that ${path} was made with but the content of a file has changed: put ${recipe.teachers.map(({ weights }) => weights).join(', ')} back, or start a new run from its weights with model.weights`,
       path,
     );
   }

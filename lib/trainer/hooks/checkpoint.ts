@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { native } from '../../native.ts';
 import type { TrainContext } from '../context.ts';
-import { environmentOf, recipeDigest } from '../digest.ts';
+import { environmentOf, recipeDigest, teachersDigest } from '../digest.ts';
 import { type CheckpointState, checkpointName } from '../run-folder.ts';
 import type { Hook } from './hook.ts';
 
@@ -20,7 +20,11 @@ export function checkpointHook(isBest: () => boolean): Hook {
       step: context.step,
       epoch: context.epoch,
       environment: environmentOf(context.recipe),
-      digests: { recipe: recipeDigest(context.recipe), data: context.trainSet.digest },
+      digests: {
+        recipe: recipeDigest(context.recipe),
+        data: context.trainSet.digest,
+        teachers: await teachersDigest(context.recipe),
+      },
       hooks: context.hookStates(),
     };
     native().writeFile(join(draft, 'state.json'), `${JSON.stringify(state, null, 1)}\n`);

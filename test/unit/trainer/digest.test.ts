@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
-import { availableParallelism } from 'node:os';
-import { describe, test } from 'node:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { native } from '../../../lib/native.ts';
 import { type RecipeInput, resolveRecipe } from '../../../lib/recipe/index.ts';
-import { environmentOf, precisionOf, recipeDigest, threadsOf } from '../../../lib/trainer/digest.ts';
+import {
+  environmentOf,
+  precisionOf,
+  recipeDigest,
+  teachersDigest,
+  threadsOf,
+} from '../../../lib/trainer/digest.ts';
 import { recipeOf, type Sections } from './fixtures.ts';
 
 const base = recipeDigest(recipeOf());
@@ -97,5 +105,59 @@ test('the environment names all that bit-equality depends on besides the folder'
     capability,
     precision: 'fp32',
     threads: 3,
+  });
+});
+
+describe('teachersDigest', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hdtrain-digest-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const digestOf = (...contents: string[]) => {
+    const teachers = contents.map((content, i) => {
+      const weights = join(folder, `teacher-${i}.safetensors`);
+      writeFileSync(weights, content);
+      return { weights };
+    });
+    const { recipe } = resolveRecipe({
+      data: { format: 'synthetic', train: { count: 4 } },
+      teachers,
+      distill: teachers.map((_, teacher) => ({ transfer: 'localization', teacher, name: `ld${teacher}` })),
+    });
+    return teachersDigest(recipe);
+  };
+
+  test('is empty without teachers', async () => assert.equal(await digestOf(), ''));
+
+  test('is that of the contents, in order, with their bounds', async () => {
+    const one = await digestOf('weights');
+    assert.match(one, /^[0-9a-f]{16}$/);
+    assert.equal(await digestOf('weights'), one);
+    const different = [
+      await digestOf('weightz'),
+      await digestOf('weights', ''),
+      await digestOf('weig', 'hts'),
+    ];
+    assert.equal(new Set([one, ...different, await digestOf('hts', 'weig')]).size, 5);
+  });
+
+  test('is read once a recipe', async () => {
+    const weights = join(folder, 'once.safetensors');
+    writeFileSync(weights, 'a');
+    const { recipe } = resolveRecipe({
+      data: { format: 'synthetic', train: { count: 4 } },
+      teachers: [{ weights }],
+      distill: [{ transfer: 'localization' }],
+    });
+    const first = await teachersDigest(recipe);
+    writeFileSync(weights, 'b');
+    assert.equal(await teachersDigest(recipe), first);
+  });
+
+  test('a file that went away is an error, not an empty digest', async () => {
+    const { recipe } = resolveRecipe({
+      data: { format: 'synthetic', train: { count: 4 } },
+      teachers: [{ weights: join(folder, 'gone.safetensors') }],
+      distill: [{ transfer: 'localization' }],
+    });
+    await assert.rejects(teachersDigest(recipe), /ENOENT/);
   });
 });

@@ -131,6 +131,7 @@ describe('restore', () => {
   for (const [code, digests] of [
     ['HD_RUN_RECIPE_CHANGED', { recipe: '0123456789abcdef' }],
     ['HD_RUN_DATA_CHANGED', { data: 'other' }],
+    ['HD_RUN_TEACHER_CHANGED', { teachers: '0123456789abcdef' }],
   ] as const) {
     test(`${code}: refused before the session is touched`, async () => {
       const whole = checkpoint();

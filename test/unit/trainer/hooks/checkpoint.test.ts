@@ -129,7 +129,7 @@ describe('what is saved', () => {
       step: 3,
       epoch: 0,
       environment: environmentOf(run.context.recipe),
-      digests: { recipe: recipeDigest(run.context.recipe), data: trainSet.digest },
+      digests: { recipe: recipeDigest(run.context.recipe), data: trainSet.digest, teachers: '' },
       hooks: { evaluate: { best: null }, mine: [1, 2] },
     });
     assert.deepEqual(readdirSync(path).sort(), ['state.json', 'weights.safetensors']);
