@@ -27,11 +27,11 @@ export function recipeDigest(recipe: Recipe): string {
 
 const teachers = new WeakMap<Recipe, Promise<string>>();
 
-/** The content of the teachers' files, read once a recipe; empty without teachers. */
+/** The content of the teachers' files, read once a recipe; empty when nothing is distilled. */
 export function teachersDigest(recipe: Recipe): Promise<string> {
   let digest = teachers.get(recipe);
   if (digest === undefined) {
-    digest = hashFiles(recipe.teachers.map(({ weights }) => weights));
+    digest = hashFiles(recipe.distill.length > 0 ? recipe.teachers.map(({ weights }) => weights) : []);
     teachers.set(recipe, digest);
   }
   return digest;

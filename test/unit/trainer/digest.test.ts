@@ -152,6 +152,14 @@ describe('teachersDigest', () => {
     assert.equal(await teachersDigest(recipe), first);
   });
 
+  test('teachers that nothing is learned from are not read', async () => {
+    const { recipe } = resolveRecipe({
+      data: { format: 'synthetic', train: { count: 4 } },
+      teachers: [{ weights: join(folder, 'nowhere.safetensors') }],
+    });
+    assert.equal(await teachersDigest(recipe), '');
+  });
+
   test('a file that went away is an error, not an empty digest', async () => {
     const { recipe } = resolveRecipe({
       data: { format: 'synthetic', train: { count: 4 } },
