@@ -16,6 +16,7 @@ MaxIouResult maxIou(const AnchorGrid& grid, const std::vector<ValidCells>& valid
   MaxIouResult result;
   result.object = startingState(grid, valid, crowd, options.ignoreThreshold);
   auto& state = result.object;
+  const std::vector<int32_t> ignored = state;
   const int64_t count = std::ssize(objects) / 4;
 
   std::vector<float> best(state.size(), 0.0f);
@@ -38,7 +39,6 @@ MaxIouResult maxIou(const AnchorGrid& grid, const std::vector<ValidCells>& valid
     if (state[anchor] == excluded || best[anchor] < negative) continue;
     state[anchor] = best[anchor] >= positive ? owner[anchor] : excluded;
   }
-  const std::vector<int32_t> ignored = startingState(grid, valid, crowd, options.ignoreThreshold);
   for (int64_t g = 0; g < count; ++g) {
     if (bestOfObject[g] <= 0) continue;
     const Box object = boxAt(objects, g);

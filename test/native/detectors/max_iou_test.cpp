@@ -134,21 +134,23 @@ TEST_CASE("an object outside every anchor takes none") {
                     [](int32_t object) { return object == background; }));
 }
 
-TEST_CASE("equal overlaps go to the lowest object, and thresholds are inclusive") {
+TEST_CASE("equal overlaps go to the lowest object, and the threshold is inclusive") {
   AnchorLayout layout;
-  layout.shapes = {{4, 4}};
+  layout.shapes = {{4, 4}, {2, 4}};
   const AnchorGrid grid(32, 32, {8}, layout);
   const auto valid = grid.validCells(32, 32, 32);
-  // The anchor at cell (2, 2) is 0…32 squared; both objects cover one half of it: IoU 0.5.
+  // Each object is an anchor of the second shape, so that neither needs the square at cell (2, 2), which
+  // overlaps both by one half.
   const std::vector<float> halves{0, 0, 16, 32, 16, 0, 32, 32};
-  const auto result = maxIou(grid, valid, halves);
-  const auto anchor = static_cast<size_t>(2 * 4 + 2);
-  CHECK(overlapOverUnion(grid.box(grid.levels()[0], 2, 2), boxAt(halves, 0)) == 0.5f);
+  const auto square = static_cast<size_t>((2 * 4 + 2) * 2);
+  for (const int64_t object : {0, 1})
+    CHECK(overlapOverUnion(grid.box(grid.levels()[0], 2, 2), boxAt(halves, object)) == 0.5f);
+  CHECK(maxIou(grid, valid, halves).object[square] == 0);
   MaxIouOptions above;
-  above.positive = 0.5000001;
-  above.negative = 0.4;
-  CHECK((result.object[anchor] == 0 || result.object[anchor] == 1));
-  CHECK(maxIou(grid, valid, halves, {}, above).positives <= result.positives);
+  above.positive = 0.5001;
+  CHECK(maxIou(grid, valid, halves, {}, above).object[square] == excluded);
+  above.negative = 0.5001;
+  CHECK(maxIou(grid, valid, halves, {}, above).object[square] == background);
 }
 
 TEST_CASE("no objects: all background; not finite: refused by name") {
