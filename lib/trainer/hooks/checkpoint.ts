@@ -46,9 +46,11 @@ export function checkpointHook(isBest: () => boolean): Hook {
 
   return {
     name: 'checkpoint',
-    onStart(context) {
+    async onStart(context) {
       savedStep = context.step > 0 ? context.step : -1;
       savedAt = performance.now();
+      // Now, while the files are there: one that goes away later must not cost a checkpoint.
+      await teachersDigest(context.recipe);
     },
     async afterStep(context) {
       // The last step of an epoch is saved by afterEpoch, when its evaluation is part of the state.

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { NativeDataset } from '../../../../lib/native.ts';
+import { resolveRecipe } from '../../../../lib/recipe/index.ts';
 import type { TrainContext } from '../../../../lib/trainer/context.ts';
 import { environmentOf, recipeDigest } from '../../../../lib/trainer/digest.ts';
 import { checkpointHook } from '../../../../lib/trainer/hooks/checkpoint.ts';
@@ -79,6 +80,24 @@ describe('when a run is saved', () => {
     });
   }
 
+  test('a teacher that goes away after the start costs no checkpoint', async () => {
+    const weights = join(root, 'teacher.safetensors');
+    writeFileSync(weights, 'teacher');
+    const run = makeRun({ epochs: 1 });
+    const [teacher] = resolveRecipe({
+      data: { format: 'synthetic', train: { count: 4 } },
+      teachers: [{ weights }],
+    }).recipe.teachers;
+    assert.ok(teacher);
+    run.context.recipe.teachers = [teacher];
+    run.context.recipe.distill = [{ transfer: 'localization' } as TrainContext['recipe']['distill'][number]];
+    await run.until(0);
+    rmSync(weights);
+    await run.until(3);
+    await run.end('done');
+    assert.deepEqual(run.saved(), [3]);
+  });
+
   test('the last step of an epoch is saved once, after its evaluation', async () => {
     const run = makeRun({ epochs: 1 / 3 });
     await run.until(2);
@@ -105,6 +124,24 @@ describe('when a run is saved', () => {
       assert.deepEqual(run.saved(), expected);
     });
   }
+
+  test('a teacher that goes away after the start costs no checkpoint', async () => {
+    const weights = join(root, 'teacher.safetensors');
+    writeFileSync(weights, 'teacher');
+    const run = makeRun({ epochs: 1 });
+    const [teacher] = resolveRecipe({
+      data: { format: 'synthetic', train: { count: 4 } },
+      teachers: [{ weights }],
+    }).recipe.teachers;
+    assert.ok(teacher);
+    run.context.recipe.teachers = [teacher];
+    run.context.recipe.distill = [{ transfer: 'localization' } as TrainContext['recipe']['distill'][number]];
+    await run.until(0);
+    rmSync(weights);
+    await run.until(3);
+    await run.end('done');
+    assert.deepEqual(run.saved(), [3]);
+  });
 
   test('a resumed run does not save the step that it came from again', async () => {
     const run = makeRun({ epochs: 1 }, { step: 3 });
