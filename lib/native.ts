@@ -83,6 +83,10 @@ export interface LoaderStatistics {
   copiedBytes: number;
   badSamples: number;
   newBadSamples: { image: number; file: string; code: string; message: string }[];
+  /** Seconds that somebody has been waiting for a batch by now; 0 when nobody is. */
+  waiting: number;
+  /** Files that decode threads are at. */
+  reading: string[];
 }
 
 export interface NativeLoader {
@@ -96,6 +100,8 @@ export interface NativeLoader {
    */
   next(): Promise<BatchView | null>;
   release(): void;
+  /** Draws picture `index` of the batch that next() gave, with its targets, to a JPEG or PNG. */
+  draw(index: number, out: string): void;
   statistics(): LoaderStatistics;
   close(): void;
 }
@@ -158,6 +164,10 @@ export interface StepInput {
   readLosses: boolean;
   /** True: measure termGradients and agreement. */
   diagnostics?: boolean;
+  /** Micro-batches of this step; without, as the session was made. */
+  accumulate?: number;
+  /** What to pretend, for tests of what follows: memory that runs out, or a loss that is no number. */
+  fault?: 'memory' | 'nan' | '';
 }
 
 /** Means over assigned anchors; what the transfers do not read is absent. */
@@ -183,6 +193,8 @@ export interface StepOutput {
   /** Image indices of the batch, for error reports. */
   imageIds: number[];
   positives: number;
+  /** Micro-batches that the step took: more than asked for when memory ran out. */
+  accumulate: number;
   /** Present when readLosses: unweighted terms by name, and 'total'. */
   losses?: Record<string, number>;
   gradientNorm?: number;
@@ -195,6 +207,35 @@ export interface StepOutput {
   /** Seconds inside the native call: waiting for data, and all of it. */
   waitSeconds: number;
   seconds: number;
+}
+
+/** See native/engine/probe.cpp. Numbers may be NaN or infinite. */
+export interface ProbeReport {
+  epoch: number;
+  step: number;
+  total: number;
+  gradientNorm: number;
+  positives: number;
+  images: number[];
+  terms: { name: string; value: number; weight: number; weighted: number; gradientNorm: number }[];
+  /** In the order of the network; the statistics are those of the finite elements. */
+  tensors: {
+    name: string;
+    shape: number[];
+    nonFinite: number;
+    zeros: number;
+    mean: number;
+    deviation: number;
+    largest: number;
+  }[];
+  parameters: {
+    name: string;
+    shape: number[];
+    weightNorm: number;
+    gradientNorm: number;
+    nonFiniteWeights: number;
+    nonFiniteGradients: number;
+  }[];
 }
 
 export interface SessionOptions {
@@ -229,6 +270,8 @@ export interface NativeSession {
   /** Reads weights by name. 'strict' refuses any mismatch; 'backbone' takes what fits below `backbone.`. */
   loadWeights(path: string, mode: 'strict' | 'backbone'): Promise<MatchReport>;
   step(loader: NativeLoader, input: StepInput): Promise<StepOutput>;
+  /** What a step on the loader's next batch would see; nothing changes. */
+  probe(loader: NativeLoader, input: StepInput): Promise<ProbeReport>;
   /** Detects on the loader's next batch into the evaluator; images done, 0 at the end of the pass. With options.teacher: by that teacher. */
   detect(loader: NativeLoader, evaluator: NativeEvaluator, options: Record<string, unknown>): Promise<number>;
   /**

@@ -2,12 +2,12 @@
 
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type NativeLoader, type NativeSession, native } from '../native.ts';
+import { native } from '../native.ts';
 import { type Recipe, type RecipeInput, resolveRecipe } from '../recipe/index.ts';
+import { openTraining } from '../trainer/open.ts';
 import { baseLearningRate } from '../trainer/schedule.ts';
-import { classCount, openData, openLoader, sessionOptions } from '../trainer/setup.ts';
+import { sessionOptions } from '../trainer/setup.ts';
 import { exportMetadata } from '../trainer/start.ts';
-import { distillOptions } from '../trainer/teachers.ts';
 
 /** GFL-R18 with stem and layer1 frozen, 80 classes, 320², batch 4: what the peers in bench/peers run too. */
 const standardStep: RecipeInput = {
@@ -51,14 +51,7 @@ export interface StepBench {
 }
 
 export async function openStepBench(recipe: Recipe): Promise<StepBench> {
-  const { trainSet } = await openData(recipe);
-  const distillation = await distillOptions(recipe, trainSet.classes);
-  const session: NativeSession = await native().createSession({
-    ...sessionOptions(recipe, classCount(recipe, trainSet), true),
-    ...(distillation && { teachers: distillation.teachers, distill: distillation.distill }),
-  });
-  if (recipe.model.weights) await session.loadWeights(recipe.model.weights, recipe.model.init);
-  const loader: NativeLoader = openLoader(recipe, trainSet, true, session.divisor);
+  const { session, loader, close } = await openTraining(recipe);
   loader.begin(0, 0);
   const rate = baseLearningRate(recipe.train);
   const learningRates = [...recipe.train.groups.map((group) => group.lr * rate), rate];
@@ -78,10 +71,7 @@ export async function openStepBench(recipe: Recipe): Promise<StepBench> {
       return { seconds: wall, waitSeconds: output.waitSeconds, outsideSeconds: wall - output.seconds };
     },
     profile: () => session.profile(),
-    close() {
-      loader.close();
-      session.close();
-    },
+    close,
   };
 }
 

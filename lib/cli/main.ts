@@ -7,14 +7,18 @@ import { hideBin } from 'yargs/helpers';
 import { ExitCode, HdError } from '../error.ts';
 import { RecipeError } from '../recipe/index.ts';
 import { bench } from './bench.ts';
+import { browse } from './browse.ts';
 import { check } from './check.ts';
 import { doctor } from './doctor.ts';
 import { evaluate } from './eval.ts';
+import { findBatch } from './find-batch.ts';
+import { findLr } from './find-lr.ts';
 import { importWeights } from './import.ts';
 import { inspect } from './inspect.ts';
 import { landscape } from './landscape.ts';
 import { newRecipe } from './new.ts';
 import { predict } from './predict.ts';
+import { probe } from './probe.ts';
 import { publish } from './publish.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
@@ -26,6 +30,10 @@ const verbs = [
   predict,
   check,
   newRecipe,
+  browse,
+  probe,
+  findLr,
+  findBatch,
   inspect,
   importWeights,
   publish,

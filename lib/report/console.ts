@@ -61,6 +61,11 @@ export function consoleReporter({
       case 'bad-samples':
         for (const { file, code, message } of event.samples) line(`skipped ${file}: ${message} [${code}]`);
         break;
+      case 'diverged':
+        line(
+          `warning: step ${event.step} was left out (${event.inARow} in a row${event.action === 'rollback' ? `; back to the weights of step ${event.to}` : ''}): ${event.message}`,
+        );
+        break;
       case 'warning':
         line(`warning: ${event.message}`);
         break;

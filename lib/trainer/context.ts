@@ -2,6 +2,7 @@
 import type { NativeDataset, NativeLoader, NativeSession } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import type { TrainEvent } from './events.ts';
+import type { Faults } from './faults.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { Timeline } from './schedule.ts';
 import type { Stream } from './stream.ts';
@@ -16,12 +17,18 @@ export interface TrainContext {
   /** What the loader reads when the program gave an async iterable. */
   readonly stream: Stream | null;
   readonly timeline: Timeline;
+  /** Trouble on purpose (`debug.fault`). */
+  readonly faults: Faults;
   /** Finished optimiser steps. */
   step: number;
   /** 0-based epoch that the last finished step belongs to. */
   epoch: number;
   status: 'running' | 'done' | 'interrupted' | 'failed';
   error?: unknown;
+  /** Why the run ends before its last step; set by {@link stop}. */
+  stopped: string | null;
+  /** Ends the run as done after the hooks of this step. */
+  stop(why: string): void;
   /** Tells everybody. */
   emit(event: TrainEvent): void;
   /** The state of every hook by name, for a checkpoint. */

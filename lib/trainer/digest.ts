@@ -6,9 +6,16 @@ import { native } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import type { CheckpointState } from './run-folder.ts';
 
-/** The parts of a recipe that decide what the weights become; threads and the like do not. */
+/** The parts of a recipe that decide what the weights become; threads and what to do in trouble do not. */
 function decisive(recipe: Recipe): Record<string, unknown> {
-  const { threads: _threads, precision: _precision, ...train } = recipe.train;
+  const {
+    threads: _threads,
+    precision: _precision,
+    earlyStop: _earlyStop,
+    onDiverged: _onDiverged,
+    maxDiverged: _maxDiverged,
+    ...train
+  } = recipe.train;
   const {
     workers: _workers,
     slots: _slots,

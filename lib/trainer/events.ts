@@ -81,6 +81,20 @@ export interface BadSamplesEvent {
   total: number;
 }
 
+/** A step was left out because a number was not finite. */
+export interface DivergedEvent {
+  type: 'diverged';
+  step: number;
+  message: string;
+  /** The images of the batch. */
+  where: string;
+  /** Steps left out in a row, this one included. */
+  inARow: number;
+  action: 'skip' | 'rollback';
+  /** rollback: the step of the checkpoint whose weights were taken. */
+  to?: number;
+}
+
 export interface WarningEvent {
   type: 'warning';
   message: string;
@@ -102,5 +116,6 @@ export type TrainEvent =
   | ProgressEvent
   | CheckpointEvent
   | BadSamplesEvent
+  | DivergedEvent
   | WarningEvent
   | EndEvent;

@@ -30,13 +30,13 @@ export function lastEvaluation(path: string, step: number | null): Record<string
   return evaluations.filter((event) => step === null || event.step === step).at(-1)?.eval ?? null;
 }
 
-/** Writes step and eval events. Losing a line to a full disk must not stop a run: it is told once instead. */
+/** Writes step, eval and diverged events. Losing a line to a full disk must not stop a run: it is told once instead. */
 export function metricsHook(path: string, warn: (message: string) => void): Hook {
   let failed = false;
   return {
     name: 'metrics',
     onEvent(event: TrainEvent) {
-      if (event.type !== 'step' && event.type !== 'eval') return;
+      if (!['step', 'eval', 'diverged'].includes(event.type)) return;
       try {
         appendFileSync(path, `${JSON.stringify(event)}\n`);
       } catch (error) {

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join, resolve } from 'node:path';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
+import type { FaultPoint } from './faults.ts';
 
 export type ResumeMode = 'auto' | 'never' | (string & {});
 
@@ -94,6 +95,12 @@ export class RunFolder {
     return readCheckpoint(this.file('checkpoints', readFileSync(pointer, 'utf8').trim()));
   }
 
+  /** The best checkpoint so far; null when there is none. @throws HdError HD_CKPT_CORRUPT */
+  best(): Checkpoint | null {
+    const name = this.bestName();
+    return name === null ? null : readCheckpoint(this.file('checkpoints', name));
+  }
+
   /** A fresh folder to write a checkpoint into; {@link commit} gives it its name. */
   draftCheckpoint(): string {
     const draft = this.file('checkpoints', `.tmp-${process.pid}`);
@@ -102,13 +109,24 @@ export class RunFolder {
     return draft;
   }
 
+  /** Drops a draft that could not be completed. */
+  discard(draft: string): void {
+    rmSync(draft, { recursive: true, force: true });
+  }
+
   /** Renames a complete draft, points `latest` (and `best`) to it and drops all but the newest `keep` and the best. */
-  commit(draft: string, name: string, options: { best: boolean; keep: number }): string {
+  commit(
+    draft: string,
+    name: string,
+    options: { best: boolean; keep: number; at?: (point: FaultPoint) => void },
+  ): string {
     const target = this.file('checkpoints', name);
     native().fsyncPath(draft);
+    options.at?.('save.before_rename');
     rmSync(target, { recursive: true, force: true });
     renameSync(draft, target);
     native().fsyncPath(this.file('checkpoints'));
+    options.at?.('save.after_rename');
     native().writeFile(this.file('checkpoints', 'latest'), `${name}\n`);
     if (options.best) native().writeFile(this.file('checkpoints', 'best'), `${name}\n`);
     const best = this.bestName();

@@ -1,4 +1,4 @@
-/** What happens before the first step: timeline, weights, checkpoints, names. */
+/** What happens before the first step and after the last: timeline, weights, checkpoints, names. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HdError } from '../error.ts';
@@ -102,6 +102,19 @@ export function exportMetadata(recipe: Recipe, classes: string[]): Record<string
     size: JSON.stringify(recipe.data.size),
     eval: JSON.stringify(recipe.eval),
   };
+}
+
+/** Writes student.safetensors: of a run that was stopped early the best weights, else the last. */
+export async function exportStudent(context: TrainContext): Promise<void> {
+  const { folder, session, recipe, trainSet, faults, step } = context;
+  const best = context.stopped === null ? null : folder.best();
+  if (best) await session.restore(best.path);
+  if (context.stopped !== null) {
+    const kept = best ? `; ${folder.weights} holds the weights of step ${best.state.step}` : '';
+    context.emit({ type: 'warning', message: `${context.stopped}${kept}` });
+  }
+  faults.at('export', step);
+  await session.exportWeights(folder.weights, exportMetadata(recipe, trainSet.classes));
 }
 
 /** Emits samples that could not be read since the last call. */

@@ -7,16 +7,19 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { HdError } from '../error.ts';
-import { type NativeDataset, native, type StepOutput } from '../native.ts';
+import { type NativeDataset, native } from '../native.ts';
 import { type LoadedRecipe, resolveRecipe } from '../recipe/load.ts';
 import type { Recipe, RecipeInput } from '../recipe/schema/root.ts';
 import type { TrainContext } from './context.ts';
 import { precisionOf, threadsOf } from './digest.ts';
 import { EventQueue } from './event-queue.ts';
 import type { TrainEvent } from './events.ts';
+import { Faults } from './faults.ts';
 import { checkpointHook } from './hooks/checkpoint.ts';
+import { earlyStopHook } from './hooks/early-stop.ts';
 import { evaluateHook } from './hooks/evaluate.ts';
 import type { Hook } from './hooks/hook.ts';
+import { StepTaker } from './hooks/steps.ts';
 import { transferHook } from './hooks/transfers.ts';
 import { StepMeter } from './meter.ts';
 import { cutMetrics, metricsHook } from './metrics-file.ts';
@@ -26,7 +29,7 @@ import { baseLearningRate, emaDecay, learningRate } from './schedule.ts';
 import { checkClasses, classCount, openData, openLoader, sessionOptions } from './setup.ts';
 import { openSource, type Source } from './source.ts';
 import {
-  exportMetadata,
+  exportStudent,
   initialWeights,
   nextRunFolder,
   restore,
@@ -121,9 +124,12 @@ export class Trainer {
       closers.push(() => loader.close());
       const timeline = timelineOf(this.recipe, loader);
       const evaluate = evaluateHook();
+      const steps = new StepTaker();
       const hooks: Hook[] = [
         metricsHook(folder.file('metrics.jsonl'), (message) => context.emit({ type: 'warning', message })),
+        steps,
         evaluate,
+        earlyStopHook(),
         checkpointHook(evaluate.isBest),
         transferHook((message) => context.emit({ type: 'warning', message })),
         ...(this.#options.hooks ?? []),
@@ -137,9 +143,14 @@ export class Trainer {
         loader,
         stream,
         timeline,
+        faults: new Faults(this.recipe.debug.fault),
         step: checkpoint?.state.step ?? 0,
         epoch: checkpoint?.state.epoch ?? 0,
         status: 'running',
+        stopped: null,
+        stop(why) {
+          context.stopped ??= why;
+        },
         emit(event) {
           for (const hook of hooks) hook.onEvent?.(event);
           tell(event);
@@ -190,9 +201,8 @@ export class Trainer {
         warnings,
         seconds: (performance.now() - startedAt) / 1000,
       });
-      await this.#train(context, hooks, signal);
-      if (context.status === 'done')
-        await session.exportWeights(folder.weights, exportMetadata(this.recipe, trainSet.classes));
+      await this.#train(context, hooks, steps, signal);
+      if (context.status === 'done') await exportStudent(context);
       const evaluator = evaluate.lastEvaluator();
       const pictures =
         context.status === 'done' && evaluator && valSet
@@ -239,8 +249,13 @@ export class Trainer {
   }
 
   /** The steps, with hooks around them. Leaves `context.status` as 'done' or 'interrupted'; throws what went wrong. */
-  async #train(context: TrainContext, hooks: Hook[], signal: AbortSignal | undefined): Promise<void> {
-    const { recipe, session, loader, timeline } = context;
+  async #train(
+    context: TrainContext,
+    hooks: Hook[],
+    steps: StepTaker,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { recipe, loader, timeline } = context;
     const meter = new StepMeter(timeline, recipe.log.every);
     const base = baseLearningRate(recipe.train);
     const distills = recipe.distill.length > 0;
@@ -255,9 +270,10 @@ export class Trainer {
       context.stream?.begin({ epoch, position: stepInEpoch * recipe.train.batch });
       loader.begin(epoch, stepInEpoch);
       meter.start(context.step);
-      while (context.step < timeline.totalSteps && !signal?.aborted) {
+      const goesOn = () => context.step < timeline.totalSteps && context.stopped === null;
+      while (goesOn() && !signal?.aborted) {
         const rate = learningRate(context.step, base, recipe.train.schedule, recipe.train.warmup, timeline);
-        const output: StepOutput = await session.step(loader, {
+        const output = await steps.take(context, {
           step: context.step,
           learningRates: groups.map((factor) => factor * rate),
           emaDecay: emaDecay(context.step, recipe.train.ema),
@@ -266,9 +282,9 @@ export class Trainer {
           readLosses: meter.reads(context.step),
           diagnostics: distills && meter.reports(context.step),
         });
-        context.epoch = output.epoch;
+        context.epoch = Math.floor(context.step / timeline.stepsPerEpoch);
         context.step += 1;
-        const event = meter.record(context.step, rate, output);
+        const event = output && meter.record(context.step, rate, output);
         if (event) context.emit(event);
         tellBadSamples(context);
         await call((hook) => hook.afterStep?.(context, output));
@@ -278,7 +294,7 @@ export class Trainer {
           meter.pause();
         }
       }
-      context.status = context.step >= timeline.totalSteps ? 'done' : 'interrupted';
+      context.status = goesOn() ? 'interrupted' : 'done';
     } catch (error) {
       context.status = 'failed';
       context.error = error;

@@ -1,5 +1,6 @@
 #include "addon/convert.h"
 #include "addon/objects.h"
+#include "data/draw.h"
 
 namespace hd::addon {
 namespace {
@@ -23,7 +24,7 @@ Napi::Function LoaderObject::define(Napi::Env env) {
       {InstanceAccessor<&LoaderObject::stepsPerEpoch>("stepsPerEpoch"),
        InstanceAccessor<&LoaderObject::slots>("slots"), InstanceAccessor<&LoaderObject::canvases>("canvases"),
        InstanceMethod<&LoaderObject::begin>("begin"), InstanceMethod<&LoaderObject::next>("next"),
-       InstanceMethod<&LoaderObject::release>("release"),
+       InstanceMethod<&LoaderObject::release>("release"), InstanceMethod<&LoaderObject::draw>("draw"),
        InstanceMethod<&LoaderObject::statistics>("statistics"),
        InstanceMethod<&LoaderObject::close>("close")});
 }
@@ -132,6 +133,17 @@ Napi::Value LoaderObject::release(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value LoaderObject::draw(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!held_) throw Error("HD_USAGE_DRAW", "expected a batch that next() gave but none is held: call next()");
+    const Batch& batch = held_.batch();
+    const auto index = info[0].As<Napi::Number>().Int64Value();
+    require(index >= 0 && index < batch.count, "expected a picture below ", batch.count, " but received ", index);
+    data::drawTargets(batch, index, loader()->dataset(), info[1].As<Napi::String>().Utf8Value());
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Value LoaderObject::statistics(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const data::LoaderStatistics statistics = loader()->statistics();
@@ -142,7 +154,11 @@ Napi::Value LoaderObject::statistics(const Napi::CallbackInfo& info) {
                                  {"code", sample.code},
                                  {"message", sample.message}});
     }
-    return addon::toNapi(info.Env(), hd::Value::Object{{"waitSeconds", statistics.waitSeconds},
+    hd::Value reading{hd::Value::Array{}};
+    for (const std::string& file : statistics.reading) reading.push(file);
+    return addon::toNapi(info.Env(), hd::Value::Object{{"waiting", statistics.waiting},
+                                                       {"reading", std::move(reading)},
+                                                       {"waitSeconds", statistics.waitSeconds},
                                                        {"images", statistics.images},
                                                        {"copiedBytes", statistics.copiedBytes},
                                                        {"badSamples", statistics.badSamples},

@@ -47,6 +47,7 @@ class LoaderObject : public Napi::ObjectWrap<LoaderObject> {
   Napi::Value begin(const Napi::CallbackInfo&);
   Napi::Value next(const Napi::CallbackInfo&);
   Napi::Value release(const Napi::CallbackInfo&);
+  Napi::Value draw(const Napi::CallbackInfo&);
   Napi::Value statistics(const Napi::CallbackInfo&);
   Napi::Value close(const Napi::CallbackInfo&);
   /// Detaches the view of the slot that JavaScript holds and gives the slot back.
@@ -89,6 +90,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value describe(const Napi::CallbackInfo&);
   Napi::Value loadWeights(const Napi::CallbackInfo&);
   Napi::Value step(const Napi::CallbackInfo&);
+  Napi::Value probe(const Napi::CallbackInfo&);
   Napi::Value detect(const Napi::CallbackInfo&);
   Napi::Value detectMixed(const Napi::CallbackInfo&);
   Napi::Value save(const Napi::CallbackInfo&);

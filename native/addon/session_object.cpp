@@ -5,6 +5,7 @@
 #include "addon/convert.h"
 #include "addon/objects.h"
 #include "engine/landscape.h"
+#include "engine/memory.h"
 
 namespace hd::addon {
 namespace {
@@ -46,7 +47,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
        InstanceAccessor<&SessionObject::divisor>("divisor"),
        InstanceMethod<&SessionObject::describe>("describe"),
        InstanceMethod<&SessionObject::loadWeights>("loadWeights"),
-       InstanceMethod<&SessionObject::step>("step"), InstanceMethod<&SessionObject::detect>("detect"),
+       InstanceMethod<&SessionObject::step>("step"), InstanceMethod<&SessionObject::probe>("probe"),
+       InstanceMethod<&SessionObject::detect>("detect"),
        InstanceMethod<&SessionObject::detectMixed>("detectMixed"),
        InstanceMethod<&SessionObject::save>("save"), InstanceMethod<&SessionObject::restore>("restore"),
        InstanceMethod<&SessionObject::exportWeights>("exportWeights"),
@@ -143,7 +145,8 @@ Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
       const double waited = now() - start;
       if (!slot) return [](Napi::Env env) { return toNapi(env, hd::Value::Object{{"done", false}}); };
       const Batch& batch = slot.batch();
-      const engine::StepResult result = session->step(batch, engine::StepInput::from(given));
+      auto input = engine::StepInput::from(given);
+      const engine::StepResult result = engine::stepWithinMemory(*session, batch, input);
       hd::Value images{hd::Value::Array{}};
       for (const ImageTargets& image : batch.images) images.push(image.image);
       hd::Value out = hd::Value::Object{{"done", true},
@@ -153,6 +156,7 @@ Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
                                         {"imageIds", std::move(images)},
                                         {"positives", result.positives},
                                         {"gradientNorm", result.gradientNorm},
+                                        {"accumulate", session->microBatches(input)},
                                         {"waitSeconds", waited},
                                         {"seconds", now() - start}};
       if (given.get("readLosses", false)) {
@@ -178,6 +182,21 @@ Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
         out.set("termGradients", std::move(norms));
         out.set("agreement", std::move(agreement));
       }
+      return [out](Napi::Env env) { return toNapi(env, out); };
+    });
+  });
+}
+
+Napi::Value SessionObject::probe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    auto loader = unwrap<LoaderObject>(info[0], Environment::of(info.Env()).loader, "a loader").loader();
+    const hd::Value given = toValue(info[1]);
+    return runAsync(info.Env(), executor_, [session = session(), loader, given]() -> Conversion {
+      const data::Slot slot = loader->next();
+      require(static_cast<bool>(slot), "expected a loader with a batch left");
+      hd::Value out = session->probe(slot.batch(), engine::StepInput::from(given));
+      out.set("epoch", slot.epoch());
+      out.set("step", slot.step());
       return [out](Napi::Env env) { return toNapi(env, out); };
     });
   });

@@ -65,7 +65,8 @@ struct Panel {
   int left, top, width, height, factor;
 };
 
-void drawSet(Drawing& drawing, const Panel& panel, const Dataset& dataset, const DrawSet& set) {
+void drawSet(Drawing& drawing, const Panel& panel, const std::vector<std::string>& classes,
+             const DrawSet& set) {
   const size_t count = set.labels.size();
   // Labels of crowded pictures are small, so that they hide less.
   const int scale = count <= 8 && std::max(panel.width, panel.height) >= smallestPanel ? 2 : 1;
@@ -93,10 +94,10 @@ void drawSet(Drawing& drawing, const Panel& panel, const Dataset& dataset, const
     drawing.frame(left, top, right, bottom, thickness, colourOf(i));
   }
   for (const size_t i : order) {  // after all frames, so that none crosses a name
-    const auto& classes = dataset.classes();
     const auto label = static_cast<size_t>(set.labels[i]);
-    std::string text =
-        set.labels[i] >= 0 && label < classes.size() ? classes[label] : concat("class ", set.labels[i]);
+    std::string text = set.labels[i] < 0          ? "ignored"
+                       : label < classes.size() ? classes[label]
+                                                : concat("class ", set.labels[i]);
     if (!set.scores.empty()) {
       char score[16];
       std::snprintf(score, sizeof score, " %.2f",
@@ -112,6 +113,40 @@ void drawSet(Drawing& drawing, const Panel& panel, const Dataset& dataset, const
     drawing.fill(left, top, right, top + height, colourOf(i), 0.85f);
     drawing.text(text, left + scale, top + scale, scale, textColour(colourOf(i)), right);
   }
+}
+
+void checkSets(const std::vector<DrawSet>& sets) {
+  for (const DrawSet& set : sets) {
+    const size_t count = set.labels.size();
+    if (set.boxes.size() != 4 * count || (!set.scores.empty() && set.scores.size() != count)) {
+      throw Error("HD_USAGE_DRAW",
+                  concat("expected 4 coordinates and one score for each of ", count, " labels but received ",
+                         set.boxes.size(), " and ", set.scores.size(), ": give lists of matching lengths"));
+    }
+    if (!set.colour.empty()) parseColour(set.colour);
+  }
+}
+
+/// One panel a set, side by side.
+void drawPanels(const Picture& picture, const std::vector<std::string>& classes,
+                const std::vector<DrawSet>& sets, const std::string& out) {
+  const int factor = panelFactor(picture.width, picture.height);
+  const int width = scaled(picture.width, factor), height = scaled(picture.height, factor);
+  const int gap = 6;
+  const bool titled =
+      std::any_of(sets.begin(), sets.end(), [](const DrawSet& set) { return !set.title.empty(); });
+  const int titleHeight = titled ? 24 : 0;
+  const int panels = std::max(1, static_cast<int>(sets.size()));
+  Drawing drawing(panels * width + (panels - 1) * gap, titleHeight + height, paper);
+  for (int i = 0; i < panels; ++i) {
+    const Panel panel{i * (width + gap), titleHeight, width, height, factor};
+    drawing.place(picture, panel.left, panel.top, factor);
+    if (sets.empty()) break;
+    const DrawSet& set = sets[static_cast<size_t>(i)];
+    drawing.text(set.title, panel.left + 6, 5, 2, ink, panel.left + width);
+    drawSet(drawing, panel, classes, set);
+  }
+  writePicture(out, drawing.pixels(), drawing.width(), drawing.height());
 }
 
 }  // namespace
@@ -193,38 +228,27 @@ int textWidth(std::string_view text, int scale) {
 uint32_t classColour(int32_t label) {
   constexpr std::array<uint32_t, 12> palette{0xff5d5d, 0x4cc2ff, 0xffd23f, 0x5ee07a, 0xc58bff, 0xff9a3d,
                                              0x3fe0d0, 0xff7ac6, 0xb6e34b, 0x7d9bff, 0xd9a066, 0xf2f2f2};
-  return palette[static_cast<size_t>(label < 0 ? 0 : label) % palette.size()];
+  return label < 0 ? 0x9a9a9a : palette[static_cast<size_t>(label) % palette.size()];
 }
 
 void drawSets(const Dataset& dataset, int64_t image, const std::string& out,
               const std::vector<DrawSet>& sets) {
-  for (const DrawSet& set : sets) {
-    const size_t count = set.labels.size();
-    if (set.boxes.size() != 4 * count || (!set.scores.empty() && set.scores.size() != count)) {
-      throw Error("HD_USAGE_DRAW",
-                  concat("expected 4 coordinates and one score for each of ", count, " labels but received ",
-                         set.boxes.size(), " and ", set.scores.size(), ": give lists of matching lengths"));
-    }
-    if (!set.colour.empty()) parseColour(set.colour);
-  }
-  const Picture picture = dataset.load(image, 0, 0);
-  const int factor = panelFactor(picture.width, picture.height);
-  const int width = scaled(picture.width, factor), height = scaled(picture.height, factor);
-  const int gap = 6;
-  const bool titled =
-      std::any_of(sets.begin(), sets.end(), [](const DrawSet& set) { return !set.title.empty(); });
-  const int titleHeight = titled ? 24 : 0;
-  const int panels = std::max(1, static_cast<int>(sets.size()));
-  Drawing drawing(panels * width + (panels - 1) * gap, titleHeight + height, paper);
-  for (int i = 0; i < panels; ++i) {
-    const Panel panel{i * (width + gap), titleHeight, width, height, factor};
-    drawing.place(picture, panel.left, panel.top, factor);
-    if (sets.empty()) break;
-    const DrawSet& set = sets[static_cast<size_t>(i)];
-    drawing.text(set.title, panel.left + 6, 5, 2, ink, panel.left + width);
-    drawSet(drawing, panel, dataset, set);
-  }
-  writePicture(out, drawing.pixels(), drawing.width(), drawing.height());
+  checkSets(sets);
+  drawPanels(dataset.load(image, 0, 0), dataset.classes(), sets, out);
+}
+
+void drawTargets(const Batch& batch, int64_t index, const Dataset& dataset, const std::string& out) {
+  const ImageTargets& targets = batch.images[static_cast<size_t>(index)];
+  Picture picture;
+  picture.width = static_cast<int>(batch.width);
+  picture.height = static_cast<int>(batch.height);
+  picture.pixels = batch.pixels + index * batch.height * batch.width * 3;
+  DrawSet set;
+  set.boxes = targets.boxes;
+  set.labels = targets.labels;
+  set.boxes.insert(set.boxes.end(), targets.crowd.begin(), targets.crowd.end());
+  set.labels.resize(set.boxes.size() / 4, -1);
+  drawPanels(picture, dataset.classes(), {set}, out);
 }
 
 }  // namespace hd::data

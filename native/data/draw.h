@@ -7,13 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "core/batch.h"
 #include "data/dataset.h"
 
 namespace hd::data {
 
 struct DrawSet {
   std::vector<float> boxes;     ///< x1, y1, x2, y2 in original pixels; 4 × objects
-  std::vector<int32_t> labels;  ///< classes of the data set
+  std::vector<int32_t> labels;  ///< classes of the data set; below 0: a region to ignore
   std::vector<float> scores;    ///< per object, or empty: names without scores
   std::string colour;           ///< "#rrggbb" for all boxes; "": one colour a class
   std::string title;            ///< above the panel; "": none
@@ -46,7 +47,7 @@ class Drawing {
 
 /// Width in pixels of what Drawing::text writes.
 int textWidth(std::string_view text, int scale);
-/// Well separated colours as 0xrrggbb, repeating after a dozen.
+/// Well separated colours as 0xrrggbb, repeating after a dozen; grey below 0.
 uint32_t classColour(int32_t label);
 
 /// Writes `out` (.jpg, .jpeg or .png). Small pictures are enlarged and huge ones shrunk so that labels are
@@ -54,5 +55,9 @@ uint32_t classColour(int32_t label);
 /// differ in length or bad colours, and what writePicture throws.
 void drawSets(const Dataset& dataset, int64_t image, const std::string& out,
               const std::vector<DrawSet>& sets);
+
+/// Picture `index` of a batch as the network gets it, padding included, with the boxes of its targets: what
+/// augmentation made of a sample. Writes and throws as drawSets().
+void drawTargets(const Batch& batch, int64_t index, const Dataset& dataset, const std::string& out);
 
 }  // namespace hd::data

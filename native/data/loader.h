@@ -49,6 +49,8 @@ struct LoaderStatistics {
   int64_t copiedBytes = 0;  ///< bytes moved by anything but a decoder or a transform: 0 when zero-copy holds
   int64_t badSamples = 0;
   std::vector<BadSample> newBadSamples;  ///< since the last call
+  double waiting = 0;                    ///< seconds that a next() is blocked by now; 0 when none is
+  std::vector<std::string> reading;      ///< files that decode threads are at; "" for generated pictures
 };
 
 class Loader {

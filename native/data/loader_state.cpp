@@ -38,7 +38,9 @@ LoaderState::LoaderState(std::shared_ptr<const Dataset> dataset, const Value& op
     : planner_(std::move(dataset), options),
       options_(LoaderOptions::from(options)),
       ledger_(imagesInUse(planner_), options_.maxBad),
-      slots_(static_cast<size_t>(options_.slots)) {
+      slots_(static_cast<size_t>(options_.slots)),
+      reading_(static_cast<size_t>(options_.threads)) {
+  for (std::atomic<int64_t>& reading : reading_) reading = -1;
   const size_t pixels = static_cast<size_t>(planner_.canvases().largestArea()) * 3;
   slotBytes_ = (pixels * static_cast<size_t>(planner_.slotImages()) + kPage - 1) / kPage * kPage;
   for (SlotState& slot : slots_) {
@@ -52,7 +54,8 @@ LoaderState::LoaderState(std::shared_ptr<const Dataset> dataset, const Value& op
 }
 
 void LoaderState::startThreads() {
-  for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { work(); });
+  for (std::atomic<int64_t>& reading : reading_)
+    threads_.emplace_back([this, &reading] { work(reading); });
 }
 
 void LoaderState::joinThreads() {
@@ -131,7 +134,7 @@ LoaderState::Claim LoaderState::claim() {
   return {index, slots_[static_cast<size_t>(index)].claimed++};
 }
 
-void LoaderState::work() {
+void LoaderState::work(std::atomic<int64_t>& reading) {
   RenderScratch scratch;
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -151,10 +154,11 @@ void LoaderState::work() {
     std::exception_ptr error;
     int64_t copied = 0;
     try {
-      copied = fill(slot, mine.index, slot.batch.images[static_cast<size_t>(mine.index)], scratch);
+      copied = fill(slot, mine.index, slot.batch.images[static_cast<size_t>(mine.index)], scratch, reading);
     } catch (...) {
       error = std::current_exception();
     }
+    reading = -1;
     lock.lock();
     copiedBytes_ += copied;
     finish(mine.slot, error);
@@ -170,13 +174,14 @@ Canvas LoaderState::canvas(const SlotState& slot, int64_t index) const {
 // A picture that cannot be used gives its place to the picture at the next position (with the draws of its
 // own position); in an evaluation the place stays without an image (targets.image −1).
 int64_t LoaderState::fill(const SlotState& slot, int64_t index, ImageTargets& targets,
-                          RenderScratch& scratch) {
+                          RenderScratch& scratch, std::atomic<int64_t>& reading) {
   const std::vector<int64_t>& order = *slot.plan.order;
   const auto positions = static_cast<int64_t>(order.size());
   const int64_t position = slot.plan.first + index;
   for (int64_t ahead = 0; ahead < positions; ++ahead) {
     const int64_t image = order[static_cast<size_t>((position + ahead) % positions)];
     if (!options_.skipBadSamples || !ledger_.contains(image)) {
+      reading = image;
       try {
         FilledPicture filled =
             fillPicture(planner_, slot.plan, position, image, canvas(slot, index), scratch);
@@ -236,6 +241,9 @@ int LoaderState::take() {
   const auto start = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   require(begun_, "expected begin() before next()");
+  waitingSince_ = start;
+  const auto leave = [this](void*) { waitingSince_.reset(); };  // also when a sample's error is thrown
+  const std::unique_ptr<void, decltype(leave)> guard(this, leave);
   const auto headIsReady = [this] {
     return !opened_.empty() && slots_[static_cast<size_t>(opened_.front())].stage == Stage::ready;
   };
@@ -273,6 +281,12 @@ LoaderStatistics LoaderState::statistics() {
     out.waitSeconds = waitSeconds_;
     out.images = images_;
     out.copiedBytes = copiedBytes_;
+    if (waitingSince_)
+      out.waiting =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - *waitingSince_).count();
+  }
+  for (const std::atomic<int64_t>& reading : reading_) {
+    if (const int64_t image = reading; image >= 0) out.reading.emplace_back(planner_.dataset().file(image));
   }
   out.badSamples = ledger_.count();
   out.newBadSamples = ledger_.takeNew();

@@ -6,12 +6,15 @@
 // them.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -65,13 +68,15 @@ struct LoaderState {
     int64_t index;
   };
 
-  void work();
+  /// `reading` tells the others which image this thread is at; −1 between pictures.
+  void work(std::atomic<int64_t>& reading);
   bool mayClaim() const;
   bool mayOpen() const;
   bool passIsOver() const;
   void open(int index);
   Claim claim();
-  int64_t fill(const SlotState& slot, int64_t index, ImageTargets& targets, RenderScratch& scratch);
+  int64_t fill(const SlotState& slot, int64_t index, ImageTargets& targets, RenderScratch& scratch,
+               std::atomic<int64_t>& reading);
   void finish(int index, std::exception_ptr error);
   void dropUnreadable(SlotState& slot);
   Canvas canvas(const SlotState& slot, int64_t index) const;
@@ -81,6 +86,7 @@ struct LoaderState {
   BadSampleLedger ledger_;
   size_t slotBytes_ = 0;
   std::vector<SlotState> slots_;
+  std::vector<std::atomic<int64_t>> reading_;  // one a thread
   std::vector<std::thread> threads_;
 
   mutable std::mutex mutex_;
@@ -89,6 +95,7 @@ struct LoaderState {
   int64_t nextEpoch_ = 0, nextStep_ = 0;
   bool begun_ = false, closed_ = false;
   double waitSeconds_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> waitingSince_;  // set while a take() is blocked
   int64_t images_ = 0, copiedBytes_ = 0;
 };
 

@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
+#include <new>
 
 #include "core/error.h"
+#include "engine/statistics_guard.h"
 #include "nn/run_batch.h"
 #include "ops/optimizer.h"
 
@@ -43,26 +46,6 @@ std::vector<Batch> cut(const Batch& batch, int64_t parts) {
   }
   return out;
 }
-
-/// Puts running statistics back at the end of its scope unless they are kept: a forward in train mode moves
-/// them, also one that is only for normalisers, and one of a step that fails.
-class StatisticsGuard {
- public:
-  explicit StatisticsGuard(nn::ParameterStore& store) {
-    torch::NoGradGuard guard;
-    for (nn::Parameter& parameter : store.all()) {
-      if (parameter.buffer) before_.emplace_back(parameter.master, parameter.master.clone());
-    }
-  }
-  ~StatisticsGuard() {
-    torch::NoGradGuard guard;
-    for (auto& [tensor, value] : before_) tensor.copy_(value);
-  }
-  void keep() { before_.clear(); }
-
- private:
-  std::vector<std::pair<torch::Tensor, torch::Tensor>> before_;
-};
 
 std::string imageList(const Batch& batch) {
   std::string out;
@@ -122,6 +105,8 @@ StepInput StepInput::from(const Value& input) {
   out.emaDecay = input.get("emaDecay", 0.0);
   out.clipNorm = input.get("clipNorm", 0.0);
   out.diagnostics = input.get("diagnostics", false);
+  out.accumulate = input.get("accumulate", int64_t{0});
+  out.fault = input.get("fault", "");
   if (const Value* weights = input.find("lossWeights")) {
     for (const auto& [name, weight] : weights->asObject()) out.lossWeights[name] = weight.asNumber();
   }
@@ -230,9 +215,10 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
   preparedForDetect_ = false;
   StatisticsGuard statistics(graph().parameters());
   StepResult result;
-  const auto micros = cut(batch, options_.accumulate);
+  const auto micros = cut(batch, microBatches(input));
   std::vector<std::unique_ptr<detectors::Assignment>> assignments;
   std::vector<double> assignmentSums, predictionSums, transferSums;
+  if (input.fault == "memory") throw std::bad_alloc();
   {
     Timed timed(profile_, "assign");
     for (const Batch& micro : micros) {
@@ -254,7 +240,8 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
     for (const auto& term : pass.terms) {
       const auto chosen = input.lossWeights.find(term.name);
       const double weight = chosen == input.lossWeights.end() ? term.weight : chosen->second;
-      const double value = term.value.item<double>();
+      const double value =
+          input.fault == "nan" ? std::numeric_limits<double>::quiet_NaN() : term.value.item<double>();
       if (!std::isfinite(value)) {
         optimizer_->clearGradients();
         throw Error(
@@ -322,6 +309,10 @@ StepResult Session::step(const Batch& batch, const StepInput& input) {
   optimizer_->clearGradients();
   statistics.keep();
   return result;
+}
+
+void Session::dropGradients() {
+  if (optimizer_) optimizer_->clearGradients();
 }
 
 std::vector<Detections> Session::detect(const Batch& batch, const detectors::PostProcess& options) {

@@ -44,6 +44,8 @@ struct StepInput {
   std::map<std::string, double> lossWeights;
   double clipNorm = 0;       ///< 0: off
   bool diagnostics = false;  ///< measure StepResult::termGradients and agreement; costs some milliseconds
+  int64_t accumulate = 0;    ///< micro-batches of this step; 0: as the session was made
+  std::string fault;         ///< "memory" or "nan": what to pretend, for tests of what follows; else ""
   static StepInput from(const Value& input);
 };
 
@@ -68,6 +70,16 @@ class Session {
   /// One optimiser step on this rank's part of the global batch. Throws HD_DIVERGED naming the term or tensor
   /// and the images when a loss or gradient is not finite; the weights are then unchanged.
   StepResult step(const Batch& batch, const StepInput& input);
+  /// How many micro-batches a step with this input is cut into.
+  int64_t microBatches(const StepInput& input) const {
+    return input.accumulate > 0 ? input.accumulate : options_.accumulate;
+  }
+  /// Frees what an interrupted step left behind.
+  void dropGradients();
+
+  /// What a step on this batch would see, with nothing changed and nothing refused: see engine/probe.cpp for
+  /// the members.
+  Value probe(const Batch& batch, const StepInput& input);
 
   /// Detections of a batch with the EMA weights if EMA is on. Weights are prepared once after each change.
   std::vector<Detections> detect(const Batch& batch, const detectors::PostProcess& options);

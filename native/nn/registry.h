@@ -42,3 +42,8 @@ class Registry {
 };
 
 }  // namespace hd::nn
+
+/// A name of its own at file scope, also where several files are compiled as one unit.
+#define HD_JOIN_TOKENS(a, b) a##b
+#define HD_JOIN(a, b) HD_JOIN_TOKENS(a, b)
+#define HD_UNIQUE(name) HD_JOIN(name, __COUNTER__)

@@ -49,7 +49,10 @@ export function buildNative(libtorch, { tests = false } = {}) {
   const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 2e9)));
   mkdirSync(buildFolder, { recursive: true });
   rmSync(stamp, { force: true });
+  // From nothing in batches of files; a folder that is built already keeps its ways (CMake would compile all of it anew).
+  const fresh = !existsSync(join(buildFolder, 'CMakeCache.txt'));
   const definitions = {
+    ...(fresh && { HDTRAIN_UNITY: process.env.HDTRAIN_UNITY ?? 'ON' }),
     LIBTORCH: libtorch.folder,
     NODE_ADDON_API_DIR: addonApi,
     HDTRAIN_TESTS: tests ? 'ON' : 'OFF',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { checkpointSchema } from './checkpoint.ts';
 import { dataSchema } from './data.ts';
+import { debugSchema } from './debug.ts';
 import { distillSchema, teachersSchema } from './distill.ts';
 import { evalSchema } from './eval.ts';
 import { logSchema } from './log.ts';
@@ -17,6 +18,7 @@ export const recipeSchema = z.strictObject({
   eval: evalSchema,
   checkpoint: checkpointSchema,
   log: logSchema,
+  debug: debugSchema,
 });
 
 /** A resolved recipe: every field present, paths absolute. */

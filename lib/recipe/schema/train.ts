@@ -77,6 +77,22 @@ const ema = z
     'Moving average of the weights; evaluation and the final weights use it. `null` is off, `{}` the defaults.',
   );
 
+const earlyStop = z
+  .strictObject({
+    patience: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(10)
+      .describe('Evaluations in a row without progress that end the run.'),
+    minDelta: fraction().default(0).describe('Gain of `eval.best` that counts as progress.'),
+  })
+  .nullable()
+  .default(null)
+  .describe(
+    'Ends the run when evaluations bring no progress; the final weights are then the best ones. `null` is off, `{}` the defaults.',
+  );
+
 export const trainSchema = z
   .strictObject({
     epochs: z
@@ -139,6 +155,19 @@ export const trainSchema = z
       .describe(
         'Factors on loss terms by name (GFL: `cls`, `box`, `dfl`; ATSS and FCOS: `cls`, `box`, `centerness`; RetinaNet: `cls`, `box`); others keep the factor of the detector.',
       ),
+    earlyStop,
+    onDiverged: z
+      .enum(['stop', 'skip', 'rollback'])
+      .default('stop')
+      .describe(
+        'What a loss or gradient that is not finite does: `stop` ends the run, `skip` leaves the step out, `rollback` also goes back to the weights of the latest checkpoint. Whatever it is, the batch is kept for `hdtrain probe` when the run ends.',
+      ),
+    maxDiverged: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(20)
+      .describe('Steps in a row that may be left out before the run stops.'),
     precision: z
       .enum(['auto', 'fp32', 'bf16'])
       .default('auto')

@@ -1,45 +1,87 @@
-/** Saves the run every `checkpoint.epochs` and `checkpoint.seconds`, at its end, and when it is interrupted. */
+/**
+ * Saves the run every `checkpoint.epochs` and `checkpoint.seconds`, at its end, and when it is interrupted. A disk that
+ * takes nothing more does not end the run: the last checkpoint stays as it is, and saving is tried again.
+ */
 import { join } from 'node:path';
+import { HdError } from '../../error.ts';
 import { native } from '../../native.ts';
 import type { TrainContext } from '../context.ts';
 import { environmentOf, recipeDigest, teachersDigest } from '../digest.ts';
+import type { FaultPoint } from '../faults.ts';
 import { type CheckpointState, checkpointName } from '../run-folder.ts';
 import type { Hook } from './hook.ts';
+
+/** Seconds until a save that failed is tried again. */
+const retryAfter = 10;
+/** What the native side and Node call a disk that is full, gone or read-only. */
+const diskTrouble = new Set(['HD_DISK_FULL', 'HD_IO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EFBIG', 'EACCES']);
 
 export function checkpointHook(isBest: () => boolean): Hook {
   let savedStep = -1;
   let savedAt = performance.now();
 
-  async function save(context: TrainContext): Promise<void> {
-    if (context.step === savedStep) return;
+  let failed = 0;
+  let failedAt = 0;
+
+  async function write(context: TrainContext): Promise<string> {
+    const { folder, session, recipe, faults, step } = context;
+    const at = (point: FaultPoint) => faults.at(point, step);
+    const draft = folder.draftCheckpoint();
+    try {
+      at('save.begin');
+      await session.save(draft);
+      const state: CheckpointState = {
+        format: 1,
+        step,
+        epoch: context.epoch,
+        environment: environmentOf(recipe),
+        digests: {
+          recipe: recipeDigest(recipe),
+          data: context.trainSet.digest,
+          teachers: await teachersDigest(recipe),
+        },
+        hooks: context.hookStates(),
+      };
+      native().writeFile(join(draft, 'state.json'), `${JSON.stringify(state, null, 1)}\n`);
+      const { best, keep } = recipe.checkpoint;
+      const path = folder.commit(draft, checkpointName(step), { best: best && isBest(), keep, at });
+      at('save.end');
+      return path;
+    } catch (error) {
+      folder.discard(draft);
+      throw error;
+    }
+  }
+
+  /** False when the disk did not take it; `last`: nothing comes after that could make up for it. */
+  async function save(context: TrainContext, last = false): Promise<boolean> {
+    if (context.step === savedStep) return true;
     const start = performance.now();
-    const draft = context.folder.draftCheckpoint();
-    await context.session.save(draft);
-    const state: CheckpointState = {
-      format: 1,
-      step: context.step,
-      epoch: context.epoch,
-      environment: environmentOf(context.recipe),
-      digests: {
-        recipe: recipeDigest(context.recipe),
-        data: context.trainSet.digest,
-        teachers: await teachersDigest(context.recipe),
-      },
-      hooks: context.hookStates(),
-    };
-    native().writeFile(join(draft, 'state.json'), `${JSON.stringify(state, null, 1)}\n`);
-    const path = context.folder.commit(draft, checkpointName(context.step), {
-      best: context.recipe.checkpoint.best && isBest(),
-      keep: context.recipe.checkpoint.keep,
-    });
-    savedStep = context.step;
-    savedAt = performance.now();
-    context.emit({ type: 'checkpoint', step: context.step, path, seconds: (savedAt - start) / 1000 });
+    try {
+      const path = await write(context);
+      savedStep = context.step;
+      savedAt = performance.now();
+      if (failed > 0)
+        context.emit({ type: 'warning', message: `saving works again: ${path} after ${failed} failures` });
+      failed = 0;
+      context.emit({ type: 'checkpoint', step: context.step, path, seconds: (savedAt - start) / 1000 });
+      return true;
+    } catch (error) {
+      if (last || !isDiskTrouble(error)) throw error;
+      failed += 1;
+      failedAt = performance.now();
+      context.emit({
+        type: 'warning',
+        message: `not saved at step ${context.step} (${(error as Error).message}): training goes on, the last checkpoint stays, the next try is in ${retryAfter} s; free space or end the run with Ctrl-C`,
+      });
+      return false;
+    }
   }
 
   function due(context: TrainContext): boolean {
     const { epochs, seconds } = context.recipe.checkpoint;
     const every = Math.max(1, Math.round(epochs * context.timeline.stepsPerEpoch));
+    if (failed > 0) return performance.now() - failedAt > retryAfter * 1000;
     const bySteps = epochs > 0 && context.step % every === 0;
     return bySteps || (seconds > 0 && performance.now() - savedAt > seconds * 1000);
   }
@@ -57,11 +99,17 @@ export function checkpointHook(isBest: () => boolean): Hook {
       if (context.step % context.timeline.stepsPerEpoch !== 0 && due(context)) await save(context);
     },
     async afterEpoch(context) {
-      if (due(context) || context.step === context.timeline.totalSteps) await save(context);
+      const ends = context.step === context.timeline.totalSteps || context.stopped !== null;
+      if (due(context) || ends) await save(context);
     },
     async onEnd(context) {
-      if (context.status === 'interrupted' && context.step > 0) await save(context);
+      if (context.status === 'interrupted' && context.step > 0) await save(context, true);
       if (context.status === 'done') native().fsyncPath(context.folder.path);
     },
   };
+}
+
+function isDiskTrouble(error: unknown): boolean {
+  const code = error instanceof HdError ? error.code : (error as NodeJS.ErrnoException).code;
+  return code !== undefined && diskTrouble.has(code);
 }

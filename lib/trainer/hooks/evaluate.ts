@@ -22,6 +22,7 @@ export function evaluateHook(): EvaluateHook {
   async function evaluate(context: TrainContext): Promise<void> {
     const { recipe, valSet } = context;
     if (!valSet) return;
+    context.faults.at('evaluate', context.step);
     loader ??= openLoader(recipe, valSet, false, context.session.divisor);
     const result = await evaluatePass(recipe, context.session, valSet, loader, (done) => {
       context.emit({ type: 'progress', what: 'evaluating', done, total: valSet.length });

@@ -11,8 +11,8 @@ export interface Hook {
   readonly name: string;
   /** Before the first step, after a restore. */
   onStart?(context: TrainContext): void | Promise<void>;
-  /** After each optimiser step. */
-  afterStep?(context: TrainContext, output: StepOutput): void | Promise<void>;
+  /** After each optimiser step; `output` is null when the step was left out (`train.onDiverged`). */
+  afterStep?(context: TrainContext, output: StepOutput | null): void | Promise<void>;
   /** After the last step of an epoch, and after the last step of the run even inside an epoch. */
   afterEpoch?(context: TrainContext): void | Promise<void>;
   /** Every event, in order; must not block. */

@@ -30,6 +30,7 @@ describe('the JSON Schema', () => {
       'eval',
       'checkpoint',
       'log',
+      'debug',
     ]);
   });
 
@@ -105,6 +106,7 @@ describe('the reference', () => {
       'eval',
       'checkpoint',
       'log',
+      'debug',
     ]);
   });
 

@@ -86,6 +86,7 @@ describe('a loaded recipe', () => {
       'eval',
       'checkpoint',
       'log',
+      'debug',
     ]);
   });
 

@@ -3,6 +3,7 @@ import { type NativeDataset, type NativeSession, native } from '../../../lib/nat
 import { type Recipe, type RecipeInput, resolveRecipe } from '../../../lib/recipe/index.ts';
 import type { TrainContext } from '../../../lib/trainer/context.ts';
 import type { TrainEvent } from '../../../lib/trainer/events.ts';
+import { Faults } from '../../../lib/trainer/faults.ts';
 import type { RunFolder } from '../../../lib/trainer/run-folder.ts';
 import { classCount, openSplit, sessionOptions } from '../../../lib/trainer/setup.ts';
 import { exportMetadata } from '../../../lib/trainer/start.ts';
@@ -53,9 +54,14 @@ export function contextOf(
     loader: {} as TrainContext['loader'],
     stream: null,
     timeline: { stepsPerEpoch: 3, totalSteps: 9 },
+    faults: new Faults(recipe.debug.fault),
     step: 0,
     epoch: 0,
     status: 'running',
+    stopped: null,
+    stop(why) {
+      this.stopped ??= why;
+    },
     emit: (event) => events.push(event),
     hookStates: () => ({}),
     events,

@@ -12,6 +12,7 @@ function output(step: number, losses?: Record<string, number>): StepOutput {
     step: step % 10,
     images: 4,
     imageIds: [0, 1, 2, 3],
+    accumulate: 1,
     positives: 8,
     gradientNorm: 1.5,
     waitSeconds: 0,

@@ -1,0 +1,43 @@
+/** A session with its training data, for verbs that look at training without running it (probe, find-lr, bench). */
+import { type NativeDataset, type NativeLoader, type NativeSession, native } from '../native.ts';
+import type { Recipe } from '../recipe/schema/root.ts';
+import { classCount, openData, openLoader, sessionOptions } from './setup.ts';
+import { requireWeights } from './start.ts';
+import { distillOptions } from './teachers.ts';
+
+export interface Training {
+  session: NativeSession;
+  loader: NativeLoader;
+  trainSet: NativeDataset;
+  close(): void;
+}
+
+/** Data, network and teachers as a run would have them at its first step; `loader` has not begun. */
+export async function openTraining(recipe: Recipe): Promise<Training> {
+  const { trainSet } = await openData(recipe);
+  const distillation = await distillOptions(recipe, trainSet.classes);
+  const session = await native().createSession({
+    ...sessionOptions(recipe, classCount(recipe, trainSet), true),
+    ...(distillation && { teachers: distillation.teachers, distill: distillation.distill }),
+  });
+  try {
+    const { weights, init } = recipe.model;
+    if (weights) {
+      requireWeights(weights);
+      await session.loadWeights(weights, init);
+    }
+    const loader = openLoader(recipe, trainSet, true, session.divisor);
+    return {
+      session,
+      loader,
+      trainSet,
+      close() {
+        loader.close();
+        session.close();
+      },
+    };
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+#include "engine/memory.h"
+
+#include <c10/util/Exception.h>
+#include <malloc.h>
+
+#include <new>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace hd::engine {
+
+bool isOutOfMemory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) return true;
+  // The processor's allocator and oneDNN have no type of their own for it.
+  const std::string_view message = error.what();
+  return message.find("can't allocate memory") != std::string_view::npos ||
+         message.find("out of memory") != std::string_view::npos;
+}
+
+int64_t finerCut(int64_t images, int64_t parts) {
+  for (int64_t finer = 2 * parts; finer <= images; ++finer) {
+    if (images % finer == 0) return finer;
+  }
+  return parts < images ? images : 0;
+}
+
+StepResult stepWithinMemory(Session& session, const Batch& batch, StepInput& input) {
+  for (;;) {
+    try {
+      return session.step(batch, input);
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      if (!isOutOfMemory(error)) throw;
+      const int64_t finer = finerCut(batch.count, session.microBatches(input));
+      if (finer == 0) {
+        throw Error("HD_MEMORY",
+                    concat("expected memory for one picture of ", batch.width, "×", batch.height,
+                           " but the system has no more (", error.what(),
+                           "); lower data.size, choose a smaller model, or free memory"));
+      }
+      input.accumulate = finer;
+      input.fault.clear();  // an injected failure happens once
+    }
+    session.dropGradients();
+    ::malloc_trim(0);
+  }
+}
+
+}  // namespace hd::engine

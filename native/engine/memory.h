@@ -1,0 +1,22 @@
+// Steps that do not fit into memory are cut finer: the same batch in more micro-batches.
+#pragma once
+
+#include <exception>
+
+#include "engine/session.h"
+
+namespace hd::engine {
+
+/// Whether an error says that memory ran out, on the processor or on a device.
+bool isOutOfMemory(const std::exception& error);
+
+/// The smallest number of equal micro-batches above `parts` that `images` can be cut into, at least twice as
+/// many where that is possible; 0 when every micro-batch is a single image already.
+int64_t finerCut(int64_t images, int64_t parts);
+
+/// session.step(). When memory runs out nothing has changed, and the step is taken again with the batch cut
+/// finer, until it succeeds. `input.accumulate` holds the cut that was used. Throws HD_MEMORY when a single
+/// image is too much.
+StepResult stepWithinMemory(Session& session, const Batch& batch, StepInput& input);
+
+}  // namespace hd::engine

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { run, temporaryFolder, tinyRecipe, writeRecipe } from '../../faults/command.ts';
+
+const folder = temporaryFolder();
+after(() => rmSync(folder, { recursive: true, force: true }));
+const config = writeRecipe(folder);
+
+interface Browsed {
+  folder: string;
+  pictures: { out: string; file: string; boxes: number; size: [number, number] }[];
+}
+function browse(out: string, ...args: string[]): Browsed {
+  const end = run(['browse', '--config', config, '--out', join(folder, out), '--json', ...args]);
+  assert.equal(end.status, 0, end.stderr);
+  return JSON.parse(end.stdout);
+}
+
+describe('the pictures that training would see', () => {
+  test('as many as asked for, JPEG files, with the canvas and the number of boxes', () => {
+    const { pictures } = browse('some', '--count', '5');
+    assert.deepEqual(
+      readdirSync(join(folder, 'some')),
+      ['0000.jpg', '0001.jpg', '0002.jpg', '0003.jpg', '0004.jpg'],
+    );
+    for (const { out, boxes, size } of pictures) {
+      assert.deepEqual([...readFileSync(out).subarray(0, 3)], [0xff, 0xd8, 0xff]);
+      assert.ok(boxes >= 0);
+      assert.deepEqual(size, [64, 64]);
+    }
+    assert.ok(pictures.some(({ boxes }) => boxes > 0));
+  });
+  test('the same each time, others in another epoch', () => {
+    const files = (out: string, ...args: string[]) =>
+      browse(out, '--count', '3', ...args).pictures.map(({ out }) => readFileSync(out).toString('base64'));
+    assert.deepEqual(files('a'), files('b'));
+    assert.notDeepEqual(files('a'), files('c', '--epoch', '1'));
+  });
+  test('augmentation shows: without it the boxes stand elsewhere', () => {
+    const plain = writeRecipe(folder, tinyRecipe.replace(/augment: .*/, 'augment: []'), 'plain.yaml');
+    const end = run(['browse', '--config', plain, '--out', join(folder, 'plain'), '--count', '3', '--json']);
+    assert.equal(end.status, 0, end.stderr);
+    const read = (name: string) => readFileSync(join(folder, name, '0000.jpg'));
+    browse('augmented', '--count', '3');
+    assert.ok(!read('plain').equals(read('augmented')));
+  });
+  test('data.val ends with its last picture', () => {
+    assert.equal(browse('val', '--val', '--count', '100').pictures.length, 4);
+  });
+});
+
+test('people are told where to look and what comes next', () => {
+  const end = run(['browse', '--config', config, '--out', join(folder, 'text'), '--count', '2']);
+  assert.match(end.stdout, /2 pictures with \d+ boxes \(\d without any\): .*text\nnext:/);
+});
+
+test('a folder that cannot be made, and a count that is none', () => {
+  writeFileSync(join(folder, 'file'), '');
+  for (const [args, message] of [
+    [['--out', join(folder, 'file', 'below')], /--out/],
+    [['--count', '0'], /--count/],
+  ] as const) {
+    const end = run(['browse', '--config', config, ...args]);
+    assert.equal(end.status, 2, end.stderr);
+    assert.match(end.stderr, message);
+  }
+});

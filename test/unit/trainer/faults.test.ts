@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { HdError } from '../../../lib/error.ts';
+import { debugSchema, type Fault } from '../../../lib/recipe/schema/debug.ts';
+import { Faults } from '../../../lib/trainer/faults.ts';
+
+const parse = (fault: unknown) => debugSchema.parse({ fault }).fault;
+const faults = (fault: unknown) => new Faults(parse(fault));
+
+describe('debug.fault', () => {
+  test('none by default; one stands for a list of one', () => {
+    assert.deepEqual(debugSchema.parse({}).fault, []);
+    const one = parse({ point: 'save.begin' }) as Fault;
+    assert.deepEqual(one, { point: 'save.begin', action: 'kill', step: null, times: 1, seconds: 1 });
+    assert.throws(() => faults({ point: 'save.begin', action: 'error' }).at('save.begin', 0), HdError);
+  });
+  test('unknown points and actions are refused', () => {
+    assert.equal(debugSchema.safeParse({ fault: { point: 'nowhere' } }).success, false);
+    assert.equal(debugSchema.safeParse({ fault: { point: 'step', action: 'explode' } }).success, false);
+  });
+});
+
+describe('when a fault happens', () => {
+  const error = { point: 'save.begin', action: 'error' };
+  test('only at its point', () => {
+    const given = faults(error);
+    given.at('save.end', 5);
+    given.at('evaluate', 5);
+    assert.throws(() => given.at('save.begin', 5), { code: 'HD_FAULT' });
+  });
+  test('from its step on, as often as it says', () => {
+    const given = faults({ ...error, step: 3, times: 2 });
+    given.at('save.begin', 2);
+    assert.throws(() => given.at('save.begin', 3), { code: 'HD_FAULT' });
+    assert.throws(() => given.at('save.begin', 4), { code: 'HD_FAULT' });
+    given.at('save.begin', 5);
+  });
+  test('without a step: the first time', () => {
+    const given = faults(error);
+    assert.throws(() => given.at('save.begin', 0), { code: 'HD_FAULT' });
+    given.at('save.begin', 0);
+  });
+});
+
+describe('what happens', () => {
+  test('a full disk looks as the real one does', () => {
+    const given = faults({ point: 'save.before_rename', action: 'disk-full' });
+    assert.throws(() => given.at('save.before_rename', 7), { code: 'HD_DISK_FULL', where: 'save.before_rename' });
+  });
+  test('a stall blocks for its time', () => {
+    const start = performance.now();
+    faults({ point: 'evaluate', action: 'stall', seconds: 0.05 }).at('evaluate', 0);
+    assert.ok(performance.now() - start >= 45);
+  });
+  test('nan and memory are left to the native step', () => {
+    const given = faults([
+      { point: 'step', action: 'nan', step: 2 },
+      { point: 'step', action: 'memory', step: 4 },
+    ]);
+    given.at('step', 2);
+    assert.deepEqual([1, 2, 3, 4, 5].map((step) => given.ofStep(step)), ['', 'nan', '', 'memory', '']);
+  });
+  test('kill ends the process by SIGKILL, terminate by SIGTERM', () => {
+    const url = new URL('../../../lib/trainer/faults.ts', import.meta.url).href;
+    for (const [action, signal] of [
+      ['kill', 'SIGKILL'],
+      ['terminate', 'SIGTERM'],
+    ]) {
+      const fault = { point: 'step', action, step: null, times: 1, seconds: 1 };
+      const code = `import { Faults } from '${url}'; new Faults(${JSON.stringify(fault)}).at('step', 0); setTimeout(() => {}, 5000)`;
+      const end = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+        timeout: 20_000,
+      });
+      assert.equal(end.signal, signal, end.stderr.toString());
+    }
+  });
+});
