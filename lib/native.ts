@@ -393,6 +393,8 @@ export interface NativeAddon {
   /** Lets no native work start any more and waits for what runs; false when something still does after so many milliseconds. */
   finishWork(milliseconds: number): boolean;
   setErrorClass(errorClass: typeof HdError): void;
+  /** Path of libvips; the first call of a process decides. */
+  setPictureLibrary(path: string): void;
 }
 
 let loaded: NativeAddon | undefined;
@@ -406,6 +408,15 @@ export function addonCandidates(): string[] {
   return [process.env.HDTRAIN_ADDON ?? '', `${root}native/.build/addon/Release/hdtrain.node`].filter(
     (path) => path !== '',
   );
+}
+
+/** libvips, which reads WebP, AVIF, TIFF and GIF; undefined where the optional package is not installed. */
+function pictureLibrary(): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve('@img/sharp-libvips-linux-x64/binary');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The addon. Throws HD_NATIVE_MISSING or HD_NATIVE_LOAD with the cures for this platform. */
@@ -422,6 +433,8 @@ export function native(): NativeAddon {
     loaded = createRequire(import.meta.url)(path) as NativeAddon;
     const addon = loaded;
     addon.setErrorClass(HdError);
+    const pictures = pictureLibrary();
+    if (pictures) addon.setPictureLibrary(pictures);
     // A thread that still works while the process takes its libraries down would crash it.
     process.once('exit', () => addon.finishWork(longestStep));
     return addon;

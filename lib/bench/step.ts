@@ -75,17 +75,24 @@ export async function openStepBench(recipe: Recipe): Promise<StepBench> {
   };
 }
 
-/** Answers each line on stdin with the seconds of one step: how the interleaved harness in bench/ drives it. */
-export async function serveSteps(bench: StepBench): Promise<void> {
+/** Answers each line on stdin with what one turn says: how the interleaved harness in bench/ drives a benchmark. */
+export async function serveTurns(turn: () => Promise<object>): Promise<void> {
   process.stdout.write('ready\n');
-  let before = (await bench.profile()).teacher ?? 0;
   for await (const _ of createInterface({ input: process.stdin })) {
+    const result = await turn();
+    process.stdout.write(`${JSON.stringify({ ...result, peakMB: process.resourceUsage().maxRSS / 1024 })}\n`);
+  }
+}
+
+export async function serveSteps(bench: StepBench): Promise<void> {
+  let before = (await bench.profile()).teacher ?? 0;
+  await serveTurns(async () => {
     const { seconds } = await bench.run();
     const after = (await bench.profile()).teacher ?? 0;
-    const peakMB = process.resourceUsage().maxRSS / 1024;
-    process.stdout.write(`${JSON.stringify({ seconds, teacher: after - before, peakMB })}\n`);
+    const teacher = after - before;
     before = after;
-  }
+    return { seconds, teacher };
+  });
 }
 
 export function median(values: readonly number[]): number {

@@ -2,8 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
+import { openDataBench } from '../bench/data.ts';
 import { type Latency, measureSpeed, stripes } from '../bench/speed.ts';
-import { distilledStepRecipe, median, openStepBench, serveSteps, standardStepRecipe } from '../bench/step.ts';
+import {
+  distilledStepRecipe,
+  median,
+  openStepBench,
+  serveSteps,
+  serveTurns,
+  standardStepRecipe,
+} from '../bench/step.ts';
 import { Detector } from '../detector.ts';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
@@ -25,8 +33,8 @@ interface BenchOptions extends CommonOptions {
   truths: number;
   out?: string | undefined;
   weights?: string | undefined;
-  data?: string | undefined;
-  batch: number;
+  data?: string[] | undefined;
+  batch?: number | undefined;
   size?: number | undefined;
   threads?: number | undefined;
 }
@@ -34,12 +42,12 @@ interface BenchOptions extends CommonOptions {
 export const bench: Verb<BenchOptions> = {
   command: 'bench <what>',
   describe:
-    'Time the training step, a trained model, fused losses, the evaluator or suppression on this machine',
+    'Time the training step, a trained model, the loader, fused losses, the evaluator or suppression on this machine',
   builder: (argv) =>
     (argv as Argv<CommonOptions>)
       .positional('what', {
         type: 'string',
-        choices: ['step', 'speed', 'losses', 'eval', 'nms'],
+        choices: ['step', 'speed', 'data', 'losses', 'eval', 'nms'],
         demandOption: true,
         describe: 'What to time',
       })
@@ -83,13 +91,25 @@ export const bench: Verb<BenchOptions> = {
         describe: 'eval: folder for the generated set as COCO files, for other tools',
       })
       .option('weights', { type: 'string', describe: 'speed: student.safetensors of a run' })
-      .option('data', { type: 'string', describe: 'speed: folder of pictures, instead of stripes in memory' })
-      .option('batch', { type: 'number', default: 1, describe: 'speed: pictures a call' })
-      .option('size', { type: 'number', describe: 'speed: input size (default: that of the weights)' })
-      .option('threads', { type: 'number', describe: 'speed: threads that compute (default: all cores)' }),
+      .option('data', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        describe: 'data, speed: folder of pictures (repeatable); speed takes stripes in memory without',
+      })
+      .option('batch', {
+        type: 'number',
+        describe: 'speed: pictures a call (1); data: pictures a batch (16)',
+      })
+      .option('size', {
+        type: 'number',
+        describe: 'speed: input size (default: that of the weights); data: longest side (640)',
+      })
+      .option('threads', { type: 'number', describe: 'speed, data: threads (default: all cores)' }),
   handler: async (options) => {
     if (options.what === 'step') return benchStep(options);
     if (options.what === 'speed') return benchSpeed(options);
+    if (options.what === 'data') return benchData(options);
     if (options.what === 'eval') {
       const { images = 5000, truths, detections, out } = options;
       for (const [option, value] of Object.entries({ images, truths, detections }))
@@ -184,7 +204,7 @@ async function benchSpeed({
   weights,
   data,
   images,
-  batch,
+  batch = 1,
   size,
   threads,
   json,
@@ -205,7 +225,7 @@ async function benchSpeed({
         ? stripes(detector, images ?? 200)
         : await native().openDataset({
             format: 'files',
-            files: picturesIn(data),
+            files: data.flatMap(picturesIn),
             classes: detector.classes,
           });
     const speed = await measureSpeed(detector, dataset, batch);
@@ -229,5 +249,39 @@ async function benchSpeed({
     );
   } finally {
     detector.close();
+  }
+}
+
+async function benchData({
+  data,
+  size = 640,
+  batch = 16,
+  threads,
+  serve,
+  steps,
+  json,
+}: BenchOptions): Promise<void> {
+  if (data === undefined)
+    throw new HdError('HD_USAGE', 'expected --data for bench data: name a folder of pictures');
+  wholeNumber('size', size, 32, 8192);
+  wholeNumber('batch', batch, 1, 1024);
+  if (threads !== undefined) wholeNumber('threads', threads, 1, 256);
+  const files = data.flatMap(picturesIn);
+  const bench = await openDataBench({ files, size, batch, ...(threads === undefined ? {} : { threads }) });
+  try {
+    await bench.run();
+    if (serve) return await serveTurns(() => bench.run());
+    const turns: Awaited<ReturnType<typeof bench.run>>[] = [];
+    for (let i = 0; i < wholeNumber('steps', steps, 1, 1e6); ++i) turns.push(await bench.run());
+    const imagesPerSecond = median(turns.map((turn) => turn.imagesPerSecond));
+    const copiedBytes = turns.at(-1)?.copiedBytes ?? 0;
+    print(
+      json,
+      { images: bench.images, size, batch, imagesPerSecond, copiedBytes },
+      () =>
+        `${bench.images} pictures at ${size}: ${imagesPerSecond.toFixed(0)} img/s (median of ${turns.length} passes), ${copiedBytes} bytes copied`,
+    );
+  } finally {
+    bench.close();
   }
 }

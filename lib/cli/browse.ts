@@ -1,7 +1,15 @@
 import { join, resolve } from 'node:path';
 import { count } from '../report/format.ts';
 import { classCount, openData, openLoader } from '../trainer/setup.ts';
-import { outputFolder, print, type RecipeOptions, readRecipe, type Verb, wholeNumber, withRecipe } from './verb.ts';
+import {
+  outputFolder,
+  print,
+  type RecipeOptions,
+  readRecipe,
+  type Verb,
+  wholeNumber,
+  withRecipe,
+} from './verb.ts';
 
 interface BrowseOptions extends RecipeOptions {
   out: string;

@@ -32,7 +32,11 @@ export const findBatch: Verb<FindBatchOptions> = {
         default: Math.floor((0.7 * totalmem()) / 1e9),
         describe: 'Memory that may be used, in GB (default: 70 % of the machine)',
       })
-      .option('steps', { type: 'number', default: 3, describe: 'Timed steps of each batch, after one to warm up' }),
+      .option('steps', {
+        type: 'number',
+        default: 3,
+        describe: 'Timed steps of each batch, after one to warm up',
+      }),
   handler: async (options) => {
     const max = wholeNumber('max', options.max, 1, 65536);
     const steps = wholeNumber('steps', options.steps, 1, 1000);

@@ -21,7 +21,11 @@ export const findLr: Verb<FindLrOptions> = {
     withRecipe(argv)
       .option('from', { type: 'number', default: 1e-5, describe: 'First rate of train.lr' })
       .option('to', { type: 'number', default: 1, describe: 'Last rate of train.lr' })
-      .option('steps', { type: 'number', default: 100, describe: 'Steps; the test ends when the loss explodes' })
+      .option('steps', {
+        type: 'number',
+        default: 100,
+        describe: 'Steps; the test ends when the loss explodes',
+      })
       .option('out', { type: 'string', default: 'find-lr.svg', describe: 'Picture of the curve' }),
   handler: async (options) => {
     const { recipe } = readRecipe(options);
@@ -37,7 +41,8 @@ export const findLr: Verb<FindLrOptions> = {
     try {
       training.loader.begin(0, 0);
       points = await rangeTest({ from, to, steps }, async (lr, step) => {
-        if (!options.json && step % 10 === 0) process.stderr.write(`step ${step}/${steps}: lr ${lr.toExponential(1)}\n`);
+        if (!options.json && step % 10 === 0)
+          process.stderr.write(`step ${step}/${steps}: lr ${lr.toExponential(1)}\n`);
         try {
           const output = await training.session.step(training.loader, {
             step,

@@ -51,7 +51,7 @@ export const predict: Verb<PredictOptions> = {
     if (files.length === 0)
       throw new HdError(
         'HD_DATA_EMPTY',
-        `expected pictures (.jpg, .jpeg, .png) in ${options.paths.join(', ')} but found none`,
+        `expected pictures (.jpg, .png, .webp, .avif, .tif, .gif, .bmp) in ${options.paths.join(', ')} but found none`,
       );
     if (options.out !== undefined) outputFolder('out', options.out);
     const recipe = options.config ? loadRecipe(options.config, { set: options.set }).recipe : undefined;
@@ -98,7 +98,7 @@ export function picturesIn(path: string): string[] {
     throw new HdError('HD_DATA_MISSING', `expected a picture or folder but ${path} does not exist`, path);
   if (!statSync(path).isDirectory()) return [resolve(path)];
   return readdirSync(path, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(jpe?g|png)$/i.test(name))
+    .filter((name) => /\.(jpe?g|png|webp|avif|tiff?|gif|bmp)$/i.test(name))
     .sort()
     .map((name) => resolve(path, name));
 }

@@ -32,8 +32,11 @@ export const probe: Verb<ProbeOptions> = {
         default: [] as string[],
         describe: 'Override one field: a.b=c (repeatable)',
       })
-      .option('dump', { type: 'string', describe: "RUN/diverged: replay the batch that a run stopped at" })
-      .option('checkpoint', { type: 'string', describe: 'Weights and optimiser state of a checkpoint folder' })
+      .option('dump', { type: 'string', describe: 'RUN/diverged: replay the batch that a run stopped at' })
+      .option('checkpoint', {
+        type: 'string',
+        describe: 'Weights and optimiser state of a checkpoint folder',
+      })
       .option('annotations', { type: 'string', describe: 'COCO JSON with the targets to look at instead' })
       .option('images', { type: 'string', describe: 'Folder of the pictures that --annotations names' })
       .option('epoch', { type: 'number', default: 0, describe: 'Epoch of the batch, from 0' })
@@ -106,7 +109,10 @@ function readDump(folder: string): Place {
   return { recipe, checkpoint: folder, epoch, step: stepInEpoch, input };
 }
 
-async function look({ session, loader }: Training, { recipe, epoch, step, input }: Place): Promise<ProbeReport> {
+async function look(
+  { session, loader }: Training,
+  { recipe, epoch, step, input }: Place,
+): Promise<ProbeReport> {
   loader.begin(epoch, step);
   return session.probe(loader, {
     step,
@@ -192,9 +198,7 @@ function describe(report: ProbeReport, files: readonly string[], top: number): s
   if (badParameters[0]) lines.push(`the first parameter that is not finite: ${badParameters[0].name}`);
   const still = parameters.filter(({ gradientNorm }) => gradientNorm === 0);
   if (still.length > 0)
-    lines.push(
-      `${still.length} parameters get no gradient from this batch, the first: ${still[0]?.name}`,
-    );
+    lines.push(`${still.length} parameters get no gradient from this batch, the first: ${still[0]?.name}`);
   lines.push("next: 'hdtrain browse' shows batches as pictures; --top N shows more lines");
   return lines.join('\n');
 }

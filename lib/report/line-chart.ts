@@ -54,7 +54,12 @@ export function lineChart({ title, xTitle, yTitle, lines, mark = null }: LineCha
   }
   parts.push(text(margin.left + inner.width / 2, size.height - 12, xTitle));
   parts.push(
-    text(18, margin.top + inner.height / 2, yTitle, `transform="rotate(-90 18 ${margin.top + inner.height / 2})"`),
+    text(
+      18,
+      margin.top + inner.height / 2,
+      yTitle,
+      `transform="rotate(-90 18 ${margin.top + inner.height / 2})"`,
+    ),
   );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" width="${size.width}" height="${size.height}" font-family="sans-serif" font-size="13">`,

@@ -51,7 +51,10 @@ export async function rangeTest(
  */
 export function suggestRate(points: readonly RangePoint[]): number | null {
   if (points.length < 10) return null;
-  const least = points.reduce((best, point, i) => (point.smooth < (points[best]?.smooth ?? Infinity) ? i : best), 0);
+  const least = points.reduce(
+    (best, point, i) => (point.smooth < (points[best]?.smooth ?? Infinity) ? i : best),
+    0,
+  );
   let steepest = 0;
   let at: number | null = null;
   for (let i = Math.ceil(points.length / 10) + 1; i <= least; ++i) {

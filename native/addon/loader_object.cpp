@@ -135,10 +135,12 @@ Napi::Value LoaderObject::release(const Napi::CallbackInfo& info) {
 
 Napi::Value LoaderObject::draw(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    if (!held_) throw Error("HD_USAGE_DRAW", "expected a batch that next() gave but none is held: call next()");
+    if (!held_)
+      throw Error("HD_USAGE_DRAW", "expected a batch that next() gave but none is held: call next()");
     const Batch& batch = held_.batch();
     const auto index = info[0].As<Napi::Number>().Int64Value();
-    require(index >= 0 && index < batch.count, "expected a picture below ", batch.count, " but received ", index);
+    require(index >= 0 && index < batch.count, "expected a picture below ", batch.count, " but received ",
+            index);
     data::drawTargets(batch, index, loader()->dataset(), info[1].As<Napi::String>().Utf8Value());
     return info.Env().Undefined();
   });

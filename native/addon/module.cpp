@@ -11,6 +11,7 @@
 #include "data/decode.h"
 #include "data/draw.h"
 #include "data/formats/detect.h"
+#include "data/picture_library.h"
 #include "eval/score.h"
 #include "eval/synthetic_bench.h"
 #include "io/atomic_file.h"
@@ -210,6 +211,13 @@ Napi::Value setErrorClass(Info info) {
   return info.Env().Undefined();
 }
 
+Napi::Value setPictureLibrary(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    data::setPictureLibrary(info[0].As<Napi::String>().Utf8Value());
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Object start(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment(env);
   env.SetInstanceData(environment);
@@ -233,6 +241,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("removeTemporaries", Napi::Function::New<removeTemporaries>(env));
   exports.Set("finishWork", Napi::Function::New<finishWork>(env));
   exports.Set("setErrorClass", Napi::Function::New<setErrorClass>(env));
+  exports.Set("setPictureLibrary", Napi::Function::New<setPictureLibrary>(env));
   exports.Set("Loader", environment->loader.Value());
   exports.Set("Evaluator", environment->evaluator.Value());
   exports.Set("score", Napi::Function::New(env, [](Info call) { return plain(call, eval::score); }));

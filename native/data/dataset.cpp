@@ -155,7 +155,8 @@ std::string Dataset::digest() const {
 Picture Dataset::load(int64_t image, int minWidth, int minHeight) const {
   const std::string path(file(image));
   const std::vector<uint8_t> bytes = readPictureFile(path);
-  return decodePicture(bytes.data(), bytes.size(), path, minWidth, minHeight);
+  return decodePicture(bytes.data(), bytes.size(), path, minWidth, minHeight, {}, width(image),
+                       height(image));
 }
 
 Sample Dataset::sample(int64_t image, int minWidth, int minHeight) const {

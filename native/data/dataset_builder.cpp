@@ -83,14 +83,16 @@ void DatasetBuilder::probeFiles(bool trustHeaders) {
     }
     if (!trustHeaders && width > 0 && height > 0) return;
     try {
-      const PictureHeader header = probePicture(path);
-      if (width > 0 && height > 0 && (header.width != width || header.height != height)) {
+      PictureHeader header = probePicture(path);
+      header.agreeWith(width, height);
+      const int ownWidth = header.shownWidth(), ownHeight = header.shownHeight();
+      if (width > 0 && height > 0 && (ownWidth != width || ownHeight != height)) {
         problems[i] = {"size-mismatch",
-                       concat("the annotation says ", width, "×", height, ", the picture has ", header.width,
-                              "×", header.height, ", which is used")};
+                       concat("the annotation says ", width, "×", height, ", the picture has ", ownWidth, "×",
+                              ownHeight, ", which is used")};
       }
-      width = header.width;
-      height = header.height;
+      width = ownWidth;
+      height = ownHeight;
     } catch (const Error& failure) {
       width = height = 0;
       problems[i] = {"unreadable-picture", failure.what()};

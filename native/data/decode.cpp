@@ -8,9 +8,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include "core/error.h"
 #include "data/decode_codecs.h"
+#include "data/exif.h"
+#include "data/picture_library.h"
 
 namespace hd::data {
 namespace {
@@ -61,25 +64,44 @@ class PictureFile {
   size_t size_ = 0;
 };
 
-PictureFormat formatOf(const ReadAt& read, const std::string& path) {
-  constexpr std::array<uint8_t, 3> kJpeg = {0xFF, 0xD8, 0xFF};
-  constexpr std::array<uint8_t, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-  std::array<uint8_t, 8> magic{};
-  const size_t got = read(0, magic.data(), magic.size());
-  if (got >= kJpeg.size() && std::equal(kJpeg.begin(), kJpeg.end(), magic.begin()))
-    return PictureFormat::jpeg;
-  if (got >= kPng.size() && std::equal(kPng.begin(), kPng.end(), magic.begin())) return PictureFormat::png;
-  badPicture(path, "bytes that begin like neither");
+// WebP, TIFF (classic and big, both byte orders), GIF, and the ISO media files that hold AV1 stills.
+bool isOther(std::string_view start) {
+  const auto brand = [&](std::string_view name) { return start.substr(8, 4) == name; };
+  return (start.starts_with("RIFF") && brand("WEBP")) || start.starts_with("GIF8") ||
+         start.starts_with(std::string_view("II*\0", 4)) || start.starts_with(std::string_view("MM\0*", 4)) ||
+         start.starts_with(std::string_view("II+\0", 4)) || start.starts_with(std::string_view("MM\0+", 4)) ||
+         (start.substr(4, 4) == "ftyp" && (brand("avif") || brand("avis") || brand("mif1")));
 }
 
-PictureHeader readHeader(const ReadAt& read, const std::string& path, const DecodeLimits& limits) {
+PictureFormat formatOf(const ReadAt& read, const std::string& path) {
+  std::array<uint8_t, 12> magic{};
+  const size_t got = read(0, magic.data(), magic.size());
+  const std::string_view start(reinterpret_cast<const char*>(magic.data()), got);
+  if (start.starts_with("\xFF\xD8\xFF")) return PictureFormat::jpeg;
+  if (start.starts_with("\x89PNG\r\n\x1A\n")) return PictureFormat::png;
+  if (start.starts_with("BM")) return PictureFormat::bmp;
+  if (start.size() == magic.size() && isOther(start)) return PictureFormat::other;
+  badPicture(path, "bytes that begin like none of these");
+}
+
+// `bytes` gives the whole file where a header cannot be read without.
+template <class Bytes>
+PictureHeader readHeader(const ReadAt& read, size_t size, const std::string& path, const DecodeLimits& limits,
+                         const Bytes& bytes) {
   const PictureFormat format = formatOf(read, path);
-  const PictureHeader header =
-      format == PictureFormat::jpeg ? readJpegHeader(read, path) : readPngHeader(read, path);
+  const PictureHeader header = format == PictureFormat::jpeg  ? readJpegHeader(read, path)
+                               : format == PictureFormat::png ? readPngHeader(read, path)
+                               : format == PictureFormat::bmp ? readBmpHeader(read, path)
+                                                              : readOtherHeader(bytes(), size, path);
   if (header.width < 1 || header.height < 1) badPicture(path, "a header with a side of 0 pixels");
-  if (int64_t{header.width} * header.height > limits.maxPixels) {
+  const int64_t pixels = int64_t{header.width} * header.height;
+  if (pixels > limits.maxPixels) {
     badPicture(path,
                concat(header.width, "×", header.height, " pixels, above the limit of ", limits.maxPixels));
+  }
+  if (pixels > 16'000'000 && pixels / limits.maxPixelsPerByte > static_cast<int64_t>(size)) {
+    badPicture(path, concat(header.width, "×", header.height, " pixels in ", size,
+                            " bytes, which no real picture packs so tightly"));
   }
   return header;
 }
@@ -93,13 +115,30 @@ ReadAt fromMemory(const uint8_t* data, size_t size) {
   };
 }
 
-void decodeInto(const uint8_t* data, size_t size, const std::string& path, PictureFormat format,
-                const PixelTarget& target) {
-  if (format == PictureFormat::jpeg) {
-    decodeJpeg(data, size, path, target);
-  } else {
-    decodePng(data, size, path, target);
+void decodeStored(const uint8_t* data, size_t size, const std::string& path, PictureFormat format,
+                  const PixelTarget& target) {
+  switch (format) {
+    case PictureFormat::jpeg:
+      return decodeJpeg(data, size, path, target);
+    case PictureFormat::png:
+      return decodePng(data, size, path, target);
+    case PictureFormat::bmp:
+      return decodeBmp(data, size, path, target);
+    case PictureFormat::other:
+      return decodeOther(data, size, path, target);
   }
+}
+
+// `target` has the size after the turn.
+void decodeInto(const uint8_t* data, size_t size, const std::string& path, const PictureHeader& header,
+                const PixelTarget& target) {
+  if (header.orientation == 1) return decodeStored(data, size, path, header.format, target);
+  const bool swapped = swapsSides(header.orientation);
+  const int width = swapped ? target.height : target.width, height = swapped ? target.width : target.height;
+  const size_t pitch = static_cast<size_t>(width) * 3;
+  std::vector<uint8_t> stored(pitch * static_cast<size_t>(height));
+  decodeStored(data, size, path, header.format, {stored.data(), pitch, width, height});
+  orientInto(stored.data(), width, height, header.orientation, target);
 }
 
 int divided(int side, int divisor) {
@@ -110,8 +149,8 @@ int divided(int side, int divisor) {
 
 void badPicture(const std::string& path, const std::string& received) {
   throw Error("HD_DATA_IMAGE",
-              concat("expected a JPEG or PNG picture for ", path, " but received ", received,
-                     "; replace the file or take it out of the data set"),
+              concat("expected a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP picture for ", path,
+                     " but received ", received, "; replace the file or take it out of the data set"),
               path);
 }
 
@@ -126,39 +165,49 @@ std::vector<uint8_t> readPictureFile(const std::string& path) {
 
 PictureHeader probePicture(const std::string& path, const DecodeLimits& limits) {
   const PictureFile file(path);
-  return readHeader(
-      [&](uint64_t offset, uint8_t* out, size_t count) { return file.readAt(offset, out, count); }, path,
-      limits);
+  const ReadAt read = [&](uint64_t offset, uint8_t* out, size_t count) {
+    return file.readAt(offset, out, count);
+  };
+  std::vector<uint8_t> whole;
+  return readHeader(read, file.size(), path, limits, [&] {
+    whole.resize(file.size());
+    whole.resize(file.readAt(0, whole.data(), whole.size()));
+    whole.resize(file.size());
+    return whole.data();
+  });
 }
 
 Picture decodePicture(const uint8_t* data, size_t size, const std::string& path, int minWidth, int minHeight,
-                      const DecodeLimits& limits) {
-  const PictureHeader header = readHeader(fromMemory(data, size), path, limits);
+                      const DecodeLimits& limits, int declaredWidth, int declaredHeight) {
+  PictureHeader header = readHeader(fromMemory(data, size), size, path, limits, [&] { return data; });
+  header.agreeWith(declaredWidth, declaredHeight);
+  const int width = header.shownWidth(), height = header.shownHeight();
   int divisor = 1;
   if (header.format == PictureFormat::jpeg && minWidth > 0 && minHeight > 0) {
-    while (divisor < 8 && header.width >= minWidth * int64_t{2 * divisor} &&
-           header.height >= minHeight * int64_t{2 * divisor}) {
+    while (divisor < 8 && width >= minWidth * int64_t{2 * divisor} &&
+           height >= minHeight * int64_t{2 * divisor}) {
       divisor *= 2;
     }
   }
   Picture picture;
-  picture.width = divided(header.width, divisor);
-  picture.height = divided(header.height, divisor);
+  picture.width = divided(width, divisor);
+  picture.height = divided(height, divisor);
   const size_t pitch = static_cast<size_t>(picture.width) * 3;
   picture.storage.resize(pitch * static_cast<size_t>(picture.height));
-  decodeInto(data, size, path, header.format, {picture.storage.data(), pitch, picture.width, picture.height});
+  decodeInto(data, size, path, header, {picture.storage.data(), pitch, picture.width, picture.height});
   picture.pixels = picture.storage.data();
   return picture;
 }
 
 void decodePictureInto(const uint8_t* data, size_t size, const std::string& path, uint8_t* pixels,
                        size_t pitch, int width, int height, const DecodeLimits& limits) {
-  const PictureHeader header = readHeader(fromMemory(data, size), path, limits);
-  if (header.width != width || header.height != height) {
-    badPicture(path, concat(header.width, "×", header.height, " pixels where the annotations say ", width,
-                            "×", height));
+  PictureHeader header = readHeader(fromMemory(data, size), size, path, limits, [&] { return data; });
+  header.agreeWith(width, height);
+  if (header.shownWidth() != width || header.shownHeight() != height) {
+    badPicture(path, concat(header.shownWidth(), "×", header.shownHeight(),
+                            " pixels where the annotations say ", width, "×", height));
   }
-  decodeInto(data, size, path, header.format, {pixels, pitch, width, height});
+  decodeInto(data, size, path, header, {pixels, pitch, width, height});
 }
 
 }  // namespace hd::data

@@ -1,4 +1,4 @@
-// What decode.cpp knows of the two codecs. Every function throws HD_DATA_IMAGE with `path` as place, and none
+// What decode.cpp knows of the codecs. Every function throws HD_DATA_IMAGE with `path` as place, and none
 // of them lets a library print, exit or jump past a destructor.
 #pragma once
 
@@ -21,16 +21,18 @@ struct PixelTarget {
   int width = 0, height = 0;
 };
 
-/// The size that the first frame header (SOFn) announces. Reads markers only, at most the first 64 MiB of a
-/// file.
+/// The size that the first frame header (SOFn) announces, and the orientation of an Exif segment before it.
+/// Reads markers only, at most the first 64 MiB of a file.
 PictureHeader readJpegHeader(const ReadAt& read, const std::string& path);
 /// The size that IHDR announces.
 PictureHeader readPngHeader(const ReadAt& read, const std::string& path);
+PictureHeader readBmpHeader(const ReadAt& read, const std::string& path);
 
 /// `target` has the file's size divided by 1, 2, 4 or 8, rounded up.
 void decodeJpeg(const uint8_t* data, size_t size, const std::string& path, const PixelTarget& target);
 /// `target` has the file's size.
 void decodePng(const uint8_t* data, size_t size, const std::string& path, const PixelTarget& target);
+void decodeBmp(const uint8_t* data, size_t size, const std::string& path, const PixelTarget& target);
 
 /// The sentence of every picture that cannot be used.
 [[noreturn]] void badPicture(const std::string& path, const std::string& received);

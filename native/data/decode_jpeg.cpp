@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "data/decode_codecs.h"
+#include "data/exif.h"
 
 namespace hd::data {
 namespace {
@@ -32,6 +33,12 @@ class MarkerReader {
     return high << 8 | byte();
   }
   void skip(int bytes) { offset_ += static_cast<uint64_t>(bytes); }
+  /// The next bytes, fewer at the end of the file; does not move on.
+  std::vector<uint8_t> peek(int count) const {
+    std::vector<uint8_t> bytes(static_cast<size_t>(count));
+    bytes.resize(read_(offset_, bytes.data(), bytes.size()));
+    return bytes;
+  }
 
  private:
   static constexpr uint64_t kLongestHeader = 64u << 20;
@@ -43,6 +50,15 @@ class MarkerReader {
 
 bool isFrameHeader(int marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+}
+
+constexpr int kExifMarker = 0xE1;
+
+// Other things live in segments of this marker as well (XMP): they leave what is known.
+int exifOrientation(const std::vector<uint8_t>& segment, int known) {
+  constexpr std::array<uint8_t, 6> kName = {'E', 'x', 'i', 'f', 0, 0};
+  if (segment.size() < kName.size() || !std::equal(kName.begin(), kName.end(), segment.begin())) return known;
+  return tiffOrientation(segment.data() + kName.size(), segment.size() - kName.size());
 }
 
 struct DestroyHandle {
@@ -111,6 +127,7 @@ void inkToRgb(const uint8_t* ink, const PixelTarget& target) {
 
 PictureHeader readJpegHeader(const ReadAt& read, const std::string& path) {
   MarkerReader in(read, path);
+  int orientation = 1;
   in.skip(2);  // SOI, which the caller has seen
   for (;;) {
     while (in.byte() != 0xFF) {  // stray bytes between segments: the library skips them as well
@@ -121,6 +138,7 @@ PictureHeader readJpegHeader(const ReadAt& read, const std::string& path) {
     if (marker == 0xD9 || marker == 0xDA) badPicture(path, "a JPEG without a frame header before its data");
     const int length = in.word();
     if (length < 2) badPicture(path, "a JPEG with a damaged header segment");
+    if (marker == kExifMarker) orientation = exifOrientation(in.peek(length - 2), orientation);
     if (!isFrameHeader(marker)) {
       in.skip(length - 2);
       continue;
@@ -128,7 +146,7 @@ PictureHeader readJpegHeader(const ReadAt& read, const std::string& path) {
     in.byte();  // bits a sample: the decoder refuses what it cannot read
     const int height = in.word();
     const int width = in.word();
-    return {PictureFormat::jpeg, width, height};
+    return {PictureFormat::jpeg, width, height, orientation};
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "data/decode.h"
+#include "data/picture_library.h"
 
 #define HD_TEXT(value) #value
 #define HD_VERSION_TEXT(value) HD_TEXT(value)
@@ -15,7 +16,8 @@ namespace hd::data {
 
 Value decoderVersions() {
   return Value::Object{{"jpeg", concat("libjpeg-turbo ", HD_VERSION_TEXT(LIBJPEG_TURBO_VERSION))},
-                       {"png", concat("libpng ", PNG_LIBPNG_VER_STRING)}};
+                       {"png", concat("libpng ", PNG_LIBPNG_VER_STRING)},
+                       {"WebP, AVIF, TIFF, GIF", pictureLibraryVersion()}};
 }
 
 }  // namespace hd::data

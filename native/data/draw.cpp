@@ -95,7 +95,7 @@ void drawSet(Drawing& drawing, const Panel& panel, const std::vector<std::string
   }
   for (const size_t i : order) {  // after all frames, so that none crosses a name
     const auto label = static_cast<size_t>(set.labels[i]);
-    std::string text = set.labels[i] < 0          ? "ignored"
+    std::string text = set.labels[i] < 0        ? "ignored"
                        : label < classes.size() ? classes[label]
                                                 : concat("class ", set.labels[i]);
     if (!set.scores.empty()) {

@@ -54,8 +54,7 @@ LoaderState::LoaderState(std::shared_ptr<const Dataset> dataset, const Value& op
 }
 
 void LoaderState::startThreads() {
-  for (std::atomic<int64_t>& reading : reading_)
-    threads_.emplace_back([this, &reading] { work(reading); });
+  for (std::atomic<int64_t>& reading : reading_) threads_.emplace_back([this, &reading] { work(reading); });
 }
 
 void LoaderState::joinThreads() {
@@ -173,8 +172,8 @@ Canvas LoaderState::canvas(const SlotState& slot, int64_t index) const {
 
 // A picture that cannot be used gives its place to the picture at the next position (with the draws of its
 // own position); in an evaluation the place stays without an image (targets.image −1).
-int64_t LoaderState::fill(const SlotState& slot, int64_t index, ImageTargets& targets,
-                          RenderScratch& scratch, std::atomic<int64_t>& reading) {
+int64_t LoaderState::fill(const SlotState& slot, int64_t index, ImageTargets& targets, RenderScratch& scratch,
+                          std::atomic<int64_t>& reading) {
   const std::vector<int64_t>& order = *slot.plan.order;
   const auto positions = static_cast<int64_t>(order.size());
   const int64_t position = slot.plan.first + index;
@@ -282,8 +281,7 @@ LoaderStatistics LoaderState::statistics() {
     out.images = images_;
     out.copiedBytes = copiedBytes_;
     if (waitingSince_)
-      out.waiting =
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - *waitingSince_).count();
+      out.waiting = std::chrono::duration<double>(std::chrono::steady_clock::now() - *waitingSince_).count();
   }
   for (const std::atomic<int64_t>& reading : reading_) {
     if (const int64_t image = reading; image >= 0) out.reading.emplace_back(planner_.dataset().file(image));

@@ -81,5 +81,6 @@ nn::Registry<DetectorFactory>& detectorRegistry();
 
 /// At file scope: HD_REGISTER_DETECTOR("gfl", [](const hd::Value& model, uint64_t seed) { return
 /// std::make_unique<…>(…); });
-#define HD_REGISTER_DETECTOR(name, ...) \
-  [[maybe_unused]] static const bool HD_UNIQUE(hdRegistered) = ::hd::detectors::detectorRegistry().add(name, __VA_ARGS__)
+#define HD_REGISTER_DETECTOR(name, ...)                        \
+  [[maybe_unused]] static const bool HD_UNIQUE(hdRegistered) = \
+      ::hd::detectors::detectorRegistry().add(name, __VA_ARGS__)

@@ -67,5 +67,6 @@ nn::Registry<TransferFactory>& transferRegistry();
 
 }  // namespace hd::distill
 
-#define HD_REGISTER_TRANSFER(name, ...) \
-  [[maybe_unused]] static const bool HD_UNIQUE(hdRegistered) = ::hd::distill::transferRegistry().add(name, __VA_ARGS__)
+#define HD_REGISTER_TRANSFER(name, ...)                        \
+  [[maybe_unused]] static const bool HD_UNIQUE(hdRegistered) = \
+      ::hd::distill::transferRegistry().add(name, __VA_ARGS__)

@@ -36,10 +36,9 @@ StepResult stepWithinMemory(Session& session, const Batch& batch, StepInput& inp
       if (!isOutOfMemory(error)) throw;
       const int64_t finer = finerCut(batch.count, session.microBatches(input));
       if (finer == 0) {
-        throw Error("HD_MEMORY",
-                    concat("expected memory for one picture of ", batch.width, "×", batch.height,
-                           " but the system has no more (", error.what(),
-                           "); lower data.size, choose a smaller model, or free memory"));
+        throw Error("HD_MEMORY", concat("expected memory for one picture of ", batch.width, "×", batch.height,
+                                        " but the system has no more (", error.what(),
+                                        "); lower data.size, choose a smaller model, or free memory"));
       }
       input.accumulate = finer;
       input.fault.clear();  // an injected failure happens once

@@ -1,7 +1,8 @@
 // One batch under the glass: what a step would see, member by member.
 //   total, gradientNorm, positives, images: [index]
 //   terms: [{name, value, weight, weighted, gradientNorm}], gradientNorm over everything that learns
-//   tensors: [{name, shape, nonFinite, zeros, mean, deviation, largest}] in the order of the network; zeros is
+//   tensors: [{name, shape, nonFinite, zeros, mean, deviation, largest}] in the order of the network; zeros
+//   is
 //     a share, largest the greatest magnitude of what is finite
 //   parameters: [{name, shape, weightNorm, gradientNorm, nonFiniteWeights, nonFiniteGradients}]
 // Numbers that are not finite stand as they are: they are what one looks for.

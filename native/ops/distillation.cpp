@@ -3,6 +3,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/mul.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/graph_task.h>
 #include <torch/library.h>
 
 #include <tuple>
@@ -70,8 +71,12 @@ struct KlFunction : Function<KlFunction> {
     return sum;
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const Tensor slopes = context->get_saved_variables()[0];
-    return {at::mul(slopes, gradients[0].to(slopes.scalar_type())), {}, {}, {}};
+    Tensor slopes = context->get_saved_variables()[0];
+    const Tensor factor = gradients[0].to(slopes.scalar_type());
+    // The last walk through the graph may have the slopes themselves: a second copy costs as much as all
+    // else.
+    if (get_current_graph_task_keep_graph()) return {at::mul(slopes, factor), {}, {}, {}};
+    return {slopes.mul_(factor), {}, {}, {}};
   }
 };
 

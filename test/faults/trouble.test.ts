@@ -27,7 +27,14 @@ before(() => {
 });
 
 describe('killed at every point of saving', () => {
-  for (const point of ['save.begin', 'save.before_rename', 'save.after_rename', 'save.end', 'evaluate', 'export']) {
+  for (const point of [
+    'save.begin',
+    'save.before_rename',
+    'save.after_rename',
+    'save.end',
+    'evaluate',
+    'export',
+  ]) {
     test(`${point}: the run that goes on ends bit-equal`, () => {
       const into = join(folder, `kill-${point}`);
       const step = point === 'evaluate' ? 6 : point === 'export' ? 9 : 5;
@@ -71,7 +78,12 @@ describe('a disk that takes nothing more', () => {
 describe('a loss that is no number', () => {
   test('skip: the step is left out, everything else goes on', () => {
     const into = join(folder, 'skip');
-    const end = train(into, '{point: step, action: nan, step: 3, times: 2}', '--set', 'train.onDiverged=skip');
+    const end = train(
+      into,
+      '{point: step, action: nan, step: 3, times: 2}',
+      '--set',
+      'train.onDiverged=skip',
+    );
     assert.equal(end.status, 0, end.stderr);
     assert.match(end.stdout, /step 4 was left out \(1 in a row\): the loss term/);
     const skipped = lines(into).filter(({ type }) => type === 'diverged');
@@ -126,7 +138,10 @@ test('SIGTERM: the step is finished and saved; exit 75; the rest follows bit-equ
 
 test('early stop: the final weights are the best ones, and the run is finished', () => {
   const into = join(folder, 'early');
-  const sets = ['train.earlyStop={patience: 1, minDelta: 1}', 'train.epochs=30'].flatMap((set) => ['--set', set]);
+  const sets = ['train.earlyStop={patience: 1, minDelta: 1}', 'train.epochs=30'].flatMap((set) => [
+    '--set',
+    set,
+  ]);
   const end = train(into, null, ...sets);
   assert.equal(end.status, 0, end.stderr);
   assert.match(end.stdout, /stopped early: 1 evaluations without more than/);

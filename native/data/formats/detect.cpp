@@ -82,10 +82,11 @@ std::optional<Detected> detectCoco(const Layout& layout) {
 // --- VOC ---
 
 bool holdsPicture(const fs::path& folder, const std::string& stem) {
-  for (const char* extension : {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG"}) {
-    if (isFile(folder / (stem + extension))) return true;
-  }
-  return false;
+  return std::ranges::any_of(kPictureExtensions, [&](std::string_view extension) {
+    std::string upper(extension);
+    std::ranges::transform(upper, upper.begin(), [](unsigned char symbol) { return std::toupper(symbol); });
+    return isFile(folder / (stem + std::string(extension))) || isFile(folder / (stem + upper));
+  });
 }
 
 std::optional<Detected> detectVoc(const Layout& layout) {

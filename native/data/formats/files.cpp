@@ -13,7 +13,7 @@ std::shared_ptr<const Dataset> readFiles(const Value& spec) {
   const std::vector<std::string> files = spec.strings("files");
   if (files.empty()) {
     throw Error("HD_DATA_EMPTY",
-                "expected at least one picture for files but received none: name .jpg or .png files");
+                "expected at least one picture for files but received none: name .jpg, .png, .webp … files");
   }
   std::vector<std::string> classes = spec.strings("classes");
   if (classes.empty()) classes.emplace_back("object");

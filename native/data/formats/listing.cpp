@@ -26,12 +26,12 @@ std::string lower(std::string text) {
   return text;
 }
 
-bool isPicture(const fs::path& path) {
-  const std::string extension = lower(path.extension().string());
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
-
 }  // namespace
+
+bool isPictureName(std::string_view name) {
+  const std::string extension = lower(fs::path(name).extension().string());
+  return std::ranges::find(kPictureExtensions, extension) != kPictureExtensions.end();
+}
 
 PictureFolder::PictureFolder(const std::string& folder) : folder_(folder) {
   std::error_code error;
@@ -40,7 +40,7 @@ PictureFolder::PictureFolder(const std::string& folder) : folder_(folder) {
   for (const fs::recursive_directory_iterator end; entries != end; entries.increment(error)) {
     if (error) failFolder(folder, error.message());
     if (entries.depth() >= maxDepth) entries.disable_recursion_pending();
-    if (isPicture(entries->path()))
+    if (isPictureName(entries->path().string()))
       names_.push_back(entries->path().lexically_relative(folder).generic_string());
   }
   if (error) failFolder(folder, error.message());
@@ -66,7 +66,7 @@ std::optional<std::string> PictureFolder::find(std::string_view entry) const {
     const size_t slash = tail.find('/');
     if (slash == std::string::npos) {
       if (const auto stem = byStem_.find(tail); stem != byStem_.end()) return names_[stem->second];
-      const auto other = isPicture(tail) ? byStem_.find(withoutExtension(tail)) : byStem_.end();
+      const auto other = isPictureName(tail) ? byStem_.find(withoutExtension(tail)) : byStem_.end();
       return other == byStem_.end() ? std::nullopt : std::optional(names_[other->second]);
     }
     if (const auto stem = byStem_.find(tail); stem != byStem_.end()) return names_[stem->second];

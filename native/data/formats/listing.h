@@ -1,6 +1,7 @@
 // Finding the pictures of a folder by the many ways that lists and annotation files name them.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +12,13 @@
 
 namespace hd::data {
 
-/// The pictures (.jpg, .jpeg, .png, any case) below a folder, listed once. Names are relative to it, with
+/// The extensions (lower case) of the formats that decode.h reads.
+inline constexpr std::array<std::string_view, 9> kPictureExtensions{".jpg", ".jpeg", ".png", ".webp", ".avif",
+                                                                    ".tif", ".tiff", ".gif", ".bmp"};
+/// True for a file name with one of them, in any case.
+bool isPictureName(std::string_view name);
+
+/// The pictures (by extension, any case) below a folder, listed once. Names are relative to it, with
 /// '/'.
 class PictureFolder {
  public:

@@ -45,7 +45,7 @@ class YoloReader {
     }
     if (names.empty()) {
       throw Error("HD_DATA_EMPTY",
-                  concat("expected .jpg, .jpeg or .png pictures for ",
+                  concat("expected pictures (.jpg, .png, .webp, …) for ",
                          list_.empty() ? pictures_.folder() : list_, " but received none: check the paths"),
                   pictures_.folder());
     }

@@ -39,7 +39,7 @@ struct Side {
       for (int64_t lane = 0; lane < lanes; ++lane) out[lane] = fastExp(bin[lane] - highest[lane]);
       for (int64_t lane = 0; lane < lanes; ++lane) sum[lane] += out[lane];
     }
-    for (int64_t lane = 0; lane < lanes; ++lane) logOfSum[lane] = std::log(sum[lane]);
+    for (int64_t lane = 0; lane < lanes; ++lane) logOfSum[lane] = fastLog(sum[lane]);
   }
 };
 

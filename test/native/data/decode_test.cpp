@@ -137,8 +137,9 @@ TEST_CASE("the message names the file and a cure") {
     FAIL("expected an error");
   } catch (const hd::Error& error) {
     CHECK(error.where() == "nowhere/cat.jpg");
-    CHECK(std::string(error.what()).find("expected a JPEG or PNG picture for nowhere/cat.jpg but received") ==
-          0);
+    CHECK(std::string(error.what())
+              .find("expected a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP picture for nowhere/cat.jpg but "
+                    "received") == 0);
     CHECK(std::string(error.what()).find("replace the file") != std::string::npos);
   }
 }

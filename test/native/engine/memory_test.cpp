@@ -29,7 +29,8 @@ TEST_CASE("a finer cut divides the batch, at least twice as fine where that is p
 
 TEST_CASE("what counts as memory that ran out") {
   CHECK(isOutOfMemory(std::bad_alloc()));
-  CHECK(isOutOfMemory(std::runtime_error("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")));
+  CHECK(isOutOfMemory(
+      std::runtime_error("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")));
   CHECK(isOutOfMemory(std::runtime_error("CUDA out of memory. Tried to allocate 2.00 GiB")));
   CHECK_FALSE(isOutOfMemory(std::runtime_error("index out of range")));
   CHECK_FALSE(isOutOfMemory(hd::Error("HD_DIVERGED", "the loss is nan")));

@@ -78,6 +78,19 @@ TEST_CASE(
   CHECK(gradient(same, student).abs().max().item<double>() == 0);
 }
 
+TEST_CASE("a graph that is walked several times gives the same gradient each time") {
+  hd::Random random(4, "distillation test", 0, 0);
+  const Tensor student = leaf(uniform(random, {30, 17}, -4, 4, at::kFloat));
+  const Tensor teacher = uniform(random, {30, 17}, -4, 4, at::kFloat),
+               weight = weights(random, 30, 0.3, at::kFloat);
+  const Tensor loss = klDistillation(student, teacher, weight, 10) * 0.25;
+  const auto walk = [&](bool keep) { return torch::autograd::grad({loss}, {student}, {}, keep)[0]; };
+  const Tensor first = walk(true), second = walk(true), last = walk(false);
+  CHECK(at::equal(first, second));
+  CHECK(at::equal(first, last));
+  CHECK(near(first, gradient(klDistillation(student, teacher, weight, 10), student) * 0.25, 1e-6, 1e-9));
+}
+
 TEST_CASE("the teacher gets no gradient") {
   const Tensor student = leaf(at::zeros({1, 3})), teacher = leaf(at::ones({1, 3}));
   const auto slopes = gradients(klDistillation(student, teacher, at::ones({1}), 2), {student, teacher});

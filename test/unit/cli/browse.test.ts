@@ -21,10 +21,13 @@ function browse(out: string, ...args: string[]): Browsed {
 describe('the pictures that training would see', () => {
   test('as many as asked for, JPEG files, with the canvas and the number of boxes', () => {
     const { pictures } = browse('some', '--count', '5');
-    assert.deepEqual(
-      readdirSync(join(folder, 'some')),
-      ['0000.jpg', '0001.jpg', '0002.jpg', '0003.jpg', '0004.jpg'],
-    );
+    assert.deepEqual(readdirSync(join(folder, 'some')), [
+      '0000.jpg',
+      '0001.jpg',
+      '0002.jpg',
+      '0003.jpg',
+      '0004.jpg',
+    ]);
     for (const { out, boxes, size } of pictures) {
       assert.deepEqual([...readFileSync(out).subarray(0, 3)], [0xff, 0xd8, 0xff]);
       assert.ok(boxes >= 0);

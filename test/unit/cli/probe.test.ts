@@ -27,12 +27,17 @@ describe('one batch of a recipe', () => {
     const text = run(['probe', '--config', config, '--top', '3']).stdout;
     for (const words of ['gradient norm', 'every tensor is finite', 'picture', 'next:'])
       assert.ok(text.includes(words), words);
-    assert.equal(text.split('\n').filter((line) => line.startsWith('backbone') || line.startsWith('head')).length < 12, true);
+    assert.equal(
+      text.split('\n').filter((line) => line.startsWith('backbone') || line.startsWith('head')).length < 12,
+      true,
+    );
   });
   test('the batch that is asked for, the same each time', () => {
-    const [a, again, b] = [['--step', '1'], ['--step', '1'], ['--epoch', '1']].map((args) =>
-      probe('--config', config, ...args),
-    ) as [Report, Report, Report];
+    const [a, again, b] = [
+      ['--step', '1'],
+      ['--step', '1'],
+      ['--epoch', '1'],
+    ].map((args) => probe('--config', config, ...args)) as [Report, Report, Report];
     assert.deepEqual(a, again);
     assert.deepEqual([a.epoch, a.step, b.epoch, b.step], [0, 1, 1, 0]);
     assert.notDeepEqual(a.images, b.images);
@@ -42,7 +47,10 @@ describe('one batch of a recipe', () => {
     const images = join(folder, 'given');
     writeCoco(annotations, 4, [{ image: 2, category: 7, box: [5, 5, 40, 30] }], images);
     const report = probe('--config', config, '--annotations', annotations, '--images', images);
-    assert.deepEqual([...report.files].sort().map((file) => file.slice(-13)), [1, 2, 3, 4].map((n) => `picture-${n}.png`));
+    assert.deepEqual(
+      [...report.files].sort().map((file) => file.slice(-13)),
+      [1, 2, 3, 4].map((n) => `picture-${n}.png`),
+    );
   });
 });
 
@@ -65,7 +73,16 @@ describe('the batch that a run stopped at', () => {
     assert.notEqual(fresh.total, report.total);
   });
   test('a resumed run goes on with another policy', () => {
-    const end = run(['--config', config, '--run', into, '--resume', 'auto', '--set', 'train.onDiverged=skip']);
+    const end = run([
+      '--config',
+      config,
+      '--run',
+      into,
+      '--resume',
+      'auto',
+      '--set',
+      'train.onDiverged=skip',
+    ]);
     assert.equal(end.status, 0, end.stderr);
   });
 });

@@ -46,7 +46,10 @@ describe('when a fault happens', () => {
 describe('what happens', () => {
   test('a full disk looks as the real one does', () => {
     const given = faults({ point: 'save.before_rename', action: 'disk-full' });
-    assert.throws(() => given.at('save.before_rename', 7), { code: 'HD_DISK_FULL', where: 'save.before_rename' });
+    assert.throws(() => given.at('save.before_rename', 7), {
+      code: 'HD_DISK_FULL',
+      where: 'save.before_rename',
+    });
   });
   test('a stall blocks for its time', () => {
     const start = performance.now();
@@ -59,7 +62,10 @@ describe('what happens', () => {
       { point: 'step', action: 'memory', step: 4 },
     ]);
     given.at('step', 2);
-    assert.deepEqual([1, 2, 3, 4, 5].map((step) => given.ofStep(step)), ['', 'nan', '', 'memory', '']);
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((step) => given.ofStep(step)),
+      ['', 'nan', '', 'memory', ''],
+    );
   });
   test('kill ends the process by SIGKILL, terminate by SIGTERM', () => {
     const url = new URL('../../../lib/trainer/faults.ts', import.meta.url).href;

@@ -33,7 +33,10 @@ describe('the test', () => {
       seen.push(lr);
       return 1;
     });
-    assert.deepEqual(seen, [...seen].sort((a, b) => a - b));
+    assert.deepEqual(
+      seen,
+      [...seen].sort((a, b) => a - b),
+    );
   });
 });
 

@@ -89,7 +89,9 @@ describe('numbers that are not finite', () => {
     const run = makeRun({ onDiverged: 'skip' }, [output, diverged(), diverged(), output]);
     assert.deepEqual(await run.take(4), [output, null, null, output]);
     assert.deepEqual(
-      run.context.events.map((event) => event.type === 'diverged' && [event.step, event.inARow, event.action]),
+      run.context.events.map(
+        (event) => event.type === 'diverged' && [event.step, event.inARow, event.action],
+      ),
       [
         [2, 1, 'skip'],
         [3, 2, 'skip'],
@@ -100,7 +102,11 @@ describe('numbers that are not finite', () => {
   });
   test('maxDiverged in a row stop the run; a good step starts the count anew', async () => {
     const bad = Array.from({ length: 4 }, diverged);
-    const run = makeRun({ onDiverged: 'skip', maxDiverged: 3 }, [...bad.slice(0, 2), output, ...bad.slice(1)]);
+    const run = makeRun({ onDiverged: 'skip', maxDiverged: 3 }, [
+      ...bad.slice(0, 2),
+      output,
+      ...bad.slice(1),
+    ]);
     await assert.rejects(run.take(9), /^HdError: 3 steps in a row were not finite; the last: the loss term/);
     assert.equal(run.given.length, 6);
     assert.ok(existsSync(run.context.folder.file('diverged', 'dump.json')));
@@ -138,7 +144,10 @@ describe('memory that runs out', () => {
   test('the finer cut is told once, kept, and asked for from then on', async () => {
     const run = makeRun({ batch: 4 }, [output, { ...output, accumulate: 2 }, { ...output, accumulate: 2 }]);
     await run.take(3);
-    assert.deepEqual(run.given.map(({ accumulate }) => accumulate), [0, 0, 2]);
+    assert.deepEqual(
+      run.given.map(({ accumulate }) => accumulate),
+      [0, 0, 2],
+    );
     const warnings = run.context.events.filter(({ type }) => type === 'warning');
     assert.equal(warnings.length, 1);
     assert.match(JSON.stringify(warnings[0]), /batch of 4 is cut into 2 micro-batches instead of 1/);
@@ -160,7 +169,10 @@ test('faults of the recipe reach the native step', async () => {
     faults: new Faults([{ point: 'step', action: 'nan', step: 1, times: 1, seconds: 0 }]),
   });
   await run.take(3);
-  assert.deepEqual(run.given.map(({ fault }) => fault), ['', 'nan', '']);
+  assert.deepEqual(
+    run.given.map(({ fault }) => fault),
+    ['', 'nan', ''],
+  );
 });
 
 test('a run folder that holds a used dump folder is not in the way', async () => {
