@@ -22,3 +22,10 @@ export function clock(seconds: number): string {
   const two = (n: number) => String(n).padStart(2, '0');
   return hours > 0 ? `${hours} h ${two(minutes)} min` : `${minutes} min ${two(rest)} s`;
 }
+
+/** 512 B, 1.5 MB, 2.25 GB: powers of 1024, three digits. */
+export function bytes(size: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = size < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(size) / 10));
+  return `${Number((size / 1024 ** power).toPrecision(3))} ${units[power]}`;
+}

@@ -47,6 +47,8 @@ export interface StepEvent {
   dataWait: number;
   /** Share of the time since the last step event spent outside native code, 0–1. */
   overhead: number;
+  /** Bytes that the process holds in RAM (resident set). */
+  memory: { rss: number };
   /** Seconds to the end of the run at the present pace. */
   eta: number;
 }

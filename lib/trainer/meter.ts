@@ -1,4 +1,5 @@
 /** Means and rates between two step events. */
+import process from 'node:process';
 import type { StepOutput } from '../native.ts';
 import type { StepEvent } from './events.ts';
 import type { Timeline } from './schedule.ts';
@@ -76,6 +77,7 @@ export class StepMeter {
       imagesPerSecond: this.#images / seconds,
       dataWait: Math.min(1, this.#waited / seconds),
       overhead: Math.max(0, 1 - this.#inside / seconds),
+      memory: { rss: process.memoryUsage.rss() },
       eta: pace * (this.timeline.totalSteps - step),
     };
     this.#reset();

@@ -19,6 +19,7 @@ import { checkpointHook } from './hooks/checkpoint.ts';
 import { earlyStopHook } from './hooks/early-stop.ts';
 import { evaluateHook } from './hooks/evaluate.ts';
 import type { Hook } from './hooks/hook.ts';
+import { reportHook } from './hooks/report.ts';
 import { StepTaker } from './hooks/steps.ts';
 import { transferHook } from './hooks/transfers.ts';
 import { StepMeter } from './meter.ts';
@@ -133,6 +134,8 @@ export class Trainer {
         checkpointHook(evaluate.isBest),
         transferHook((message) => context.emit({ type: 'warning', message })),
         ...(this.#options.hooks ?? []),
+        // Behind all that writes what a report shows.
+        reportHook((message) => context.emit({ type: 'warning', message })),
       ];
       const context: TrainContext = {
         recipe: this.recipe,

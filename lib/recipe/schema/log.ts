@@ -3,6 +3,10 @@ import { z } from 'zod';
 export const logSchema = z
   .strictObject({
     every: z.int().min(1).max(1_000_000).default(50).describe('Steps between lines of the log.'),
+    report: z
+      .boolean()
+      .default(true)
+      .describe('Writes `report.html` and `status.json` into the run folder while the run goes on.'),
   })
   .prefault({})
   .describe('What a run tells.');

@@ -40,6 +40,7 @@ const step: StepEvent = {
   imagesPerSecond: 12.34,
   dataWait: 0.031,
   overhead: 0.01,
+  memory: { rss: 2 ** 30 },
   eta: 185,
 };
 const evaluation: EvaluationEvent = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clock, count, metric, percent } from '../../../lib/report/format.ts';
+import { bytes, clock, count, metric, percent } from '../../../lib/report/format.ts';
 import { classTable, table } from '../../../lib/report/tables.ts';
 
 test('times for people', () => {
@@ -14,6 +14,18 @@ test('times for people', () => {
 test('counts and shares', () => {
   assert.equal(count(19420889), '19,420,889');
   assert.equal(percent(0.0349), '3 %');
+});
+
+test('sizes of memory, three digits', () => {
+  assert.deepEqual([0, 0.5, 1, 1023, 1536, 1.5 * 2 ** 30, 2 ** 52].map(bytes), [
+    '0 B',
+    '0.5 B',
+    '1 B',
+    '1020 B',
+    '1.5 kB',
+    '1.5 GB',
+    '4100 TB',
+  ]);
 });
 
 test('a metric that could not be measured is not a bad one', () => {

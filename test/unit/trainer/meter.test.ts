@@ -69,6 +69,14 @@ test('shares compare weighted terms and gradient norms, whatever their signs and
   assert.equal(meter.record(3, 0.1, output(3, { total: 1 }))?.shares, undefined);
 });
 
+test('the memory of the process stands in every event, in bytes', () => {
+  const meter = new StepMeter(timeline, 1);
+  meter.start(0);
+  const event = meter.record(1, 0.1, output(1, { total: 1 }));
+  const rss = event?.memory.rss ?? 0;
+  assert.ok(rss > 0.5 * process.memoryUsage.rss() && rss < 2 * process.memoryUsage.rss(), String(rss));
+});
+
 test('diagnostics are wanted exactly where an event follows', () => {
   const meter = new StepMeter({ stepsPerEpoch: 10, totalSteps: 25 }, 10);
   const wanted = Array.from({ length: 25 }, (_, step) => step).filter((step) => meter.reports(step));

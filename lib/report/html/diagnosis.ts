@@ -1,0 +1,125 @@
+/** Where the detector goes wrong: precision over recall, what is taken for what, kinds of errors. */
+import { count, metric, percent } from '../format.ts';
+import type { Diagnosis } from '../run/diagnosis.ts';
+import { chart } from './chart.ts';
+import { type Content, html, type Markup, table } from './markup.ts';
+
+/** Curves in one chart; a reader tells no more apart. */
+const mostCurves = 8;
+/** Classes of the matrix; the rest is in the list of confusions. */
+const mostClasses = 24;
+const mostConfusions = 20;
+
+type ClassCurve = Diagnosis['curves'][number];
+
+export function precisionCurves({ curves, iou }: Diagnosis): Markup {
+  const known = curves.filter(
+    ({ precision }) => precision.length > 0 && precision.every((value) => value >= 0),
+  );
+  const area = ({ precision }: ClassCurve) => precision.reduce((a, b) => a + b, 0) / precision.length;
+  const ranked = [...known].sort((a, b) => area(a) - area(b));
+  const few = ranked.length <= mostCurves - 1 ? known : [...ranked.slice(0, 4), ...ranked.slice(-3)];
+  const points = (precision: readonly number[]) =>
+    precision.map((value, i) => [i / (precision.length - 1), value] as const);
+  const length = known[0]?.precision.length ?? 0;
+  const mean = Array.from(
+    { length },
+    (_, i) => known.reduce((sum, { precision }) => sum + (precision[i] ?? 0), 0) / known.length,
+  );
+  const drawn = chart({
+    title: `Precision over recall at IoU ${iou}`,
+    xTitle: 'recall',
+    x: [0, 1],
+    y: [0, 1],
+    series: [
+      ...(known.length > 1 ? [{ name: 'mean of all classes', points: points(mean) }] : []),
+      ...few.map((curve) => ({ name: curve.name, points: points(curve.precision) })),
+    ],
+    show: (value) => value.toFixed(3),
+  });
+  return html`${drawn ?? html`<p>No class has truths.</p>`}
+${few.length < known.length && html`<p>Of ${count(known.length)} classes the four weakest and the three strongest are drawn.</p>`}
+${known.length > 0 && html`<p>The score at which the harmonic mean of precision and recall (F1) is highest is a good threshold for <code>predict</code>.</p>`}
+${
+  known.length > 0 &&
+  table(
+    'Best score threshold by class',
+    ['class', 'F1', 'score', 'precision', 'recall'].map((title, i) => ({ title, numeric: i > 0 })),
+    known.map((curve) => {
+      const { f1, score, precision, recall } = bestThreshold(curve);
+      return [curve.name, metric(f1), metric(score), metric(precision), metric(recall)];
+    }),
+  )
+}`;
+}
+
+function bestThreshold({ precision, scores }: ClassCurve) {
+  let best = { f1: 0, score: -1, precision: 0, recall: 0 };
+  for (const [i, value] of precision.entries()) {
+    const recall = i / Math.max(1, precision.length - 1);
+    const f1 = value + recall > 0 ? (2 * value * recall) / (value + recall) : 0;
+    if (f1 > best.f1) best = { f1, score: scores[i] ?? -1, precision: value, recall };
+  }
+  return best;
+}
+
+export function confusion({ confusion: cells, classes, score, iou }: Diagnosis): Markup {
+  const background = classes.length;
+  const nameOf = (i: number) => (i === background ? 'background' : (classes[i] ?? ''));
+  const cell = (row: number, column: number) => cells[row]?.[column] ?? 0;
+  const wrong = cells
+    .flatMap((row, r) => row.map((times, c) => ({ r, c, times })))
+    .filter(({ r, c, times }) => r !== c && times > 0)
+    .sort((a, b) => b.times - a.times);
+  const muddled = (k: number) =>
+    wrong.reduce((sum, { r, c, times }) => sum + (r === k || c === k ? times : 0), 0);
+  const all = [...classes.keys()];
+  const shown =
+    all.length <= mostClasses ? all : [...all].sort((a, b) => muddled(b) - muddled(a)).slice(0, mostClasses);
+  const places = [...shown.sort((a, b) => a - b), background];
+  const heat = (row: number, column: number): Content => {
+    const sum = (cells[row] ?? []).reduce((a, b) => a + b, 0);
+    const times = cell(row, column);
+    if (times === 0) return html`<span class="quiet">0</span>`;
+    return html`<span class="heat" style="--share:${(times / sum).toFixed(2)}">${count(times)}</span>`;
+  };
+  return html`<p>Detections of score ${score} and more, matched at IoU ${iou}. A row is what is there, a column what was predicted; darker is a larger share of the row. In the last column are objects that were missed, in the last row detections where nothing is.</p>
+${shown.length < all.length && html`<p>Of ${count(all.length)} classes the ${count(shown.length)} that are confused most are shown.</p>`}
+${table(
+  'Confusion matrix',
+  [{ title: 'truth \\ predicted' }, ...places.map((c) => ({ title: nameOf(c), numeric: true }))],
+  places.map((r) => [nameOf(r), ...places.map((c) => heat(r, c))]),
+)}
+${
+  wrong.length > 0 &&
+  table(
+    'Most frequent confusions',
+    [{ title: 'truth' }, { title: 'predicted' }, { title: 'times', numeric: true }],
+    wrong.slice(0, mostConfusions).map(({ r, c, times }) => [nameOf(r), nameOf(c), count(times)]),
+  )
+}`;
+}
+
+const meanings: [kind: keyof Diagnosis['errors'], title: string, meaning: string][] = [
+  ['classification', 'class', 'the box is right, the class is not'],
+  ['localization', 'place', 'the class is right, the box lies too far off'],
+  ['both', 'class and place', 'neither is right, but the box touches an object'],
+  ['duplicate', 'duplicate', 'the object was already found by a better detection'],
+  ['background', 'background', 'there is nothing'],
+  ['missed', 'missed', 'an object without any detection'],
+];
+
+export function errorKinds({ errors }: Diagnosis): Markup {
+  const total = Object.values(errors).reduce((a, b) => a + b, 0);
+  const share = (kind: keyof Diagnosis['errors']) => (total > 0 ? errors[kind] / total : 0);
+  return table(
+    'Kinds of errors',
+    [{ title: 'kind' }, { title: 'what it means' }, { title: 'number', numeric: true }, { title: 'share' }],
+    meanings.map(([kind, title, meaning]) => [
+      title,
+      meaning,
+      count(errors[kind]),
+      html`<span class="bar" style="--share:${share(kind).toFixed(3)}"></span> ${percent(share(kind))}`,
+    ]),
+  );
+}

@@ -1,0 +1,40 @@
+/** diagnosis.json of a run: where a detector goes wrong, measured with the last evaluation. */
+import { z } from 'zod';
+
+const count = z.number().min(0);
+
+const diagnosisSchema = z.object({
+  step: z.int().min(0),
+  classes: z.array(z.string()),
+  /** A detection of score ≥ `score` whose IoU with a truth is ≥ `iou` is a hit. */
+  iou: z.number(),
+  score: z.number(),
+  /** Per class, precision at recall 0, 0.01, …, 1, and the score at which that recall is reached; −1 without truths. */
+  curves: z.array(
+    z.object({ name: z.string(), precision: z.array(z.number()), scores: z.array(z.number()) }),
+  ),
+  /** Rows are the truth, columns what was predicted; the last of each is the background. */
+  confusion: z.array(z.array(count)),
+  errors: z.object({
+    classification: count,
+    localization: count,
+    both: count,
+    duplicate: count,
+    background: count,
+    missed: count,
+  }),
+  sizes: z.array(z.object({ name: z.string(), truths: count, found: count })),
+});
+
+export type Diagnosis = z.output<typeof diagnosisSchema>;
+
+/** Null when the text is not a diagnosis of this version. */
+export function parseDiagnosis(text: string): Diagnosis | null {
+  try {
+    const { data } = diagnosisSchema.safeParse(JSON.parse(text));
+    const square = data?.confusion.every((row) => row.length === data.confusion.length);
+    return data && square && data.confusion.length === data.classes.length + 1 ? data : null;
+  } catch {
+    return null;
+  }
+}
