@@ -1,5 +1,6 @@
 import { Detector } from '../detector.ts';
 import { ExitCode } from '../error.ts';
+import { confusionTable, errorTable, sizeTable } from '../report/diagnosis.ts';
 import { clock } from '../report/format.ts';
 import { classTable } from '../report/tables.ts';
 import { drawPictures } from '../trainer/pictures.ts';
@@ -57,7 +58,9 @@ export const evaluate: Verb<EvalOptions> = {
     const pictures = options.pictures
       ? await drawPictures(dataset, evaluator, options.pictures, recipe.eval.pictures)
       : [];
-    print(options.json, { eval: metrics, images: dataset.length, seconds, pictures }, () => {
+    const diagnosis = await evaluator.diagnose({});
+    const result = { eval: metrics, diagnosis, images: dataset.length, seconds, pictures };
+    print(options.json, result, () => {
       const { perClass, ...numbers } = metrics;
       const lines = Object.entries(numbers).flatMap(([name, value]) =>
         typeof value === 'number'
@@ -70,6 +73,12 @@ export const evaluate: Verb<EvalOptions> = {
         classTable((perClass ?? []) as Record<string, unknown>[]),
         '',
         ...lines,
+        '',
+        errorTable(diagnosis),
+        ...[confusionTable(diagnosis, trainSet.classes), sizeTable(diagnosis)].flatMap((text) =>
+          text ? ['', text] : [],
+        ),
+        '',
         `${dataset.length} pictures in ${clock(seconds)}`,
         ...(options.out
           ? [`next: npx hdtrain score --gt TRUTH.json --dt ${options.out}`]

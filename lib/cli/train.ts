@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { ExitCode } from '../error.ts';
 import { consoleReporter, evaluationTable } from '../report/console.ts';
 import { metric } from '../report/format.ts';
@@ -73,8 +74,8 @@ function closing(options: TrainOptions, result: Awaited<ReturnType<Trainer['run'
       '',
       `AP ${metric(result.metrics.ap)}  AP50 ${metric(result.metrics.ap50)}`,
     );
-  if (result.pictures.length > 0)
-    lines.push(`pictures (truth left, predicted right): ${result.run}/pictures`);
+  if (result.pictures[0])
+    lines.push(`pictures (truth left, predicted right): ${dirname(result.pictures[0])}`);
   lines.push(
     'next:',
     `  npx hdtrain predict --weights ${result.weights} --out predictions PICTURES…`,

@@ -11,6 +11,7 @@ import { type NativeDataset, native } from '../native.ts';
 import { type LoadedRecipe, resolveRecipe } from '../recipe/load.ts';
 import type { Recipe, RecipeInput } from '../recipe/schema/root.ts';
 import type { TrainContext } from './context.ts';
+import { drawStep } from './diagnosis.ts';
 import { precisionOf, threadsOf } from './digest.ts';
 import { EventQueue } from './event-queue.ts';
 import type { TrainEvent } from './events.ts';
@@ -24,7 +25,6 @@ import { StepTaker } from './hooks/steps.ts';
 import { transferHook } from './hooks/transfers.ts';
 import { StepMeter } from './meter.ts';
 import { cutMetrics, metricsHook } from './metrics-file.ts';
-import { drawPictures } from './pictures.ts';
 import { type ResumeMode, RunFolder, readCheckpoint } from './run-folder.ts';
 import { baseLearningRate, emaDecay, learningRate } from './schedule.ts';
 import { checkClasses, classCount, openData, openLoader, sessionOptions } from './setup.ts';
@@ -206,12 +206,11 @@ export class Trainer {
       });
       await this.#train(context, hooks, steps, signal);
       if (context.status === 'done') await exportStudent(context);
-      const evaluator = evaluate.lastEvaluator();
-      const pictures =
-        context.status === 'done' && evaluator && valSet
-          ? await drawPictures(valSet, evaluator, folder.file('pictures'), this.recipe.eval.pictures)
-          : [];
       const status = context.status === 'done' ? 'done' : 'interrupted';
+      let pictures = status === 'done' ? evaluate.lastPictures() : [];
+      const evaluator = evaluate.lastEvaluator();
+      if (status === 'done' && this.recipe.data.format === 'source' && evaluator && valSet)
+        pictures = await drawStep(folder, valSet, evaluator, context.step, this.recipe.eval.pictures);
       context.emit({
         type: 'end',
         status,

@@ -50,6 +50,7 @@ void takeTruth(eval::Evaluator& evaluator, const data::Dataset& dataset, int64_t
 Napi::Function EvaluatorObject::define(Napi::Env env) {
   return DefineClass(env, "NativeEvaluator",
                      {InstanceMethod<&EvaluatorObject::summarize>("summarize"),
+                      InstanceMethod<&EvaluatorObject::diagnose>("diagnose"),
                       InstanceMethod<&EvaluatorObject::detections>("detections"),
                       InstanceMethod<&EvaluatorObject::writeResults>("writeResults"),
                       InstanceMethod<&EvaluatorObject::clear>("clear")});
@@ -70,6 +71,16 @@ Napi::Value EvaluatorObject::summarize(const Napi::CallbackInfo& info) {
     return runAsync(info.Env(), nullptr, [evaluator = evaluator, options]() -> Conversion {
       const hd::Value summary = evaluator->summarize(options);
       return [summary](Napi::Env env) { return toNapi(env, summary); };
+    });
+  });
+}
+
+Napi::Value EvaluatorObject::diagnose(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const hd::Value options = toValue(info[0]);
+    return runAsync(info.Env(), nullptr, [evaluator = evaluator, options]() -> Conversion {
+      const hd::Value diagnosis = evaluator->diagnose(options);
+      return [diagnosis](Napi::Env env) { return toNapi(env, diagnosis); };
     });
   });
 }

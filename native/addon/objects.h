@@ -69,6 +69,7 @@ class EvaluatorObject : public Napi::ObjectWrap<EvaluatorObject> {
 
  private:
   Napi::Value summarize(const Napi::CallbackInfo&);
+  Napi::Value diagnose(const Napi::CallbackInfo&);
   Napi::Value detections(const Napi::CallbackInfo&);
   Napi::Value writeResults(const Napi::CallbackInfo&);
   Napi::Value clear(const Napi::CallbackInfo&);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "eval/diagnosis.h"
 #include "eval/summary.h"
 #include "io/atomic_file.h"
 
@@ -134,6 +135,19 @@ Value Evaluator::summarize(const Value& options) const {
   out.set("images", static_cast<int64_t>(truth.images.size()));
   out.set("detections", static_cast<int64_t>(detections.size()));
   return out;
+}
+
+Value Evaluator::diagnose(const Value& options) const {
+  DiagnosisOptions wanted;
+  wanted.iou = options.get("iou", wanted.iou);
+  wanted.score = options.get("score", wanted.score);
+  wanted.threads = options.get("threads", 0);
+  if (!(wanted.iou >= 0.1 && wanted.iou <= 1)) {
+    throw Error("HD_USAGE", concat("expected 0.1 to 1 for the IoU of a diagnosis but received ", wanted.iou,
+                                   "; take 0.5"));
+  }
+  const std::lock_guard lock(mutex_);
+  return eval::diagnose(wholeTruth(options.get("seenOnly", false)), instances(), wanted);
 }
 
 void Evaluator::writeResults(const std::string& path) const {

@@ -35,6 +35,9 @@ class Evaluator {
   /// thresholds), ap50, ap55 … ap95, perThreshold, perClass} with `interpolation`: "11point" | "area". Values
   /// are 0–1; −1 where undefined. `seenOnly`: only images that add() was called for count.
   Value summarize(const Value& options) const;
+  /// Error kinds, confusions, precision curves and sizes; see diagnosis.h. Options: iou (0.5), score (0.3),
+  /// threads, seenOnly. Throws HD_USAGE for an iou outside 0.1–1.
+  Value diagnose(const Value& options) const;
   /// COCO result JSON of everything collected (score files, `eval --out`).
   void writeResults(const std::string& path) const;
 

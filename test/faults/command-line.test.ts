@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { run, start, temporaryFolder, writeRecipe } from './command.ts';
@@ -21,6 +21,7 @@ describe('the run folder', () => {
       'metrics.jsonl',
       'student.safetensors',
       'checkpoints/latest',
+      'diagnosis.json',
       'pictures',
     ]) {
       assert.ok(existsSync(join(trained, name)), name);
@@ -190,7 +191,8 @@ describe('verbs', () => {
   test('predict reads files and folders, skips what is no picture, and draws', () => {
     const out = join(folder, 'predictions');
     writeFileSync(join(folder, 'not-a-picture.jpg'), 'text');
-    const picture = join(trained, 'pictures');
+    const [step = ''] = readdirSync(join(trained, 'pictures'));
+    const picture = join(trained, 'pictures', step);
     const end = run([
       'predict',
       '--weights',

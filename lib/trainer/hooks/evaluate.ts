@@ -1,6 +1,10 @@
-/** Measures on data.val every `eval.every` epochs and at the end; remembers the best. */
-import type { NativeEvaluator, NativeLoader } from '../../native.ts';
+/**
+ * Measures on data.val every `eval.every` epochs and at the end; remembers the best; leaves diagnosis.json and pictures in
+ * the run folder. When those cannot be written, the run goes on without.
+ */
+import type { NativeDataset, NativeEvaluator, NativeLoader } from '../../native.ts';
 import type { TrainContext } from '../context.ts';
+import { drawStep, writeDiagnosis } from '../diagnosis.ts';
 import { evaluatePass } from '../evaluate.ts';
 import { openLoader } from '../setup.ts';
 import type { Hook } from './hook.ts';
@@ -10,6 +14,8 @@ export interface EvaluateHook extends Hook {
   isBest(): boolean;
   lastMetrics(): Record<string, unknown> | null;
   lastEvaluator(): NativeEvaluator | null;
+  /** Paths of what was drawn after the last evaluation. */
+  lastPictures(): string[];
 }
 
 export function evaluateHook(): EvaluateHook {
@@ -17,6 +23,7 @@ export function evaluateHook(): EvaluateHook {
   let current = -1;
   let metrics: Record<string, unknown> | null = null;
   let evaluator: NativeEvaluator | null = null;
+  let pictures: string[] = [];
   let loader: NativeLoader | null = null;
 
   async function evaluate(context: TrainContext): Promise<void> {
@@ -42,6 +49,27 @@ export function evaluateHook(): EvaluateHook {
       seconds: result.seconds,
       best,
     });
+    await illustrate(context, valSet, result.evaluator);
+  }
+
+  async function illustrate(
+    context: TrainContext,
+    valSet: NativeDataset,
+    found: NativeEvaluator,
+  ): Promise<void> {
+    const { folder, recipe, step } = context;
+    pictures = [];
+    try {
+      await writeDiagnosis(folder, found, valSet.classes, step);
+      // A program's pictures may be a stream, which gives each of them once a pass: the trainer draws them at the end.
+      if (recipe.data.format !== 'source')
+        pictures = await drawStep(folder, valSet, found, step, recipe.eval.pictures);
+    } catch (error) {
+      context.emit({
+        type: 'warning',
+        message: `no diagnosis or pictures of step ${step} (${(error as Error).message}): training goes on`,
+      });
+    }
   }
 
   /** Epoch ends that are measured; the end of the run always is. */
@@ -57,6 +85,7 @@ export function evaluateHook(): EvaluateHook {
     isBest: () => saved.bestStep === current,
     lastMetrics: () => metrics,
     lastEvaluator: () => evaluator,
+    lastPictures: () => pictures,
     async onStart(context) {
       current = context.step;
       // A run that was killed between the last step of an epoch and its evaluation makes up for it.

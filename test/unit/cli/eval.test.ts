@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { RunDiagnosis } from '../../../lib/trainer/diagnosis.ts';
 import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
 
 const folder = temporaryFolder();
@@ -12,6 +13,7 @@ const weights = join(trained, 'student.safetensors');
 const evaluate = (...args: string[]) => run(['eval', '--config', config, '--weights', weights, ...args]);
 
 interface Evaluation {
+  diagnosis: RunDiagnosis;
   eval: Record<string, number> & { perClass: { name: string; truths: number }[] };
   images: number;
   seconds: number;
@@ -36,6 +38,13 @@ test('gives the numbers that the run ended with', () => {
   assert.equal(now.images, 4);
   assert.ok(now.seconds > 0);
   assert.deepEqual(now.pictures, []);
+});
+
+test('the diagnosis is the one that the run left behind', () => {
+  const { step, classes, ...left } = JSON.parse(readFileSync(join(trained, 'diagnosis.json'), 'utf8'));
+  assert.deepEqual(evaluated().diagnosis, left);
+  assert.equal(step, 4);
+  assert.equal(left.confusion.length, classes.length + 1);
 });
 
 test('the training split, other thresholds, other suppression', () => {
@@ -78,6 +87,8 @@ test('for people: classes, numbers, time and what to type next', () => {
   const end = evaluate();
   assert.match(end.stdout, /circle/);
   assert.match(end.stdout, /^ap {2,}(–|0\.\d{4}|0|1)$/m);
+  assert.match(end.stdout, /^errors .*AP50 lost\n(\w+ .* \d+ +\d[\d.]*\n){6}/m);
+  assert.match(end.stdout, /^small +\d+ +\d+\nmedium +\d+ +\d+\nlarge +\d+ +\d+$/m);
   assert.match(end.stdout, /4 pictures in /);
   assert.match(end.stdout, /next: .*--pictures/);
 });

@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
-import { afterEach, before, beforeEach, describe, test } from 'node:test';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type NativeAddon, type NativeDataset, type NativeLoader, native } from '../../../../lib/native.ts';
 import { type EvaluateHook, evaluateHook } from '../../../../lib/trainer/hooks/evaluate.ts';
+import { RunFolder } from '../../../../lib/trainer/run-folder.ts';
+import { temporaryFolder } from '../../../faults/command.ts';
 import { contextOf, fakeSession, openTrain, recipeOf, type Sections } from '../fixtures.ts';
+
+const root = temporaryFolder();
+after(() => rmSync(root, { recursive: true, force: true }));
+let runs = 0;
 
 let dataset: NativeDataset;
 before(async () => {
@@ -18,6 +26,12 @@ beforeEach(() => {
   native().Evaluator = class {
     async summarize() {
       return results.shift() ?? assert.fail('one evaluation too many');
+    }
+    async diagnose() {
+      return { ap: 0.5 };
+    }
+    detections() {
+      return { boxes: new Float32Array(), scores: new Float32Array(), labels: new Int32Array() };
     }
   } as never;
 });
@@ -36,7 +50,11 @@ function makeRun(sections: Sections = {}, given: { valSet?: NativeDataset | null
     },
   });
   const valSet = given.valSet === undefined ? dataset : given.valSet;
-  const context = contextOf(recipeOf(sections), {
+  const folder = new RunFolder(join(root, `run-${runs++}`));
+  mkdirSync(folder.path);
+  // Most tests here want none.
+  const context = contextOf(recipeOf({ ...sections, eval: { pictures: 0, ...sections.eval } }), {
+    folder,
     trainSet: dataset,
     valSet,
     session,
@@ -116,6 +134,45 @@ describe('when the network is measured', () => {
     const [event] = run.told();
     assert.deepEqual(event?.eval, { ap: 0.25, perClass: [] });
     assert.equal(hook.lastMetrics(), event?.eval);
+  });
+});
+
+describe('what it leaves in the run folder', () => {
+  test('the diagnosis of the last evaluation, and pictures of each', async () => {
+    results = [{ ap: 0.5 }, { ap: 0.6 }];
+    const [run, hook] = [makeRun({ eval: { pictures: 1 } }), evaluateHook()];
+    await run.epoch(hook);
+    const [first] = hook.lastPictures();
+    await run.epoch(hook);
+    await hook.onEnd?.(run.context);
+    const { folder } = run.context;
+    const { step, classes, ap } = JSON.parse(readFileSync(folder.file('diagnosis.json'), 'utf8'));
+    assert.deepEqual([step, classes, ap], [6, dataset.classes, 0.5]);
+    assert.deepEqual(readdirSync(folder.file('pictures')), ['step-0000000003', 'step-0000000006']);
+    assert.ok(existsSync(first ?? '') && first?.includes('step-0000000003'));
+    assert.equal(hook.lastPictures().length, 1);
+  });
+  test('when it cannot be written, the run goes on and says so', async () => {
+    results = [{ ap: 0.5 }];
+    const [run, hook] = [makeRun({ eval: { pictures: 1 } }), evaluateHook()];
+    rmSync(run.context.folder.path, { recursive: true });
+    await run.epoch(hook);
+    await hook.onEnd?.(run.context);
+    assert.deepEqual(
+      run.context.events.flatMap((event) => (event.type === 'warning' ? [event.message] : [])).length,
+      1,
+    );
+    assert.deepEqual([run.told().length, hook.lastPictures()], [1, []]);
+  });
+  test('pictures of a program’s own source are left to the trainer: a stream gives each of them once', async () => {
+    results = [{ ap: 0.5 }];
+    const [run, hook] = [
+      makeRun({ eval: { pictures: 1 }, data: { format: 'source', train: {} } as never }),
+      evaluateHook(),
+    ];
+    await run.epoch(hook);
+    await hook.onEnd?.(run.context);
+    assert.deepEqual(readdirSync(run.context.folder.path), ['diagnosis.json']);
   });
 });
 
