@@ -5,7 +5,10 @@
  *
  *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16] [--distill]
  *
- * With --distill everyone trains under a GFL-R50 teacher; our plain step then takes its turn as well.
+ *   npm run bench -- data --python PEERS/bin/python --data PICTURES [--data MORE] [--threads 2] [--rounds 10]
+ *
+ * With --distill everyone trains under a GFL-R50 teacher; our plain step then takes its turn as well. A turn of `data` reads all
+ * pictures once.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -17,7 +20,9 @@ import { table } from '../lib/report/tables.ts';
 interface Sample {
   seconds: number;
   /** Of these the teacher's forward pass; 0 without. */
-  teacher: number;
+  teacher?: number;
+  /** data: of one pass. */
+  imagesPerSecond?: number;
   probe?: [number, number];
   peakMB: number;
 }
@@ -65,25 +70,46 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '10' },
     modes: { type: 'string', default: 'default,channels_last' },
     distill: { type: 'boolean', default: false },
+    data: { type: 'string', multiple: true, default: [] },
+    threads: { type: 'string', default: '2' },
+    size: { type: 'string', default: '640' },
   },
 });
-if (positionals[0] !== 'step') throw new Error('expected: step');
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const distill = values.distill ? ['--distill'] : [];
 const hdtrain = (name: string, args: string[]) =>
-  new Worker(name, process.execPath, [here('../dist/cli/main.js'), 'bench', 'step', '--serve', ...args]);
-const ours = hdtrain('hdtrain', distill);
-const peers = values.modes
-  .split(',')
-  .map(
-    (mode) =>
-      new Worker(`eager ${mode}`, values.python, [
-        here('peers/step_peer.py'),
-        mode,
-        ...(values.distill ? ['distill'] : []),
-      ]),
-  );
-const workers = [ours, ...(values.distill ? [hdtrain('hdtrain without a teacher', [])] : []), ...peers];
+  new Worker(name, process.execPath, [here('../dist/cli/main.js'), 'bench', ...args, '--serve']);
+const peer = (name: string, script: string, args: string[]) =>
+  new Worker(name, values.python, [here(`peers/${script}`), ...args]);
+
+/** Ours first. */
+function stepWorkers(): Worker[] {
+  const distill = values.distill;
+  return [
+    hdtrain('hdtrain', ['step', ...(distill ? ['--distill'] : [])]),
+    ...(distill ? [hdtrain('hdtrain without a teacher', ['step'])] : []),
+    ...values.modes
+      .split(',')
+      .map((mode) => peer(`eager ${mode}`, 'step_peer.py', [mode, ...(distill ? ['distill'] : [])])),
+  ];
+}
+
+function dataWorkers(): Worker[] {
+  if (values.data.length === 0) throw new Error('expected --data PICTURES');
+  const { size, threads, data } = values;
+  const peers = { floor: 'floor: libjpeg-turbo and OpenCV', dataloader: 'torchvision DataLoader' };
+  const folders = data.flatMap((folder) => ['--data', folder]);
+  return [
+    hdtrain('hdtrain', ['data', '--size', size, '--batch', '16', '--threads', threads, ...folders]),
+    ...Object.entries(peers).map(([mode, name]) =>
+      peer(name, 'data_peer.py', [mode, size, '16', threads, ...data]),
+    ),
+  ];
+}
+
+const kinds: Record<string, () => Worker[]> = { step: stepWorkers, data: dataWorkers };
+const open = kinds[positionals[0] ?? ''];
+if (!open) throw new Error(`expected one of ${Object.keys(kinds).join(', ')}`);
+const workers = open();
 for (const worker of workers) await worker.ready();
 for (const worker of workers) await worker.step();
 for (let round = 0; round < Number(values.rounds); ++round) {
@@ -94,18 +120,26 @@ for (let round = 0; round < Number(values.rounds); ++round) {
   for (const [i, sample] of samples.entries()) workers[i]?.samples.push(sample);
 }
 for (const worker of workers) worker.stop();
-const base = median(ours.samples.map((sample) => sample.seconds));
-process.stdout.write(`${ours.samples.length} rounds of ${values.rounds} in one state\n`);
+const secondsOf = (worker: Worker | undefined) =>
+  median((worker?.samples ?? []).map((sample) => sample.seconds));
+const base = secondsOf(workers[0]);
+const images = median(
+  (workers[0]?.samples ?? []).map((sample) => (sample.imagesPerSecond ?? 0) * sample.seconds),
+);
+process.stdout.write(`${workers[0]?.samples.length} rounds of ${values.rounds} in one state\n`);
 process.stdout.write(
   `${table(
-    ['who', 'ms a step', 'times hdtrain', 'ms of the teacher', 'peak MB'],
-    workers.map(({ name, samples }) => {
-      const seconds = median(samples.map((sample) => sample.seconds));
+    ['who', 'ms a turn', 'times hdtrain', ...(images ? ['img/s'] : ['ms of the teacher']), 'peak MB'],
+    workers.map((worker) => {
+      const { name, samples } = worker;
+      const seconds = secondsOf(worker);
       return [
         name,
         (1000 * seconds).toFixed(0),
         (seconds / base).toFixed(2),
-        (1000 * median(samples.map((sample) => sample.teacher))).toFixed(0),
+        images
+          ? (images / seconds).toFixed(0)
+          : (1000 * median(samples.map((sample) => sample.teacher ?? 0))).toFixed(0),
         Math.max(...samples.map((sample) => sample.peakMB)).toFixed(0),
       ];
     }),
