@@ -8,6 +8,7 @@ import {
   fromPlain,
   type ListNode,
   type MapEntry,
+  maxDepth,
   type Origin,
   type Path,
   type Source,
@@ -69,6 +70,19 @@ function parseOverride(text: string, cwd: string, problems: Problem[]): Override
         received: show(text),
         at,
         cure,
+      }),
+    );
+    return undefined;
+  }
+  if (path.length > maxDepth) {
+    problems.push(
+      problem({
+        code: 'HD_RECIPE_LIMIT',
+        expected: `at most ${maxDepth} levels`,
+        path: [],
+        received: `a path of ${path.length}`,
+        at,
+        cure: 'no field of a recipe lies that deep',
       }),
     );
     return undefined;

@@ -16,7 +16,8 @@ namespace hd::data {
 namespace {
 
 constexpr int64_t maxFindingsPerCode = 1000;
-constexpr float borderTolerance = 1.5f;  // pixels: rounding of annotation tools is not worth a finding
+constexpr size_t longestTypedName = 200;  // comparing costs the product of two lengths
+constexpr float borderTolerance = 1.5f;   // pixels: rounding of annotation tools is not worth a finding
 
 std::string boxText(const Annotation& a) {
   return concat("[", a.x1, ", ", a.y1, ", ", a.x2, ", ", a.y2, "]");
@@ -41,11 +42,10 @@ void DatasetBuilder::setClasses(std::vector<std::string> names, std::vector<int6
     throw Error("HD_DATA_CLASSES",
                 "expected at least one class but received none: list the classes of the data set");
   }
-  if (const auto sorted = std::set<std::string>(names.begin(), names.end()); sorted.size() != names.size()) {
-    const auto twice = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
-      return std::count(names.begin(), names.end(), name) > 1;
-    });
-    throw Error("HD_DATA_CLASSES", concat("expected different class names but received '", *twice,
+  std::set<std::string_view> seen;
+  for (const std::string& name : names) {
+    if (seen.insert(name).second) continue;
+    throw Error("HD_DATA_CLASSES", concat("expected different class names but received '", name,
                                           "' twice: rename or merge them"));
   }
   if (categoryIds.empty()) {
@@ -199,8 +199,10 @@ std::string nearestName(std::string_view name, const std::vector<std::string>& c
     return symbol >= 'A' && symbol <= 'Z' ? static_cast<char>(symbol + 32) : symbol;
   };
   std::string best;
+  if (name.size() > longestTypedName) return best;
   size_t bestDistance = std::max<size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
+    if (candidate.size() > longestTypedName) continue;
     std::vector<size_t> row(candidate.size() + 1);
     std::iota(row.begin(), row.end(), 0);
     for (size_t i = 0; i < name.size(); ++i) {

@@ -88,7 +88,8 @@ size_t removeTemporaries(const std::string& folder) {
   size_t removed = 0;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    if (!isTemporaryName(entry->path().filename().string()) || entry->is_directory()) continue;
+    std::error_code gone;
+    if (!isTemporaryName(entry->path().filename().string()) || entry->is_directory(gone)) continue;
     removed += ::unlink(entry->path().c_str()) == 0;
   }
   if (error && error != std::errc::no_such_file_or_directory)

@@ -6,12 +6,13 @@ import { findLibtorch } from '../setup/libtorch.mjs';
 import { step, stop } from '../setup/log.mjs';
 import { root } from '../setup/native.mjs';
 
-const folders = ['core', 'io', 'data', 'eval'];
+const tests = ['core', 'io', 'data', 'eval', 'fuzz'].map((folder) => `native_${folder}`);
 
-export function buildSanitized() {
+/** Builds these targets of CMake and returns the folder that they lie in. */
+export function buildSanitized(targets = tests) {
   const folder = join(root, 'native/.build/sanitize');
   const env = { CCACHE_BASEDIR: root, ...process.env };
-  step('building the torch-free tests under ASan and UBSan');
+  step(`building ${targets.join(', ')} under ASan and UBSan`);
   const run = (...args) => {
     const result = spawnSync('cmake', args, { env, encoding: 'utf8', maxBuffer: 1 << 28 });
     if (result.status !== 0)
@@ -23,6 +24,6 @@ export function buildSanitized() {
     '-DHDTRAIN_SANITIZE=address,undefined',
   ];
   run('-S', join(root, 'native'), '-B', folder, '-G', 'Ninja', ...options);
-  run('--build', folder, '--parallel', '2', '--target', ...folders.map((name) => `native_${name}`));
+  run('--build', folder, '--parallel', '2', '--target', ...targets);
   return folder;
 }

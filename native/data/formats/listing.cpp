@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t maxListBytes = 256 << 20;
 constexpr int maxDepth = 8;
+constexpr size_t longestPath = 4096;
 
 [[noreturn]] void failFolder(const std::string& folder, const std::string& reason) {
   throw Error(
@@ -60,7 +61,8 @@ std::string PictureFolder::path(const std::string& name) const {
 
 std::optional<std::string> PictureFolder::find(std::string_view entry) const {
   // The longest tail of the entry that names a picture: "/data/images/train/a.jpg" → "train/a.jpg" or
-  // "a.jpg".
+  // "a.jpg". No file has a longer name, and looking at each tail costs the square of the length.
+  if (entry.size() > longestPath) entry.remove_prefix(entry.size() - longestPath);
   for (std::string tail(entry);;) {
     if (const auto exact = byName_.find(tail); exact != byName_.end()) return names_[exact->second];
     const size_t slash = tail.find('/');

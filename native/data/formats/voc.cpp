@@ -65,7 +65,8 @@ class VocReader {
   /// The annotation file of a list entry, or "".
   std::string annotationFile(std::string& entry) const {
     const auto exists = [&](const std::string& id) {
-      return fs::exists(fs::path(annotations_) / (id + ".xml"));
+      std::error_code tooLong;  // an entry of the list may be anything
+      return fs::exists(fs::path(annotations_) / (id + ".xml"), tooLong);
     };
     const auto column = entry.find_last_of(" \t");
     if (column != std::string::npos) {  // "2007_000032  1" of VOC's lists for one class

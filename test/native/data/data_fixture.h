@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "core/rng.h"
 #include "data/dataset.h"
 #include "data/decode.h"
 #include "picture_fixture.h"
@@ -28,41 +27,6 @@ inline hd::Value object(std::initializer_list<std::pair<const char*, hd::Value>>
   hd::Value out;
   for (const auto& [key, value] : members) out.set(key, value);
   return out;
-}
-
-/// Damage of the kinds that happen: cut off, bytes changed, a piece removed, repeated or moved. A function of
-/// the seed.
-inline std::string mutate(std::string text, uint64_t seed) {
-  hd::Random random(seed, "test", 0, 0);
-  const int changes = random.chance(0.6f) ? 1 : 2 + static_cast<int>(random.below(3));
-  for (int i = 0; i < changes && !text.empty(); ++i) {
-    const size_t at = random.below(static_cast<uint32_t>(text.size()));
-    const size_t length = std::min<size_t>(1 + random.below(12), text.size() - at);
-    switch (random.below(6)) {
-      case 0:
-        text.resize(at);
-        break;
-      case 1:
-        text[at] = static_cast<char>(random.bits());
-        break;
-      case 2:
-        text.erase(at, length);
-        break;
-      case 3:
-        text.insert(at, text.substr(at, length));
-        break;
-      case 4:
-        text.insert(random.below(static_cast<uint32_t>(text.size())), text.substr(at, length));
-        break;
-      default: {
-        constexpr const char* pieces[] = {
-            "-",    "1e999", "\"", "[",  "]",    "{",  "}",    "null", "NaN", "<",
-            "</a>", "&x;",   ",",  "\n", "\xFF", "0.", "true", ":",    "\\u", "99999999999999999999"};
-        text.insert(at, pieces[random.below(20)]);
-      }
-    }
-  }
-  return text;
 }
 
 /// The invariants that every data set keeps, whatever it was read from; a message, or "" when all hold.

@@ -168,6 +168,10 @@ TEST_CASE("classes must exist and differ") {
   DatasetBuilder builder("");
   CHECK(codeOf([&] { builder.setClasses({}); }) == "HD_DATA_CLASSES");
   CHECK(codeOf([&] { builder.setClasses({"a", "b", "a"}); }) == "HD_DATA_CLASSES");
+  std::vector<std::string> many;  // the search for the double one must not cost the square
+  for (int i = 0; i < 300'000; ++i) many.push_back("class " + std::to_string(i));
+  many.push_back(many.back());
+  CHECK(codeOf([&] { builder.setClasses(many); }) == "HD_DATA_CLASSES");
   builder.setClasses({"a", "b"});
   const auto dataset = builder.build({});
   CHECK(dataset->categoryIds() == std::vector<int64_t>{1, 2});
@@ -179,4 +183,7 @@ TEST_CASE("the nearest name forgives a typing error, not another word") {
   CHECK(nearestName("Car", names) == "car");
   CHECK(nearestName("helicopter", names).empty());
   CHECK(nearestName("x", {}).empty());
+  const std::string endless(1 << 20, 'x');
+  CHECK(nearestName(endless, {endless, "x"}).empty());
+  CHECK(nearestName("persn", {endless, "person"}) == "person");
 }

@@ -43,6 +43,14 @@ describe('values', () => {
     });
   }
 
+  test('a path of more levels than a recipe can have is refused, however long it is', () => {
+    for (const levels of [51, 100_000]) {
+      const { code, message } = problemOf(shortest, { set: [`${'a.'.repeat(levels - 1)}a=1`] });
+      assert.equal(code, 'HD_RECIPE_LIMIT');
+      assert.match(message, new RegExp(`at most 50 levels .*a path of ${levels} `));
+    }
+  });
+
   test('any text without brackets or quotes arrives as it is', () => {
     const text = fc.string({ maxLength: 20 }).filter((value) => {
       const trimmed = value.trim();

@@ -47,6 +47,15 @@ TEST_CASE("entries are names, paths that end in one, or stems") {
   }
 }
 
+TEST_CASE("an entry of a million slashes or letters is looked for at once") {
+  const Pictures pictures;
+  const PictureFolder list(pictures.folder / ".");
+  const std::string slashes(1 << 20, '/');
+  CHECK_FALSE(list.find(slashes).has_value());
+  CHECK_FALSE(list.find(std::string(1 << 20, 'n')).has_value());
+  CHECK(list.find(slashes + "deeper/c.jpeg") == "deeper/c.jpeg");
+}
+
 TEST_CASE("a folder that is none is refused; an empty one has no pictures") {
   const fixture::Folder folder;
   CHECK(PictureFolder(folder / ".").names().empty());
