@@ -11,12 +11,14 @@ export interface Chart {
   /** Bounds of the axes; without, those of the points. */
   x?: [number, number];
   y?: [number, number];
+  /** Never a logarithmic axis; fixed bounds imply it. */
+  linear?: boolean;
   /** How values are written; default four digits. */
   show?: (value: number) => string;
 }
 
 const size = { width: 640, height: 260 };
-const margin = { left: 62, top: 10, right: 14, bottom: 40 };
+const margin = { left: 62, top: 10, right: 24, bottom: 40 };
 /** Rows of a chart's table. */
 const tableRows = 25;
 
@@ -29,17 +31,14 @@ export function chart({
   xTitle = 'step',
   x,
   y,
+  linear = y !== undefined,
   show = fourDigits,
 }: Chart): Markup | null {
   const series = given.filter(({ points }) => points.length > 0);
   if (series.length === 0) return null;
   const all = series.flatMap(({ points }) => points);
   const across = scaleOf(x ?? all.map((point) => point[0]), [margin.left, size.width - margin.right], false);
-  const up = scaleOf(
-    y ?? all.map((point) => point[1]),
-    [size.height - margin.bottom, margin.top],
-    y === undefined,
-  );
+  const up = scaleOf(y ?? all.map((point) => point[1]), [size.height - margin.bottom, margin.top], !linear);
   const summary = series.map(({ name, points }) => {
     const [first, last] = [points[0] as Point, points.at(-1) as Point];
     return `${name} from ${show(first[1])} at ${xTitle} ${fourDigits(first[0])} to ${show(last[1])} at ${fourDigits(last[0])}`;

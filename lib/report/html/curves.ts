@@ -16,9 +16,10 @@ export const quantities = [
   { title: 'Recall', prefix: 'eval ar', show: fourDigits, bounds: [0, 1] as [number, number] },
   { title: 'Learning rate', prefix: 'lr', show: fourDigits },
   {
-    title: 'Share of the time waiting for data and outside of native code',
+    title: 'Time not spent computing',
     prefix: 'dataWait|overhead',
     show: percent,
+    linear: true,
   },
   { title: 'Pictures a second', prefix: 'imagesPerSecond', show: fourDigits },
   { title: 'Memory', prefix: 'memory ', show: bytes },
@@ -59,7 +60,8 @@ export function curves(history: History): Markup {
       points: curve.points(pagePoints),
     }));
     const y = 'bounds' in quantity ? quantity.bounds : undefined;
-    return chart({ title: quantity.title, series, show: quantity.show, ...(y && { y }) }) ?? [];
+    const linear = y !== undefined || 'linear' in quantity;
+    return chart({ title: quantity.title, series, show: quantity.show, linear, ...(y && { y }) }) ?? [];
   });
   if (charts.length === 0) return html`<p>No step has been told yet.</p>`;
   return html`<div class="grid-of-charts">${charts}</div>`;

@@ -4,11 +4,11 @@ import type { RunReader } from '../run/run-reader.ts';
 import type { RunStatus } from '../run/status.ts';
 import { type Content, html, type Markup } from './markup.ts';
 
-/** `ap50` as people write it. */
+/** `ap50` and `apSmall` as people write them: AP50, AP small. */
 export function metricTitle(name: string): string {
-  return name
-    .replace(/^a([pr])/, (_, kind: string) => `A${kind.toUpperCase()}`)
-    .replace(/([a-z])([A-Z])/g, '$1 $2');
+  const [, kind = '', rest = name] = /^a([pr])(.*)$/.exec(name) ?? [];
+  const words = rest.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return kind === '' ? words : `A${kind.toUpperCase()}${words}`;
 }
 
 export function stateOf({ state, note, totalSteps, step }: RunStatus): string {

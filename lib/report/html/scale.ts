@@ -28,13 +28,17 @@ export function scaleOf(values: readonly number[], [from, to]: [number, number],
   return { low, high, log, place: (value) => from + ((turn(value) - turn(low)) / span) * (to - from) };
 }
 
-/** Round values between the bounds: steps of 1, 2 or 5 times a power of ten, or powers of ten on a logarithmic axis. */
+/** Round values between the bounds: steps of 1, 2 or 5 times a power of ten; on a logarithmic axis powers of ten. */
 export function ticksOf({ low, high, log }: Scale, about: number): number[] {
   if (log) {
-    const [first, last] = [Math.ceil(Math.log10(low)), Math.floor(Math.log10(high))];
-    const every = Math.max(1, Math.ceil((last - first + 1) / about));
+    const [first, last] = [Math.floor(Math.log10(low)), Math.floor(Math.log10(high))];
     const powers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
-    return powers.filter((power) => (power - first) % every === 0).map((power) => Number(`1e${power}`));
+    const every = Math.max(1, Math.ceil((powers.length - 1) / about));
+    const factors = powers.length <= 3 ? [1, 2, 5] : [1];
+    return powers
+      .filter((power) => (last - power) % every === 0)
+      .flatMap((power) => factors.map((factor) => Number(`${factor}e${power}`)))
+      .filter((value) => value >= low && value <= high);
   }
   const raw = (high - low) / about;
   const power = 10 ** Math.floor(Math.log10(raw));

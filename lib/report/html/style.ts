@@ -16,7 +16,7 @@ export const style = `
 @media(prefers-color-scheme:dark){:root{--back:#14171a;--front:#e6e8ea;--quiet:#a2abb4;--line:#3a4149;--soft:#1e2327;--accent:#62b4f0;--good:#4bd3a8;--bad:#ff8fa3;${variables(palette.dark)}}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--front);font:15px/1.5 system-ui,sans-serif}
-main,header,nav{max-width:1400px;margin:0 auto;padding:0 1rem}
+main,header{max-width:1400px;margin:0 auto;padding:0 1rem}
 header{padding-top:1rem}
 h1{font-size:1.5rem;margin:.2rem 0;overflow-wrap:anywhere}
 h2{font-size:1.2rem;margin:2rem 0 .6rem;border-bottom:1px solid var(--line)}
@@ -40,7 +40,7 @@ figure{margin:0;min-width:0}
 figcaption{font-weight:600}
 ul.legend{font-size:.85rem}
 ul.legend svg{width:28px;height:10px;margin-right:.4rem}
-.chart .plot{position:relative}
+.chart{max-width:760px}
 .chart .plot>svg{width:100%;height:auto;display:block}
 .chart text{fill:var(--quiet);font-size:12px}
 .chart .grid{stroke:var(--line);fill:none}
@@ -48,7 +48,7 @@ ul.legend svg{width:28px;height:10px;margin-right:.4rem}
 .chart .cursor{stroke:var(--quiet);fill:none}
 .chart output{display:block;min-height:1.5em;font-size:.85rem;color:var(--quiet);font-variant-numeric:tabular-nums}
 ${palette.light.map((_, i) => `path.series-${i},.series-${i} path{stroke:var(--series-${i});stroke-dasharray:${dashes[i]}}circle.series-${i}{fill:var(--series-${i})}`).join('\n')}
-.scroll{overflow:auto;max-width:100%;max-height:36rem}
+.scroll{overflow:auto;margin:.6rem 0;max-width:100%;max-height:36rem}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--quiet);padding-bottom:.2rem}
 th,td{padding:.2rem .7rem;border-bottom:1px solid var(--line);text-align:left;font-weight:400;overflow-wrap:anywhere}
@@ -62,5 +62,6 @@ thead th{font-weight:600;vertical-align:bottom}
 .pictures figcaption{font-weight:400;font-size:.85rem;color:var(--quiet)}
 pre{background:var(--soft);padding:.8rem;overflow:auto;border-radius:6px}
 summary{cursor:pointer;color:var(--accent)}
+@media(min-width:700px){caption{white-space:nowrap}}
 @media print{nav,.skip,output{display:none}}
 `;

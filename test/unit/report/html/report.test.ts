@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { metricTitle } from '../../../../lib/report/html/headline.ts';
 import { reportPage, reportSections, writeWhole } from '../../../../lib/report/html/report.ts';
 import { RunReader } from '../../../../lib/report/run/run-reader.ts';
 import { temporaryFolder } from '../../../faults/command.ts';
@@ -235,4 +236,14 @@ describe('the page', () => {
     assert.throws(() => writeWhole(join(folder, 'taken'), 'three'));
     assert.deepEqual(readdirSync(folder).sort(), ['report.html', 'taken']);
   });
+});
+
+test('metrics as people write them', () => {
+  assert.deepEqual(['ap', 'ap50', 'apSmall', 'ar100', 'f1'].map(metricTitle), [
+    'AP',
+    'AP50',
+    'AP small',
+    'AR100',
+    'f1',
+  ]);
 });

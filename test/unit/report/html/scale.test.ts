@@ -36,6 +36,7 @@ describe('ticks', () => {
     assert.deepEqual(of(0, 1), [0, 0.2, 0.4, 0.6, 0.8, 1]);
     assert.deepEqual(of(1, 300), [100, 200, 300]);
     assert.deepEqual(of(0.001, 10, true), [0.001, 0.01, 0.1, 1, 10]);
+    assert.deepEqual(of(0.3, 12, true), [0.5, 1, 2, 5, 10]);
   });
   test('are few and ordered whatever the bounds', () => {
     fc.assert(
