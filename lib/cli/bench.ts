@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
+import { generateCoco } from '../bench/annotations.ts';
 import { openDataBench } from '../bench/data.ts';
 import { type Latency, measureSpeed, stripes } from '../bench/speed.ts';
 import {
@@ -30,7 +31,7 @@ interface BenchOptions extends CommonOptions {
   candidates: number[];
   images?: number | undefined;
   detections: number;
-  truths: number;
+  truths?: number | undefined;
   out?: string | undefined;
   weights?: string | undefined;
   data?: string[] | undefined;
@@ -42,12 +43,12 @@ interface BenchOptions extends CommonOptions {
 export const bench: Verb<BenchOptions> = {
   command: 'bench <what>',
   describe:
-    'Time the training step, a trained model, the loader, fused losses, the evaluator or suppression on this machine',
+    'Time the training step, a trained model, the loader, the index of annotations, fused losses, the evaluator or suppression on this machine',
   builder: (argv) =>
     (argv as Argv<CommonOptions>)
       .positional('what', {
         type: 'string',
-        choices: ['step', 'speed', 'data', 'losses', 'eval', 'nms'],
+        choices: ['step', 'speed', 'data', 'index', 'losses', 'eval', 'nms'],
         demandOption: true,
         describe: 'What to time',
       })
@@ -82,9 +83,9 @@ export const bench: Verb<BenchOptions> = {
       })
       .option('images', {
         type: 'number',
-        describe: 'eval: pictures (5000); speed: pictures in memory (200)',
+        describe: 'eval: pictures (5000); speed: pictures in memory (200); index: pictures (118000)',
       })
-      .option('truths', { type: 'number', default: 36000, describe: 'eval: true boxes' })
+      .option('truths', { type: 'number', describe: 'eval: true boxes (36000); index: boxes (860000)' })
       .option('detections', { type: 'number', default: 500000, describe: 'eval: detections' })
       .option('out', {
         type: 'string',
@@ -110,8 +111,9 @@ export const bench: Verb<BenchOptions> = {
     if (options.what === 'step') return benchStep(options);
     if (options.what === 'speed') return benchSpeed(options);
     if (options.what === 'data') return benchData(options);
+    if (options.what === 'index') return benchIndex(options);
     if (options.what === 'eval') {
-      const { images = 5000, truths, detections, out } = options;
+      const { images = 5000, truths = 36000, detections, out } = options;
       for (const [option, value] of Object.entries({ images, truths, detections }))
         wholeNumber(option, value, 1, 1e8);
       const result = await native().benchEval({ images, truths, detections, ...(out ? { out } : {}) });
@@ -283,5 +285,27 @@ async function benchData({
     );
   } finally {
     bench.close();
+  }
+}
+
+async function benchIndex({ images = 118_000, truths = 860_000, json }: BenchOptions): Promise<void> {
+  wholeNumber('images', images, 1, 1e7);
+  wholeNumber('truths', truths, 1, 1e8);
+  const folder = mkdtempSync(join(tmpdir(), 'hdtrain-bench-'));
+  try {
+    const { bytes, ...files } = generateCoco(folder, images, truths);
+    const start = performance.now();
+    const dataset = await native().openDataset({ format: 'coco', ...files });
+    const seconds = (performance.now() - start) / 1000;
+    const peakMB = process.resourceUsage().maxRSS / 1024;
+    const result = { images: dataset.length, truths, fileMB: bytes / 1e6, seconds, peakMB };
+    print(
+      json,
+      result,
+      () =>
+        `${images} pictures, ${truths} boxes, ${result.fileMB.toFixed(0)} MB of JSON: ${seconds.toFixed(2)} s, peak memory of the process ${peakMB.toFixed(0)} MB`,
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
