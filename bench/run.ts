@@ -3,14 +3,15 @@
  * its speed changes it for all. A peer times a fixed convolution around each of its steps: rounds whose probes disagree by
  * more than a quarter are dropped.
  *
- *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16] [--distill]
+ *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16] [--distill] [--save FILE]
  *
- * With --distill everyone trains under a GFL-R50 teacher; our plain step then takes its turn as well.
+ * --save keeps the figures for `npx hdtrain bench --compare BEFORE AFTER`. With --distill everyone trains under a GFL-R50 teacher; our plain step then takes its turn as well.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { figure, writeReport } from '../lib/bench/report.ts';
 import { median } from '../lib/bench/step.ts';
 import { table } from '../lib/report/tables.ts';
 
@@ -65,6 +66,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '10' },
     modes: { type: 'string', default: 'default,channels_last' },
     distill: { type: 'boolean', default: false },
+    save: { type: 'string' },
   },
 });
 if (positionals[0] !== 'step') throw new Error('expected: step');
@@ -111,3 +113,12 @@ process.stdout.write(
     }),
   )}\n`,
 );
+if (values.save) {
+  const milliseconds = (samples: readonly Sample[]) => samples.map(({ seconds }) => 1000 * seconds);
+  writeReport(
+    values.save,
+    'step against peers',
+    { distill: values.distill, rounds: ours.samples.length },
+    workers.map(({ name, samples }) => figure(name, 'ms', milliseconds(samples))),
+  );
+}
