@@ -3,17 +3,18 @@
  * its speed changes it for all. A peer times a fixed convolution around each of its steps: rounds whose probes disagree by
  * more than a quarter are dropped.
  *
- *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16] [--distill]
+ *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16] [--distill] [--save FILE]
  *
  *   npm run bench -- data --python PEERS/bin/python --data PICTURES [--data MORE] [--threads 2] [--rounds 10]
  *
  * With --distill everyone trains under a GFL-R50 teacher; our plain step then takes its turn as well. A turn of `data` reads all
- * pictures once.
+ * pictures once. --save keeps the figures for `npx hdtrain bench --compare BEFORE AFTER`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { figure, writeReport } from '../lib/bench/report.ts';
 import { median } from '../lib/bench/step.ts';
 import { table } from '../lib/report/tables.ts';
 
@@ -73,6 +74,7 @@ const { values, positionals } = parseArgs({
     data: { type: 'string', multiple: true, default: [] },
     threads: { type: 'string', default: '2' },
     size: { type: 'string', default: '640' },
+    save: { type: 'string' },
   },
 });
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -145,3 +147,12 @@ process.stdout.write(
     }),
   )}\n`,
 );
+if (values.save) {
+  const milliseconds = (samples: readonly Sample[]) => samples.map(({ seconds }) => 1000 * seconds);
+  writeReport(
+    values.save,
+    `${positionals[0]} against peers`,
+    { distill: values.distill, rounds: workers[0]?.samples.length ?? 0 },
+    workers.map(({ name, samples }) => figure(name, 'ms', milliseconds(samples))),
+  );
+}

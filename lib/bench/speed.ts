@@ -12,7 +12,9 @@ export const maxImages = 2000;
 /** Times of one kind, in milliseconds a call. */
 export interface Latency {
   mean: number;
+  p25: number;
   p50: number;
+  p75: number;
   p90: number;
   p99: number;
   /** Images of all calls over their time. */
@@ -102,7 +104,9 @@ export function latency(times: readonly number[], images: number): Latency {
   const total = times.reduce((sum, time) => sum + time, 0);
   return {
     mean: total / times.length,
+    p25: percentile(times, 0.25),
     p50: percentile(times, 0.5),
+    p75: percentile(times, 0.75),
     p90: percentile(times, 0.9),
     p99: percentile(times, 0.99),
     imagesPerSecond: (1000 * images) / total,

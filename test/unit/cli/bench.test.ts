@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { run } from '../../faults/command.ts';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { run, temporaryFolder } from '../../faults/command.ts';
 
 // Which of two times is the smaller is for the benchmark to tell, on a machine that does nothing else.
 test('bench losses: the fused loss at two shares of weighted rows', () => {
@@ -46,4 +48,41 @@ test('numbers that make no sense are refused', () => {
     const end = run(['bench', ...args]);
     assert.equal(end.status, 2, `${args} ${end.stderr}`);
   }
+});
+
+describe('--save and --compare', () => {
+  const folder = temporaryFolder();
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const [before, later] = [join(folder, 'before.json'), join(folder, 'after.json')];
+
+  test('what was saved is compared: the same figures by the same names', () => {
+    for (const file of [before, later]) {
+      const end = run(['bench', 'nms', '--candidates', '300', '--save', file]);
+      assert.equal(end.status, 0, end.stderr);
+    }
+    const end = run(['bench', '--compare', before, later, '--json']);
+    assert.equal(end.status, 0, end.stderr);
+    const { bench, changes, differences } = JSON.parse(end.stdout);
+    assert.deepEqual(
+      changes.map(({ name }: { name: string }) => name),
+      ['greedy, 300 boxes', 'cluster-diou, score voting, 300 boxes'],
+    );
+    assert.deepEqual([bench, differences], ['nms', []]);
+    assert.match(run(['bench', '--compare', before, before]).stdout, /nothing changed beyond noise/);
+  });
+  test('eval prints a table and saves its time', () => {
+    const file = join(folder, 'eval.json');
+    const sizes = ['--images', '5', '--truths', '20', '--detections', '50'];
+    const end = run(['bench', 'eval', ...sizes, '--save', file]);
+    assert.match(end.stdout, /pictures +truths +detections +seconds\nbbox evaluation +5 +20 +50 +\d/);
+    const { settings, figures } = JSON.parse(readFileSync(file, 'utf8'));
+    assert.deepEqual(settings, { images: 5, truths: 20, detections: 50 });
+    assert.equal(figures.length, 1);
+  });
+  test('refused: one file, a benchmark besides, no benchmark at all', () => {
+    for (const args of [['--compare', before], ['nms', '--compare', before, later], []]) {
+      const end = run(['bench', ...args]);
+      assert.equal(end.status, 2, `${args} ${end.stdout}`);
+    }
+  });
 });
