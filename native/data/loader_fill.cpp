@@ -10,7 +10,23 @@ namespace {
 
 // The side at which the whole picture must be decoded so that the canvas is not enlarged from it.
 int leastSide(int original, double scale) {
-  return std::clamp(static_cast<int>(std::ceil(original * scale - 1e-6)), 1, original);
+  return static_cast<int>(std::clamp(std::ceil(original * scale - 1e-6), 1.0, static_cast<double>(original)));
+}
+
+// How much longer lines get at most, along each axis of the picture: in its middle or at a corner.
+std::pair<double, double> largestStretch(const Plan& plan) {
+  const Geometry& geometry = plan.geometry;
+  if (!geometry.warped) return {geometry.scaleX, geometry.scaleY};
+  const Window& window = geometry.window;
+  double x = 0, y = 0;
+  for (const double across : {window.left, (window.left + window.right) / 2, window.right}) {
+    for (const double down : {window.top, (window.top + window.bottom) / 2, window.bottom}) {
+      if (!(geometry.projection.depth(across, down) > 0)) return {1, 1};
+      x = std::max(x, geometry.projection.stretchX(across, down));
+      y = std::max(y, geometry.projection.stretchY(across, down));
+    }
+  }
+  return {x, y};
 }
 
 bool keepsGeometry(const Plan& plan) {
@@ -36,6 +52,14 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
   const bool sizeKnown = width > 0 && height > 0;
   const auto planFor = [&] { return planner.sample(batch.epoch, position, width, height, batch.canvas); };
   FilledPicture out;
+  const auto paint = [&](const Picture& picture, const Plan& plan) {
+    if (plan.geometry.warped) {
+      clearCanvas(canvas, planner.canvasOptions().fill);
+      warpPicture(picture, plan, canvas, scratch);
+    } else {
+      out.copiedBytes = renderPicture(picture, plan, canvas, scratch);
+    }
+  };
   const auto finish = [&](const Plan& plan, std::span<const Annotation> annotations,
                           const AnnotationTable& table) {
     padCanvas(plan, canvas, planner.canvasOptions().fill);
@@ -52,10 +76,10 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
         return out;
       }
     }
-    const Sample sample = dataset.sample(image, leastSide(width, plan.geometry.scaleX),
-                                         leastSide(height, plan.geometry.scaleY));
+    const auto [stretchX, stretchY] = largestStretch(plan);
+    const Sample sample = dataset.sample(image, leastSide(width, stretchX), leastSide(height, stretchY));
     requireSize(sample, width, height, dataset.file(image));
-    out.copiedBytes = renderPicture(sample.picture, plan, canvas, scratch);
+    paint(sample.picture, plan);
     finish(plan, sample.annotations, *sample.table);
     return out;
   }
@@ -63,7 +87,7 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
   width = sample.width;
   height = sample.height;
   const Plan plan = planFor();
-  out.copiedBytes = renderPicture(sample.picture, plan, canvas, scratch);
+  paint(sample.picture, plan);
   finish(plan, sample.annotations, *sample.table);
   return out;
 }

@@ -61,7 +61,73 @@ const colour = z
   })
   .describe('Jitters brightness, contrast, saturation and hue.');
 
-const steps = { flip, resize, crop, colour };
+/** [least, largest], each within low–high. */
+const range = (low: number, high: number) =>
+  z
+    .tuple([z.number().min(low).max(high), z.number().min(low).max(high)])
+    .refine(([least, largest]) => least <= largest, { error: 'the smaller number first, as [0.5, 1.5]' });
+
+const affine = z
+  .strictObject({
+    probability: fraction().default(1).describe('Share of pictures that are warped.'),
+    scale: range(0.05, 10).default([0.5, 1.5]).describe('Least and largest zoom.'),
+    stretch: range(0.05, 10)
+      .default([1, 1])
+      .describe('Least and largest further zoom, drawn for each side by itself.'),
+    translate: fraction()
+      .default(0.1)
+      .describe('Farthest move of the centre, as a share of each side, in every direction.'),
+    rotate: z.number().min(0).max(180).default(0).describe('Largest turn in degrees, either way.'),
+    shear: z
+      .number()
+      .min(0)
+      .max(40)
+      .default(0)
+      .describe('Largest slant in degrees, either way, drawn for each axis.'),
+    perspective: z
+      .number()
+      .min(0)
+      .max(0.01)
+      .default(0)
+      .describe(
+        'Largest change of depth a pixel, drawn for each axis; never more than 0.8 / (width + height) of the picture.',
+      ),
+    minVisible: fraction()
+      .default(0.1)
+      .describe('Boxes with less than this share of their area left are dropped.'),
+    minSide: z
+      .number()
+      .min(0)
+      .max(1000)
+      .default(2)
+      .describe('Boxes with a side below this are dropped, in pixels of the result.'),
+    tight: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Draws a box anew around the object's polygons, where it has some; without, around the warped corners of its box, which a turn makes too large.",
+      ),
+  })
+  .describe('Zooms, moves, turns, slants and tilts about the centre; what is left bare is padding.');
+
+const photometric = z
+  .strictObject({
+    probability: fraction()
+      .default(0.5)
+      .describe('Share of pictures that each of the five changes happens to.'),
+    brightness: fraction().default(0.125).describe('Largest shift of all values, as a share of 255.'),
+    contrast: range(0, 10).default([0.5, 1.5]).describe('Least and largest factor of all values.'),
+    saturation: range(0, 10)
+      .default([0.5, 1.5])
+      .describe('Least and largest factor of the saturation (of HSV: the largest channel stays).'),
+    hue: z.number().min(0).max(0.5).default(0.05).describe('Largest turn of the hue (of HSV), in turns.'),
+    shuffleChannels: z.boolean().default(true).describe('Whether the colour channels change places, too.'),
+  })
+  .describe(
+    'Distorts brightness, contrast, saturation, hue and the order of channels as SSD does, each in some pictures only.',
+  );
+
+const steps = { flip, resize, crop, affine, colour, photometric };
 const names = Object.keys(steps);
 
 export const augmentStepSchema = z
@@ -69,7 +135,9 @@ export const augmentStepSchema = z
     flip: flip.optional(),
     resize: resize.optional(),
     crop: crop.optional(),
+    affine: affine.optional(),
     colour: colour.optional(),
+    photometric: photometric.optional(),
   } satisfies Record<keyof typeof steps, unknown>)
   .refine((step) => Object.values(step).filter((value) => value !== undefined).length === 1, {
     error: `a map with one of the keys ${names.join(', ')}`,

@@ -7,7 +7,6 @@
 // A window may hold no object: such a picture teaches the background.
 #include <algorithm>
 
-#include "core/error.h"
 #include "data/transforms/transform.h"
 
 namespace hd::data {
@@ -19,16 +18,9 @@ class Crop : public Transform {
     checkMembers("crop", options, {"probability", "scale", "minVisible"});
     probability_ = static_cast<float>(numberWithin("crop", options, "probability", 0.5, 0, 1));
     minVisible_ = static_cast<float>(numberWithin("crop", options, "minVisible", 0.3, 0, 1));
-    const std::vector<double> scale = options.numbers("scale");
-    if (scale.empty()) return;
-    if (scale.size() != 2 || !(scale[0] >= 0.05 && scale[0] <= scale[1] && scale[1] <= 1)) {
-      throw Error("HD_DATA_TRANSFORM",
-                  concat("expected [least, largest] within 0.05–1 for data.augment.crop.scale but received ",
-                         printJson(*options.find("scale")), "; write for instance [0.5, 1]"),
-                  "data.augment.crop.scale");
-    }
-    least_ = static_cast<float>(scale[0]);
-    largest_ = static_cast<float>(scale[1]);
+    const auto [least, largest] = rangeWithin("crop", options, "scale", {0.5f, 1}, 0.05, 1);
+    least_ = least;
+    largest_ = largest;
   }
 
   void apply(Plan& plan, Random& random) const override {

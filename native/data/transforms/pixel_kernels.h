@@ -1,6 +1,7 @@
 // The loops over pixels: RGB, 8 bit. Pointers and counts only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace hd::data {
@@ -27,5 +28,18 @@ void mirrorRow(const uint8_t* in, int count, uint8_t* out);
 /// Affine map in place: channel c = (rows[c][0…2] · (r, g, b) + rows[c][3]) / 2^12, clamped to 0…255. `rows`
 /// is 3 × 4.
 void mapColours(const int32_t* rows, int count, uint8_t* pixels);
+
+/// Fraction bits of the shares of blendAt().
+inline constexpr int placeBits = 11;
+
+/// Pixel x blends four pixels of `pixels`: the one at byte offsets[x], its right neighbour (`right` bytes
+/// on), and the two below (`below` bytes on). Shares of the right and lower ones: acrossShares[x] and
+/// downShares[x] / 2^11. Exact up to rounding.
+void blendAt(const uint8_t* pixels, const uint32_t* offsets, const uint16_t* acrossShares,
+             const uint16_t* downShares, size_t right, size_t below, int count, uint8_t* out);
+
+/// A colour turn in place: the affine map `rows` (3 × 4, of values 0…255), then HSV: the distance of each
+/// channel from the largest one times `saturation`, and the hue `hue` turns on. Rounded and clamped.
+void turnColours(const float* rows, float saturation, float hue, int count, uint8_t* pixels);
 
 }  // namespace hd::data

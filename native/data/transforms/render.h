@@ -22,18 +22,27 @@ struct Canvas {
 struct RenderScratch {
   std::vector<uint16_t> row, weights;
   std::vector<uint32_t> columns;
+  std::vector<uint16_t> across, down;  // of warps
 };
 
-/// Writes the valid part of the canvas (plan.geometry's width × height; fits the canvas) from a picture that
-/// was decoded at 1/1, 1/2, 1/4 or 1/8 of the plan's original size. Bilinear, half-pixel centres, edges
-/// repeated (OpenCV's INTER_LINEAR, torch's align_corners=False), within one level of exact arithmetic.
-/// Returns the bytes that were merely copied: those of a picture in the data set's own memory that neither
-/// geometry nor colour changed, so that Dataset::loadInto() could have spared the way; else 0. Foreign memory
-/// is read in place.
+/// Paints a picture that plan.geometry warps over what the canvas holds: the part of the valid part that the
+/// picture's window reaches. Decoding, interpolation and edges as in renderPicture(), to within one level;
+/// colours included.
+void warpPicture(const Picture& picture, const Plan& plan, const Canvas& canvas, RenderScratch& scratch);
+
+/// Writes the valid part of the canvas of an axis-aligned plan (plan.geometry's width × height; fits the
+/// canvas) from a picture that was decoded at 1/1, 1/2, 1/4 or 1/8 of the plan's original size. Bilinear,
+/// half-pixel centres, edges repeated (OpenCV's INTER_LINEAR, torch's align_corners=False), within one level
+/// of exact arithmetic. Returns the bytes that were merely copied: those of a picture in the data set's own
+/// memory that neither geometry nor colour changed, so that Dataset::loadInto() could have spared the way;
+/// else 0. Foreign memory is read in place.
 int64_t renderPicture(const Picture& picture, const Plan& plan, const Canvas& canvas, RenderScratch& scratch);
 
-/// Applies plan.colour to the valid part, in place.
+/// Applies the plan's colours to the valid part, in place.
 void recolour(const Plan& plan, const Canvas& canvas);
+
+/// Sets the whole canvas to `fill`.
+void clearCanvas(const Canvas& canvas, const std::array<uint8_t, 3>& fill);
 
 /// Sets everything but the valid part to `fill`.
 void padCanvas(const Plan& plan, const Canvas& canvas, const std::array<uint8_t, 3>& fill);

@@ -27,23 +27,54 @@ std::string listed(const Range& names) {
 void Geometry::resize(int newWidth, int newHeight) {
   const double factorX = static_cast<double>(newWidth) / width,
                factorY = static_cast<double>(newHeight) / height;
-  scaleX *= factorX;
-  offsetX *= factorX;
-  scaleY *= factorY;
-  offsetY *= factorY;
+  if (warped) {
+    projection = projection.then(Projection::scaled(factorX, factorY));
+  } else {
+    scaleX *= factorX;
+    offsetX *= factorX;
+    scaleY *= factorY;
+    offsetY *= factorY;
+  }
   width = newWidth;
   height = newHeight;
 }
 
 void Geometry::crop(int x, int y, int newWidth, int newHeight) {
-  offsetX -= flipped ? width - x - newWidth : x;
-  offsetY -= y;
+  if (warped) {
+    projection = projection.then(Projection::moved(-x, -y));
+  } else {
+    offsetX -= flipped ? width - x - newWidth : x;
+    offsetY -= y;
+  }
+  width = newWidth;
+  height = newHeight;
+  if (warped) return;
+  window = {std::max(window.left, -offsetX / scaleX), std::max(window.top, -offsetY / scaleY),
+            std::min(window.right, (newWidth - offsetX) / scaleX),
+            std::min(window.bottom, (newHeight - offsetY) / scaleY)};
+}
+
+void Geometry::flip() {
+  flipped = !flipped;
+  if (warped) projection = projection.then(Projection::scaled(-1, 1)).then(Projection::moved(width, 0));
+}
+
+void Geometry::warp(const Projection& next, int newWidth, int newHeight) {
+  projection = toCanvas().then(next);
+  warped = true;
   width = newWidth;
   height = newHeight;
 }
 
+Projection Geometry::toCanvas() const {
+  if (warped) return projection;
+  if (flipped) return {{-scaleX, 0, width - offsetX, 0, scaleY, offsetY, 0, 0, 1}};
+  return {{scaleX, 0, offsetX, 0, scaleY, offsetY, 0, 0, 1}};
+}
+
 bool Geometry::keepsPixels() const {
-  return scaleX == 1 && scaleY == 1 && offsetX == std::floor(offsetX) && offsetY == std::floor(offsetY);
+  return !warped && scaleX == 1 && scaleY == 1 && offsetX == std::floor(offsetX) &&
+         offsetY == std::floor(offsetY);
 }
 
 ColourMap ColourMap::then(const ColourMap& next) const {
@@ -83,6 +114,24 @@ void checkMembers(const char* name, const Value& options, std::initializer_list<
                        "'; correct or remove it"),
                 concat("data.augment.", name));
   }
+}
+
+std::array<float, 2> rangeWithin(const char* name, const Value& options, std::string_view key,
+                                 std::array<float, 2> fallback, double low, double high) {
+  const Value* given = options.find(key);
+  if (given == nullptr || given->isNull()) return fallback;
+  if (given->isArray() && given->asArray().size() == 2) {
+    const Value &least = given->asArray()[0], &largest = given->asArray()[1];
+    if (least.isNumber() && largest.isNumber() && least.asNumber() >= low &&
+        least.asNumber() <= largest.asNumber() && largest.asNumber() <= high) {
+      return {static_cast<float>(least.asNumber()), static_cast<float>(largest.asNumber())};
+    }
+  }
+  throw Error("HD_DATA_TRANSFORM",
+              concat("expected [least, largest] within ", low, "–", high, " for data.augment.", name, ".",
+                     key, " but received ", printJson(*given), "; write for instance [", fallback[0], ", ",
+                     fallback[1], "]"),
+              concat("data.augment.", name, ".", key));
 }
 
 double numberWithin(const char* name, const Value& options, std::string_view key, double fallback, double low,

@@ -13,26 +13,46 @@
 
 #include "core/rng.h"
 #include "core/value.h"
+#include "data/transforms/projection.h"
 
 namespace hd::data {
 
-/// An axis-aligned map from picture pixels to the valid part of the canvas (continuous coordinates, pixel i
-/// covers [i, i + 1)): u = x · scaleX + offsetX, then x' = flipped ? width − u : u; likewise y without the
-/// mirror.
+/// Edges in pixels, continuous.
+struct Window {
+  double left = 0, top = 0, right = 0, bottom = 0;
+  bool contains(double x, double y) const { return x >= left && x <= right && y >= top && y <= bottom; }
+};
+
+/// A map from picture pixels to the valid part of the canvas (continuous coordinates, pixel i covers
+/// [i, i + 1)). Axis-aligned until it is warped: u = x · scaleX + offsetX, then x' = flipped ? width − u : u;
+/// likewise y without the mirror. Warped: `projection` alone, and the four numbers mean nothing.
 struct Geometry {
   double scaleX = 1, scaleY = 1, offsetX = 0, offsetY = 0;
   int width = 0, height = 0;  ///< valid pixels in the canvas, ≥ 1
-  bool flipped = false;
+  bool flipped = false;       ///< an odd number of mirrors, warped or not
+  bool warped = false;
+  Projection projection = {};
+  Window window = {};  ///< of the picture: all that is ever shown, however far a warp zooms out
 
-  static Geometry identity(int width, int height) { return {.width = width, .height = height}; }
+  static Geometry identity(int width, int height) {
+    return {.width = width,
+            .height = height,
+            .window = {0, 0, static_cast<double>(width), static_cast<double>(height)}};
+  }
   void resize(int newWidth, int newHeight);
   /// Keeps the window whose top left corner is (x, y) in current coordinates; it lies inside the current
   /// picture.
   void crop(int x, int y, int newWidth, int newHeight);
-  void flip() { flipped = !flipped; }
+  void flip();
+  /// Current coordinates → those of a valid part of this size. What lies outside that part is not cut away:
+  /// a later warp may show it.
+  void warp(const Projection& next, int newWidth, int newHeight);
 
+  /// Of axis-aligned maps.
   double mapX(double x) const { return flipped ? width - (x * scaleX + offsetX) : x * scaleX + offsetX; }
   double mapY(double y) const { return y * scaleY + offsetY; }
+  /// Of any map.
+  Projection toCanvas() const;
   /// At most a crop and a mirror: every pixel of the canvas is one of the picture.
   bool keepsPixels() const;
 };
@@ -47,17 +67,28 @@ struct ColourMap {
   ColourMap then(const ColourMap& next) const;
 };
 
+/// What is no linear map of the values: first `map`, then the distance of each channel from the pixel's
+/// largest one (HSV's saturation, its value kept) times `saturation`, then HSV's hue turned.
+struct ColourTurn {
+  ColourMap map;
+  float saturation = 1, hue = 0;  ///< hue in turns
+};
+
 /// Everything that happens to one picture: a pure function of (pipeline, picture size, random draws).
 struct Plan {
   int originalWidth = 0, originalHeight = 0;
   Geometry geometry;
-  ColourMap colour;
-  float minVisible = 0;  ///< objects with a smaller share of their area left are dropped
+  std::vector<ColourTurn> turns;  ///< first these, one after another
+  ColourMap colour;               ///< then this
+  float minVisible = 0;           ///< objects with a smaller share of their area left are dropped
+  float minSide = 0;              ///< and those with a side below this, in canvas pixels
+  bool tightBoxes = false;        ///< of objects with polygons: drawn anew around them
   const std::vector<std::pair<int, int>>* keypointPairs =
       nullptr;  ///< swapped by a mirror; owned by the transform
 
   Plan(int width, int height)
       : originalWidth(width), originalHeight(height), geometry(Geometry::identity(width, height)) {}
+  bool keepsColours() const { return turns.empty() && colour.identity(); }
 };
 
 /// Sides in pixels.
@@ -86,6 +117,9 @@ bool registerTransform(const char* name, TransformFactory factory);
 
 /// Throws HD_DATA_TRANSFORM when `options` has a member that is not in `known`.
 void checkMembers(const char* name, const Value& options, std::initializer_list<std::string_view> known);
+/// [least, largest] of a step, or `fallback`. Throws HD_DATA_TRANSFORM unless low ≤ least ≤ largest ≤ high.
+std::array<float, 2> rangeWithin(const char* name, const Value& options, std::string_view key,
+                                 std::array<float, 2> fallback, double low, double high);
 /// The number `key` of a step, or `fallback`. Throws HD_DATA_TRANSFORM outside [low, high].
 double numberWithin(const char* name, const Value& options, std::string_view key, double fallback, double low,
                     double high);

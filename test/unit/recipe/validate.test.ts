@@ -242,7 +242,7 @@ describe('augmentation', () => {
   test('a step is a map with one name', () => {
     assert.match(
       problemOf(augment('[{flip: {}, crop: {}}]')).message,
-      /one of the keys flip, resize, crop, colour/,
+      /one of the keys flip, resize, crop, affine, colour, photometric/,
     );
     assert.match(problemOf(augment('[{}]')).message, /one of the keys flip/);
     assert.match(
@@ -250,6 +250,45 @@ describe('augmentation', () => {
       /expected a map for data\.augment\.0 but received 'flip'/,
     );
     assert.match(problemOf(augment('[{flop: {}}]')).message, /unknown key 'flop' .*; did you mean 'flip'\?$/);
+  });
+
+  test('affine and photometric have the defaults of their native steps', () => {
+    const { recipe } = load(augment('[{affine: {}}, {photometric: {}}]'));
+    assert.deepEqual(recipe.data.augment[0]?.affine, {
+      probability: 1,
+      scale: [0.5, 1.5],
+      stretch: [1, 1],
+      translate: 0.1,
+      rotate: 0,
+      shear: 0,
+      perspective: 0,
+      minVisible: 0.1,
+      minSide: 2,
+      tight: false,
+    });
+    assert.deepEqual(recipe.data.augment[1]?.photometric, {
+      probability: 0.5,
+      brightness: 0.125,
+      contrast: [0.5, 1.5],
+      saturation: [0.5, 1.5],
+      hue: 0.05,
+      shuffleChannels: true,
+    });
+  });
+
+  test('degenerate warps and colours are refused with one sentence', () => {
+    for (const [step, sentence] of [
+      ['affine: {scale: [1.5, 0.5]}', /the smaller number first, as \[0\.5, 1\.5\]/],
+      ['affine: {scale: [0, 1]}', /augment\.0\.affine\.scale\.0 but received 0/],
+      ['affine: {shear: 45}', /at most 40|0 to 40/],
+      ['affine: {rotate: 200}', /0 to 180/],
+      ['affine: {perspective: 1}', /0 to 0\.01/],
+      ['photometric: {hue: 0.7}', /0 to 0\.5/],
+      ['photometric: {contrast: [2, 1]}', /the smaller number first/],
+      ['photometric: {contrast: 1}', /augment\.0\.photometric\.contrast but received 1/],
+    ] as const) {
+      assert.match(problemOf(augment(`[{${step}}]`)).message, sentence);
+    }
   });
 
   test('faults inside a step', () => {

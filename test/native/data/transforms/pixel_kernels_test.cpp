@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "native/data/picture_fixture.h"
@@ -83,4 +84,93 @@ TEST_CASE("colours map exactly as the integer formula says") {
     }
     CHECK(equal);
   }
+}
+
+TEST_CASE("four pixels blend exactly up to rounding") {
+  const int width = 40, height = 30;
+  const Bytes in = noise(static_cast<size_t>(width) * height * 3, 6);
+  for (const int count : kCounts) {
+    hd::Random random(3, "test", 0, static_cast<uint64_t>(count));
+    std::vector<uint32_t> offsets;
+    std::vector<uint16_t> across, down;
+    for (int x = 0; x < count; ++x) {
+      offsets.push_back((random.below(height - 1) * width + random.below(width - 1)) * 3);
+      across.push_back(static_cast<uint16_t>(x % 5 == 0 ? 2048 : random.below(2049)));
+      down.push_back(static_cast<uint16_t>(x % 7 == 0 ? 2048 : random.below(2049)));
+    }
+    Bytes out(static_cast<size_t>(count) * 3 + 1, 9);
+    blendAt(in.data(), offsets.data(), across.data(), down.data(), 3, width * 3, count, out.data());
+    bool equal = out.back() == 9;
+    for (size_t i = 0; i < static_cast<size_t>(count) * 3; ++i) {
+      const uint8_t* at = &in[offsets[i / 3] + i % 3];
+      const double x = across[i / 3] / 2048.0, y = down[i / 3] / 2048.0;
+      const double exact =
+          (at[0] * (1 - x) + at[3] * x) * (1 - y) + (at[width * 3] * (1 - x) + at[width * 3 + 3] * x) * y;
+      equal &= out[i] == static_cast<uint8_t>(exact + 0.5);
+    }
+    CHECK(equal);
+  }
+}
+
+namespace {
+
+// HSV by its textbook definition, hue in turns, saturation and value of any size.
+std::array<double, 3> turned(const std::array<double, 3>& rgb, double saturation, double hue) {
+  const double value = std::max({rgb[0], rgb[1], rgb[2]}), least = std::min({rgb[0], rgb[1], rgb[2]});
+  const double chroma = value - least;
+  double h = 0;
+  if (chroma > 0) {
+    h = value == rgb[0]   ? (rgb[1] - rgb[2]) / chroma
+        : value == rgb[1] ? 2 + (rgb[2] - rgb[0]) / chroma
+                          : 4 + (rgb[0] - rgb[1]) / chroma;
+  }
+  h = std::fmod(h + hue * 6 + 12, 6);
+  const double s = value > 0 ? chroma / value * saturation : 0;
+  const int sector = static_cast<int>(h);
+  const double f = h - sector;
+  const double p = value * (1 - s), q = value * (1 - s * f), t = value * (1 - s * (1 - f));
+  const std::array<double, 3> sectors[6] = {{value, t, p}, {q, value, p}, {p, value, t},
+                                            {p, q, value}, {t, p, value}, {value, p, q}};
+  return sectors[sector];
+}
+
+}  // namespace
+
+TEST_CASE("colour turns agree with HSV to one rounding, for any count, and are clamped") {
+  const float rows[12] = {1.2f, 0, 0, 20, 0, 1.2f, 0, 20, 0, 0, 1.2f, 20};
+  for (const auto& [saturation, hue] : {std::pair{1.0f, 0.0f},
+                                        {0.5f, 0.0f},
+                                        {1.5f, 0.05f},
+                                        {0.0f, 0.2f},
+                                        {1.0f, 0.5f},
+                                        {1.2f, -0.5f},
+                                        {3.0f, -0.3f}}) {
+    for (const int count : kCounts) {
+      const auto size = static_cast<size_t>(count) * 3;
+      const Bytes in = noise(size, 8);
+      Bytes out = in;
+      out.push_back(9);
+      turnColours(rows, saturation, hue, count, out.data());
+      CHECK(out[size] == 9);
+      double largest = 0;
+      for (size_t i = 0; i < size; i += 3) {
+        const auto expected =
+            turned({in[i] * 1.2 + 20, in[i + 1] * 1.2 + 20, in[i + 2] * 1.2 + 20}, saturation, hue);
+        for (size_t c = 0; c < 3; ++c)
+          largest = std::max(largest, std::abs(out[i + c] - std::clamp(expected[c], 0.0, 255.0)));
+      }
+      CHECK(largest <= 0.51);
+    }
+  }
+}
+
+TEST_CASE("colour turns keep greys, and a third of a turn moves the channels on") {
+  const float same[12] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
+  Bytes pixels = {77, 77, 77, 200, 10, 60};
+  turnColours(same, 1.5f, 0.3f, 1, pixels.data());
+  CHECK(pixels == Bytes{77, 77, 77, 200, 10, 60});
+  turnColours(same, 1, 1 / 3.0f, 1, pixels.data() + 3);
+  CHECK(pixels == Bytes{77, 77, 77, 60, 200, 10});
+  turnColours(same, 0, 0, 1, pixels.data() + 3);
+  CHECK(pixels == Bytes{77, 77, 77, 200, 200, 200});
 }

@@ -158,3 +158,105 @@ TEST_CASE("a picture of another size than planned is refused") {
           renderPicture(view(pixels, 10, 10), Plan(15, 10), {out.data(), 20, 20}, scratch);
         }) == "HD_DATA_IMAGE");
 }
+
+namespace {
+
+// As warpPicture() should paint, in double; the fill where the picture is not.
+double warped(const Bytes& pixels, int width, int height, int divisor, const Geometry& geometry, int x, int y,
+              int c) {
+  const Projection back = geometry.toCanvas().inverse();
+  const double u = back.mapX(x + 0.5, y + 0.5), v = back.mapY(x + 0.5, y + 0.5);
+  if (!(back.depth(x + 0.5, y + 0.5) > 0) || !geometry.window.contains(u, v)) return 0x5A;
+  Geometry same = Geometry::identity(1, 1);  // the axis-aligned reference at this very point
+  same.offsetX = x + 0.5 - u;
+  same.offsetY = y + 0.5 - v;
+  return reference(pixels, width, height, divisor, same, x, y, c);
+}
+
+double largestWarpError(const Bytes& pixels, int width, int height, int divisor, const Plan& plan) {
+  const int canvasWidth = plan.geometry.width + 4, canvasHeight = plan.geometry.height + 2;
+  Bytes out(static_cast<size_t>(canvasWidth) * static_cast<size_t>(canvasHeight) * 3, 0x5A);
+  RenderScratch scratch;
+  warpPicture(view(pixels, width, height), plan, {out.data(), canvasWidth, canvasHeight}, scratch);
+  double largest = 0;
+  for (int y = 0; y < canvasHeight; ++y) {
+    for (int x = 0; x < canvasWidth; ++x) {
+      for (int c = 0; c < 3; ++c) {
+        const int value = out[static_cast<size_t>((y * canvasWidth + x) * 3 + c)];
+        const bool valid = x < plan.geometry.width && y < plan.geometry.height;
+        const double expected = valid ? warped(pixels, width, height, divisor, plan.geometry, x, y, c) : 0x5A;
+        largest = std::max(largest, std::abs(value - expected));
+      }
+    }
+  }
+  return largest;
+}
+
+}  // namespace
+
+TEST_CASE("warps agree with exact interpolation to one level, and paint only where the picture is") {
+  for (uint64_t round = 0; round < 150; ++round) {
+    hd::Random random(7, "test", 0, round);
+    const int divisor = 1 << random.below(3);
+    Plan plan(2 + static_cast<int>(random.below(60)), 2 + static_cast<int>(random.below(60)));
+    const int width = (plan.originalWidth + divisor - 1) / divisor,
+              height = (plan.originalHeight + divisor - 1) / divisor;
+    const Bytes pixels = noise(static_cast<size_t>(width) * static_cast<size_t>(height) * 3, round);
+    Geometry& geometry = plan.geometry;
+    if (random.chance(0.5f)) geometry.flip();
+    if (random.chance(0.5f))
+      geometry.crop(1, 0, std::max(1, geometry.width / 2), std::max(1, geometry.height / 2));
+    const WarpDraw draw{.perspectiveX = random.uniform(-0.004f, 0.004f),
+                        .scaleX = random.uniform(0.3f, 2),
+                        .scaleY = random.uniform(0.3f, 2),
+                        .rotate = random.uniform(-180, 180),
+                        .shearX = random.uniform(-30, 30),
+                        .translateX = random.uniform(0.2f, 0.8f)};
+    geometry.warp(warpOf(draw, geometry.width, geometry.height), 40, 50);
+    if (random.chance(0.5f)) geometry.flip();
+    if (random.chance(0.5f)) geometry.resize(70, 33);
+    CAPTURE(round);
+    CHECK(largestWarpError(pixels, width, height, divisor, plan) <= 1.01);
+  }
+}
+
+TEST_CASE("a warp that changes nothing gives the same pixels") {
+  const Bytes pixels = noise(33 * 21 * 3, 5);
+  Plan plan(33, 21);
+  plan.geometry.warp({}, 33, 21);
+  CHECK(largestWarpError(pixels, 33, 21, 1, plan) == 0);
+  Plan one(1, 1);  // a single pixel has no neighbours
+  one.geometry.warp(Projection::scaled(5, 5), 5, 5);
+  CHECK(largestWarpError({9, 8, 7}, 1, 1, 1, one) == 0);
+}
+
+TEST_CASE("a picture that is warped out of sight paints nothing") {
+  const Bytes pixels = noise(20 * 20 * 3, 5);
+  Plan plan(20, 20);
+  plan.geometry.warp(Projection::moved(500, 0), 20, 20);
+  Bytes out(20 * 20 * 3, 3);
+  RenderScratch scratch;
+  warpPicture(view(pixels, 20, 20), plan, {out.data(), 20, 20}, scratch);
+  CHECK(out == Bytes(20 * 20 * 3, 3));
+  clearCanvas({out.data(), 20, 20}, {1, 2, 3});
+  CHECK(out[0] == 1);
+  CHECK(out.back() == 3);
+}
+
+TEST_CASE("colour turns come before the map, on warped pixels and on others, and never on the padding") {
+  Bytes pixels(8 * 8 * 3);
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = i % 3 == 0 ? 200 : 100;
+  Plan plan(8, 8);
+  plan.turns.push_back({ColourMap{}, 0.5f, 0});  // the distance from 200 halves: 150
+  plan.colour.rows[7] = 10;
+  Bytes out(12 * 8 * 3, 60);
+  RenderScratch scratch;
+  renderPicture(view(pixels, 8, 8), plan, {out.data(), 12, 8}, scratch);
+  CHECK(Bytes(out.begin(), out.begin() + 3) == Bytes{200, 160, 150});
+  CHECK(out[8 * 3] == 60);
+  out.assign(out.size(), 60);
+  plan.geometry.warp(Projection::moved(4, 0), 8, 8);
+  warpPicture(view(pixels, 8, 8), plan, {out.data(), 12, 8}, scratch);
+  CHECK(Bytes(out.begin() + 12, out.begin() + 15) == Bytes{200, 160, 150});
+  CHECK(out[0] == 60);
+}

@@ -174,3 +174,70 @@ TEST_CASE("random boxes agree with mapping both corners and clipping") {
     }
   }
 }
+
+TEST_CASE("warped: boxes are those around the warped corners, cut at window and frame") {
+  Plan plan(100, 100);
+  plan.geometry.warp(warpOf({.rotate = 45}, 100, 100), 100, 100);
+  const Annotation one = box(40, 40, 60, 60);
+  const ImageTargets out = placeTargets(plan, {&one, 1}, {});
+  const float reach = 10 * std::sqrt(2.0f);
+  REQUIRE(out.boxes.size() == 4);
+  CHECK(out.boxes[0] == doctest::Approx(50 - reach));
+  CHECK(out.boxes[3] == doctest::Approx(50 + reach));
+  CHECK(out.scaleX == doctest::Approx(1));
+  Plan half(100, 100);
+  half.geometry.window = {50, 0, 100, 100};
+  half.geometry.warp({}, 100, 100);
+  const std::vector<Annotation> several = {box(40, 10, 60, 20, 1), box(10, 10, 50, 20, 2),
+                                           box(70, 0, 80, 5, 3)};
+  const ImageTargets cut = placeTargets(half, several, {});
+  CHECK(cut.labels == std::vector<int32_t>{1, 3});
+  CHECK(cut.boxes == std::vector<float>{50, 10, 60, 20, 70, 0, 80, 5});
+}
+
+TEST_CASE("warped: what lies outside the window has no place, however the picture is turned") {
+  Plan plan(100, 100);
+  plan.geometry.window = {0, 0, 50, 100};
+  plan.geometry.warp(warpOf({.rotate = 30}, 100, 100), 100, 100);
+  const Annotation one = box(60, 40, 80, 60);
+  CHECK(placeTargets(plan, {&one, 1}, {}).boxes.empty());
+}
+
+TEST_CASE("warped: minVisible and minSide drop objects, and regions to ignore stay") {
+  Plan plan(100, 100);
+  plan.geometry.warp(Projection::scaled(0.1, 0.1).then(Projection::moved(-2, 0)), 100, 100);
+  plan.minSide = 2;
+  plan.minVisible = 0.5f;
+  std::vector<Annotation> annotations = {box(30, 0, 49, 90, 1), box(30, 0, 51, 19, 2), box(0, 0, 41, 90, 3),
+                                         box(0, 0, 39, 90, 4),  box(30, 0, 51, 21, 5), box(30, 0, 32, 2, 6)};
+  annotations.back().crowd = true;
+  const ImageTargets out = placeTargets(plan, annotations, {});
+  CHECK(out.labels == std::vector<int32_t>{3, 5});
+  CHECK(out.crowd.size() == 4);
+}
+
+TEST_CASE("warped: keypoints and polygons follow, and tight boxes go around polygons") {
+  AnnotationTable table;
+  Annotation diamond = box(30, 30, 70, 70);
+  diamond.polygons = table.addPolygons({{50, 30, 70, 50, 50, 70, 30, 50}});
+  diamond.keypoints = table.addKeypoints(std::vector<float>{50, 30, 2, 50, 50, 1, 0, 0, 0, 90, 10, 2});
+  Plan plan(100, 100);
+  plan.geometry.warp(warpOf({.rotate = 45}, 100, 100), 100, 100);
+  plan.geometry.flip();
+  const std::vector<std::pair<int, int>> pairs = {{0, 1}};
+  plan.keypointPairs = &pairs;
+  ImageTargets out = placeTargets(plan, {&diamond, 1}, table);
+  const float side = 20 * std::sqrt(0.5f), far = 20 * std::sqrt(2.0f);
+  CHECK(out.boxes[0] == doctest::Approx(50 - far));
+  REQUIRE(out.keypoints[0].size() == 12);
+  CHECK(out.keypoints[0][0] == doctest::Approx(50));  // the second one: they changed places
+  CHECK(out.keypoints[0][2] == 1);
+  CHECK(out.keypoints[0][3] == doctest::Approx(50 + side));  // the top went left with the turn, then right
+  CHECK(out.keypoints[0][4] == doctest::Approx(50 - side));
+  CHECK(out.keypoints[0][11] == 0);  // the corner left the frame
+  plan.tightBoxes = true;
+  out = placeTargets(plan, {&diamond, 1}, table);
+  CHECK(out.boxes[0] == doctest::Approx(50 - side));
+  CHECK(out.boxes[3] == doctest::Approx(50 + side));
+  CHECK(areaOf(out.polygons[0][0]) == doctest::Approx(800));
+}

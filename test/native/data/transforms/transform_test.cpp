@@ -77,11 +77,11 @@ TEST_CASE("colour maps chain as functions do") {
 
 TEST_CASE("an unknown transform is refused with the list of those there are") {
   try {
-    transformFactory("mosaic");
+    transformFactory("rotate");
     FAIL("expected an error");
   } catch (const hd::Error& error) {
     CHECK(error.code() == "HD_DATA_TRANSFORM");
-    CHECK(std::string(error.what()).find("colour, crop, flip, resize") != std::string::npos);
+    CHECK(std::string(error.what()).find("affine, colour, crop, flip") != std::string::npos);
   }
 }
 
@@ -94,4 +94,42 @@ TEST_CASE("options: unknown members and numbers out of range are refused") {
   CHECK(numberWithin("flip", options, "other", 0.5, 0, 1) == 0.5);
   options.set("probability", std::nan(""));
   CHECK(codeOf([&] { numberWithin("flip", options, "probability", 0.5, 0, 1); }) == "HD_DATA_TRANSFORM");
+}
+
+TEST_CASE("options: ranges are two numbers in order, within their limits") {
+  const auto range = [](const char* json) {
+    return rangeWithin("affine", hd::parseJson(json), "scale", {0.5f, 1.5f}, 0.1, 2);
+  };
+  CHECK(range("{}") == std::array<float, 2>{0.5f, 1.5f});
+  CHECK(range(R"({"scale": null})") == std::array<float, 2>{0.5f, 1.5f});
+  CHECK(range(R"({"scale": [0.1, 2]})") == std::array<float, 2>{0.1f, 2});
+  for (const char* json : {R"({"scale": [2, 1]})", R"({"scale": [0, 1]})", R"({"scale": [1, 3]})",
+                           R"({"scale": [1]})", R"({"scale": 1})", R"({"scale": ["a", "b"]})"}) {
+    CAPTURE(json);
+    CHECK(codeOf([&] { range(json); }) == "HD_DATA_TRANSFORM");
+  }
+}
+
+TEST_CASE("geometry: warped maps follow the same steps as axis-aligned ones") {
+  for (uint64_t round = 0; round < 100; ++round) {
+    hd::Random random(3, "test", 0, round);
+    Geometry plain = Geometry::identity(200, 120), warped = plain;
+    warped.warp({}, 200, 120);
+    for (int step = 0; step < 5; ++step) {
+      const int w = plain.width, h = plain.height;
+      const int newWidth = 1 + static_cast<int>(random.below(static_cast<uint32_t>(w))),
+                newHeight = 1 + static_cast<int>(random.below(static_cast<uint32_t>(h)));
+      const uint32_t kind = random.below(3);
+      for (Geometry* geometry : {&plain, &warped}) {
+        if (kind == 0) geometry->resize(newWidth + 30, newHeight + 30);
+        if (kind == 1) geometry->crop((w - newWidth) / 2, (h - newHeight) / 3, newWidth, newHeight);
+        if (kind == 2) geometry->flip();
+      }
+    }
+    CHECK(warped.width == plain.width);
+    CHECK(warped.flipped == plain.flipped);
+    CHECK(warped.toCanvas().mapX(50, 70) == doctest::Approx(plain.mapX(50)).scale(100));
+    CHECK(plain.toCanvas().mapX(50, 70) == doctest::Approx(plain.mapX(50)).scale(100));
+    CHECK(warped.toCanvas().mapY(50, 70) == doctest::Approx(plain.mapY(70)).scale(100));
+  }
 }
