@@ -36,7 +36,8 @@ test('the format tells the fields of a split', () => {
 
 test('a step of augmentation may be any of them', () => {
   expectTypeOf<NonNullable<AugmentStep['flip']>['probability']>().toEqualTypeOf<number>();
-  expectTypeOf<keyof AugmentStep>().toEqualTypeOf<'flip' | 'resize' | 'crop' | 'colour'>();
+  expectTypeOf<'flip' | 'resize' | 'crop' | 'colour' | 'affine'>().toExtend<keyof AugmentStep>();
+  expectTypeOf<'turn'>().not.toExtend<keyof AugmentStep>();
 });
 
 test('a user writes data and may leave out the rest', () => {
