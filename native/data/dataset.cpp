@@ -101,6 +101,27 @@ int64_t AnnotationTable::addRle(std::string counts) {
   return static_cast<int64_t>(rles.size()) - 1;
 }
 
+void AnnotationTable::takeShapes(const AnnotationTable& other, Annotation& annotation) {
+  const auto takeBoundaries = [&](const int64_t* boundaries, int64_t count) {
+    const int64_t shift = static_cast<int64_t>(coordinates.size()) - boundaries[0];
+    coordinates.insert(coordinates.end(), other.coordinates.begin() + boundaries[0],
+                       other.coordinates.begin() + boundaries[count - 1]);
+    for (int64_t i = 0; i < count; ++i) shapes.push_back(boundaries[i] + shift);
+  };
+  if (annotation.polygons >= 0) {
+    const int64_t* entry = other.shapes.data() + annotation.polygons;
+    annotation.polygons = static_cast<int64_t>(shapes.size());
+    shapes.push_back(entry[0]);
+    takeBoundaries(entry + 1, entry[0] + 1);
+  }
+  if (annotation.keypoints >= 0) {
+    const int64_t* entry = other.shapes.data() + annotation.keypoints;
+    annotation.keypoints = static_cast<int64_t>(shapes.size());
+    takeBoundaries(entry, 2);
+  }
+  if (annotation.rle >= 0) annotation.rle = addRle(other.rles[static_cast<size_t>(annotation.rle)]);
+}
+
 std::shared_ptr<const Dataset> Dataset::open(const Value& spec) {
   const FormatReader read = formatReader(spec.at("format").asString());
   const Value* also = spec.find("also");

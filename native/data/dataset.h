@@ -65,6 +65,8 @@ struct AnnotationTable {
       const std::vector<std::vector<float>>& polygons);  ///< the index to put in an annotation
   int64_t addKeypoints(std::span<const float> triples);
   int64_t addRle(std::string counts);
+  /// Copies the shapes of an annotation of `other`, which then refers to this table.
+  void takeShapes(const AnnotationTable& other, Annotation& annotation);
 };
 
 /// One picture with its annotations: what a loader works on. Valid as long as its data set lives.

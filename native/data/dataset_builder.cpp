@@ -105,39 +105,39 @@ void DatasetBuilder::probeFiles(bool trustHeaders) {
   }
 }
 
-bool DatasetBuilder::addAnnotation(int64_t image, const Annotation& annotation, const std::string& where) {
+bool DatasetBuilder::addAnnotation(int64_t image, const Annotation& annotation, const std::function<std::string()>& where) {
   const Annotation& a = annotation;
   const float pictureWidth = static_cast<float>(width(image));
   const float pictureHeight = static_cast<float>(height(image));
   const std::array edges{a.x1, a.y1, a.x2, a.y2};
   if (!std::all_of(edges.begin(), edges.end(), [](float edge) { return std::isfinite(edge); }) ||
       !std::isfinite(a.area)) {
-    report("invalid-box", where, concat("box ", boxText(a), " or its area is not finite: dropped"));
+    report("invalid-box", where(), concat("box ", boxText(a), " or its area is not finite: dropped"));
     return false;
   }
   if (a.x2 < a.x1 || a.y2 < a.y1) {
-    report("negative-size", where, concat("box ", boxText(a), " ends before it starts: dropped"));
+    report("negative-size", where(), concat("box ", boxText(a), " ends before it starts: dropped"));
     return false;
   }
   if (a.area <= 0) {
-    report("zero-area", where, concat("area ", a.area, " of box ", boxText(a), ": dropped"));
+    report("zero-area", where(), concat("area ", a.area, " of box ", boxText(a), ": dropped"));
     return false;
   }
   if (a.x2 - a.x1 < 1 || a.y2 - a.y1 < 1) {
-    report("tiny-box", where, concat("box ", boxText(a), " has a side below one pixel: dropped"));
+    report("tiny-box", where(), concat("box ", boxText(a), " has a side below one pixel: dropped"));
     return false;
   }
   // Pictures without a size cannot be decoded either; their boxes stay for the record.
   if (pictureWidth > 0 && pictureHeight > 0) {
     if (a.x1 >= pictureWidth || a.y1 >= pictureHeight || a.x2 <= 0 || a.y2 <= 0) {
-      report("box-outside", where,
+      report("box-outside", where(),
              concat("box ", boxText(a), " does not touch the picture of ", pictureWidth, "×", pictureHeight,
                     ": dropped"));
       return false;
     }
     if (a.x1 < -borderTolerance || a.y1 < -borderTolerance || a.x2 > pictureWidth + borderTolerance ||
         a.y2 > pictureHeight + borderTolerance) {
-      report("box-over-border", where,
+      report("box-over-border", where(),
              concat("box ", boxText(a), " reaches out of the picture of ", pictureWidth, "×", pictureHeight,
                     ": clipped"));
     }

@@ -6,6 +6,7 @@
 // area ≤ 0, no overlap with the picture (the rules of mmdetection's CocoDataset).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,7 +45,11 @@ class DatasetBuilder {
   void probeFiles(bool trustHeaders);
 
   /// False: not fit for training, reported, dropped. `where` names the annotation in findings.
-  bool addAnnotation(int64_t image, const Annotation& annotation, const std::string& where);
+  bool addAnnotation(int64_t image, const Annotation& annotation, const std::string& where) {
+    return addAnnotation(image, annotation, [&where] { return where; });
+  }
+  /// The same; the name is made only when there is something to say.
+  bool addAnnotation(int64_t image, const Annotation& annotation, const std::function<std::string()>& where);
   AnnotationTable& table() { return dataset_->table_; }
 
   void report(const std::string& code, const std::string& where, const std::string& message);

@@ -43,9 +43,7 @@ std::shared_ptr<const Dataset> Dataset::join(const std::vector<std::shared_ptr<c
       for (Annotation annotation : part->annotations(image)) {
         AnnotationTable& table = out->table_;
         annotation.id = static_cast<int64_t>(table.annotations.size()) + 1;
-        if (annotation.polygons >= 0) annotation.polygons = table.addPolygons(part->polygons(annotation));
-        if (annotation.keypoints >= 0) annotation.keypoints = table.addKeypoints(part->keypoints(annotation));
-        if (annotation.rle >= 0) annotation.rle = table.addRle(std::string(part->rle(annotation)));
+        table.takeShapes(part->table(), annotation);
         table.annotations.push_back(annotation);
       }
       out->firstAnnotation_.push_back(static_cast<int64_t>(out->table_.annotations.size()));

@@ -1,25 +1,26 @@
 // COCO JSON: spec { images: folder, annotations: file, classes?: names to use and their order, keepEmpty,
-// minSide }. Classes default to all categories by rising id. One pass of simdjson's On-Demand parser, members
-// in any order.
+// minSide }. Classes default to all categories by rising id. Members come in any order. A sound file is cut into
+// pieces that simdjson's On-Demand parser reads on all cores, so that memory holds a few of them and not the tape of
+// the whole; a file that is not goes through the parser in one piece, which knows the byte where it breaks.
 //
 // Broken structure (syntax, types, duplicate image or category ids) throws; an annotation with bad content
 // becomes a finding and is dropped. Semantics: crowd and `ignore` stay as regions to ignore; `area` defaults
 // to the box's; run lengths that do not fill the picture, and polygons with fewer than three points, are
 // dropped without their annotation.
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <exception>
 #include <filesystem>
-#include <numeric>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "core/error.h"
 #include "data/dataset_builder.h"
+#include "data/formats/coco_annotations.h"
 #include "data/formats/format.h"
 #include "data/formats/json_file.h"
 #include "data/formats/listing.h"
-#include "data/rle.h"
+#include "data/parallel.h"
 
 namespace hd::data {
 namespace {
@@ -27,13 +28,6 @@ namespace {
 namespace json = simdjson::ondemand;
 
 constexpr int64_t maxSide = 1 << 20;
-
-struct RawAnnotation {
-  Annotation annotation;
-  int64_t imageId, categoryId;
-  int64_t index;                  // in the file
-  int64_t maskWidth, maskHeight;  // of the run lengths
-};
 
 class CocoReader {
  public:
@@ -45,16 +39,96 @@ class CocoReader {
         filter_(TrainingFilter::from(spec)),
         builder_(folder_) {}
 
-  std::shared_ptr<const Dataset> read() {
+  std::shared_ptr<const Dataset> readWhole() {
     file_.parse([this](json::document& document) { readRoot(document); });
+    return finish();
+  }
+
+  /// Null for a file that does not come in pieces. Throws simdjson_error for one that breaks within a piece.
+  std::shared_ptr<const Dataset> readPieces() {
+    const std::vector<JsonPiece> pieces = file_.pieces();
+    if (pieces.empty()) return nullptr;
+    bool images = false, categories = false, annotations = false;
+    for (size_t i = 0; i < pieces.size();) {
+      const std::string_view list = pieces[i].list;
+      if (list == "annotations") {
+        annotations = true;
+        const size_t first = i;
+        while (i < pieces.size() && i < first + piecesAtOnce && pieces[i].list == list) ++i;
+        readAnnotations({pieces.data() + first, i - first}, pieces);
+        continue;
+      }
+      if (list == "images") {
+        images = true;
+        file_.parsePiece(pieces[i], [this](json::object object, int64_t index) { readImage(object, index); });
+      } else if (list == "categories") {
+        categories = true;
+        file_.parsePiece(pieces[i],
+                         [this](json::object object, int64_t index) { readCategory(object, index); });
+      }
+      ++i;
+    }
+    checkLists(images, categories, annotations);
+    return finish();
+  }
+
+ private:
+  static constexpr size_t piecesAtOnce = 16;
+
+  std::shared_ptr<const Dataset> finish() {
     chooseClasses();
     builder_.probeFiles(false);
     addAnnotations();
     return builder_.build(filter_);
   }
 
- private:
   // --- the document ---
+
+  /// The order of the file is kept, and of several faults the first is told.
+  void readAnnotations(std::span<const JsonPiece> wave, const std::vector<JsonPiece>& all) {
+    std::vector<CocoRun> runs(wave.size());
+    std::vector<std::exception_ptr> faults(wave.size());
+    parallelFor(static_cast<int64_t>(wave.size()), 0, [&](int64_t i) {
+      const auto piece = static_cast<size_t>(i);
+      try {
+        CocoAnnotationReader reader(file_, runs[piece]);
+        file_.parsePiece(wave[piece],
+                         [&](json::object object, int64_t index) { reader.read(object, index); });
+      } catch (...) {
+        faults[piece] = std::current_exception();
+      }
+    });
+    for (size_t piece = 0; piece < wave.size(); ++piece) {
+      if (faults[piece]) std::rethrow_exception(faults[piece]);
+      take(std::move(runs[piece]));
+    }
+    if (wave.front().first == 0) reserveFor(wave, all);
+  }
+
+  /// What the first pieces held tells how much the others will: growing by doubling would copy hundreds of megabytes.
+  void reserveFor(std::span<const JsonPiece> wave, const std::vector<JsonPiece>& all) {
+    double seen = 0, total = 0;
+    for (const JsonPiece& piece : wave) seen += static_cast<double>(piece.text.size());
+    for (const JsonPiece& piece : all)
+      total += piece.list == "annotations" ? static_cast<double>(piece.text.size()) : 0;
+    if (seen == 0) return;
+    const auto expected = [&](size_t count) {
+      return static_cast<size_t>(static_cast<double>(count) * total / seen * 1.05);
+    };
+    raw_.reserve(expected(raw_.size()));
+    AnnotationTable& table = builder_.table();
+    table.coordinates.reserve(expected(table.coordinates.size()));
+    table.shapes.reserve(expected(table.shapes.size()));
+    table.annotations.reserve(expected(raw_.size()));
+  }
+
+  void take(CocoRun run) {
+    for (CocoAnnotation& raw : run.annotations) {
+      builder_.table().takeShapes(run.shapes, raw.annotation);
+      raw_.push_back(raw);
+    }
+    for (const Finding& finding : run.findings) builder_.report(finding.code, finding.where, finding.message);
+  }
 
   void readRoot(json::document& document) {
     json::object root;
@@ -69,13 +143,23 @@ class CocoReader {
     for (auto field : root) {
       const std::string_view key = field.unescaped_key();
       if (key == "images") {
-        images = readList(field.value(), "images", &CocoReader::readImage);
+        images = readList(field.value(), "images",
+                          [this](json::object object, int64_t index) { readImage(object, index); });
       } else if (key == "categories") {
-        categories = readList(field.value(), "categories", &CocoReader::readCategory);
+        categories = readList(field.value(), "categories",
+                              [this](json::object object, int64_t index) { readCategory(object, index); });
       } else if (key == "annotations") {
-        annotations = readList(field.value(), "annotations", &CocoReader::readAnnotation);
+        CocoRun run;
+        CocoAnnotationReader reader(file_, run);
+        annotations = readList(field.value(), "annotations",
+                               [&](json::object object, int64_t index) { reader.read(object, index); });
+        take(std::move(run));
       }
     }
+    checkLists(images, categories, annotations);
+  }
+
+  void checkLists(bool images, bool categories, bool annotations) {
     if (!images || builder_.images() == 0) {
       file_.fail("a list of images", "images", images ? "an empty list" : "nothing",
                  "name a file that describes pictures");
@@ -88,7 +172,8 @@ class CocoReader {
       builder_.report("no-annotations", path_, "the file has no list 'annotations': all pictures are empty");
   }
 
-  bool readList(json::value value, const char* name, void (CocoReader::*readElement)(json::object, int64_t)) {
+  template <class Read>
+  bool readList(json::value value, const char* name, const Read& readElement) {
     json::array list;
     const auto error = value.get_array().get(list);
     if (error != simdjson::SUCCESS && error != simdjson::INCORRECT_TYPE)
@@ -102,7 +187,7 @@ class CocoReader {
       if (item.get_object().get(element) != simdjson::SUCCESS) {
         file_.fail("an object", Place{name, index}.text(), item.raw_json_token(), "correct the file");
       }
-      (this->*readElement)(element, index++);
+      readElement(element, index++);
     }
     return true;
   }
@@ -174,134 +259,6 @@ class CocoReader {
                       complete ? static_cast<int>(width) : 0, complete ? static_cast<int>(height) : 0);
   }
 
-  void readAnnotation(json::object object, int64_t index) {
-    RawAnnotation raw{};
-    raw.index = index;
-    Annotation& a = raw.annotation;
-    a.id = index + 1;
-    a.area = std::nan("");
-    a.polygons = a.keypoints = a.rle = -1;
-    bool hasImage = false, hasCategory = false;
-    std::array<double, 4> box{};
-    bool hasBox = false;
-    for (auto field : object) {
-      const std::string_view key = field.unescaped_key();
-      if (key == "id") {
-        a.id = file_.integer(field.value(), {"annotations", index, "id"});
-      } else if (key == "image_id") {
-        raw.imageId = file_.integer(field.value(), {"annotations", index, "image_id"});
-        hasImage = true;
-      } else if (key == "category_id") {
-        raw.categoryId = file_.integer(field.value(), {"annotations", index, "category_id"});
-        hasCategory = true;
-      } else if (key == "bbox") {
-        file_.numbers(field.value(), {"annotations", index, "bbox"}, list_);
-        hasBox = list_.size() == 4;
-        if (hasBox) std::copy(list_.begin(), list_.end(), box.begin());
-      } else if (key == "area") {
-        json::value value = field.value();
-        if (!value.is_null()) a.area = file_.number(value, {"annotations", index, "area"});
-      } else if (key == "iscrowd") {
-        a.crowd = file_.flag(field.value(), {"annotations", index, "iscrowd"});
-      } else if (key == "ignore") {
-        a.difficult = file_.flag(field.value(), {"annotations", index, "ignore"});
-      } else if (key == "segmentation") {
-        readSegmentation(field.value(), raw);
-      } else if (key == "keypoints") {
-        readKeypoints(field.value(), raw);
-      }
-    }
-    const std::string place = hasImage && hasCategory ? "" : Place{"annotations", index}.text();
-    if (!hasImage) file_.fail("image_id", place, "nothing", "add it");
-    if (!hasCategory) file_.fail("category_id", place, "nothing", "add it");
-    if (!hasBox) {
-      builder_.report("invalid-box", name(raw), "no bbox of four numbers x, y, width, height: dropped");
-      return;
-    }
-    a.x1 = static_cast<float>(box[0]);
-    a.y1 = static_cast<float>(box[1]);
-    a.x2 = static_cast<float>(box[0] + box[2]);
-    a.y2 = static_cast<float>(box[1] + box[3]);
-    if (std::isnan(a.area)) a.area = box[2] * box[3];
-    raw_.push_back(raw);
-  }
-
-  static std::string name(const RawAnnotation& raw) {
-    return concat("annotations[", raw.index, "], id ", raw.annotation.id);
-  }
-
-  void readSegmentation(json::value value, RawAnnotation& raw) {
-    const Place place{"annotations", raw.index, "segmentation"};
-    if (value.is_null()) return;
-    json::object run;
-    if (value.get_object().get(run) == simdjson::SUCCESS) return readRle(run, raw);
-    json::array list;
-    if (value.get_array().get(list) != simdjson::SUCCESS) {
-      file_.fail("polygons or run lengths", place.text(), value.raw_json_token(), "correct the value");
-    }
-    polygons_.clear();
-    for (json::value item : list) {
-      file_.numbers(item, place, list_);
-      const bool finite = std::all_of(list_.begin(), list_.end(), [](double x) { return std::isfinite(x); });
-      if (list_.size() < 6 || list_.size() % 2 != 0 || !finite) {
-        builder_.report("invalid-polygon", name(raw),
-                        concat("a polygon of ", list_.size(), " numbers", finite ? "" : ", some not finite",
-                               ": dropped"));
-        continue;
-      }
-      polygons_.emplace_back(list_.begin(), list_.end());
-    }
-    if (!polygons_.empty()) raw.annotation.polygons = builder_.table().addPolygons(polygons_);
-  }
-
-  void readRle(json::object object, RawAnnotation& raw) {
-    const Place place{"annotations", raw.index, "segmentation"};
-    std::optional<std::vector<uint32_t>> counts;
-    std::vector<double> size;
-    for (auto field : object) {
-      const std::string_view key = field.unescaped_key();
-      if (key == "size") {
-        file_.numbers(field.value(), place, size);
-      } else if (key == "counts") {
-        json::value value = field.value();
-        std::string_view packed;
-        if (value.get_string().get(packed) == simdjson::SUCCESS) {
-          counts = unpackRle(packed);
-        } else {
-          file_.numbers(value, place, list_);
-          const bool valid = std::all_of(list_.begin(), list_.end(),
-                                         [](double run) { return run >= 0 && run <= UINT32_MAX; });
-          if (valid) counts.emplace(list_.begin(), list_.end());
-        }
-      }
-    }
-    const bool sized =
-        size.size() == 2 && size[0] >= 1 && size[0] <= maxSide && size[1] >= 1 && size[1] <= maxSide;
-    const int64_t pixels = counts ? std::accumulate(counts->begin(), counts->end(), int64_t{0}) : -1;
-    if (!sized || static_cast<double>(pixels) != size[0] * size[1]) {
-      builder_.report("invalid-rle", name(raw), "run lengths do not add up to height × width: mask dropped");
-      return;
-    }
-    raw.maskHeight = static_cast<int64_t>(size[0]);
-    raw.maskWidth = static_cast<int64_t>(size[1]);
-    raw.annotation.rle = builder_.table().addRle(packRle(*counts));
-  }
-
-  void readKeypoints(json::value value, RawAnnotation& raw) {
-    if (value.is_null()) return;
-    file_.numbers(value, {"annotations", raw.index, "keypoints"}, list_);
-    const bool finite = std::all_of(list_.begin(), list_.end(), [](double x) { return std::isfinite(x); });
-    if (list_.size() % 3 != 0 || !finite) {
-      builder_.report("invalid-keypoints", name(raw),
-                      concat(list_.size(), " numbers are no x, y, v triples: dropped"));
-      return;
-    }
-    bool labelled = false;
-    for (size_t i = 2; i < list_.size(); i += 3) labelled |= list_[i] > 0;
-    const std::vector<float> triples(list_.begin(), list_.end());
-    if (labelled) raw.annotation.keypoints = builder_.table().addKeypoints(triples);
-  }
-
   // --- after the document ---
 
   void chooseClasses() {
@@ -329,12 +286,12 @@ class CocoReader {
   }
 
   void addAnnotations() {
+    const bool repeated = hasRepeatedIds();
     std::unordered_set<int64_t> ids;
-    ids.reserve(raw_.size());
-    for (RawAnnotation& raw : raw_) {
+    for (CocoAnnotation& raw : raw_) {
       Annotation& a = raw.annotation;
       if (!categoryName_.contains(raw.categoryId)) {
-        builder_.report("unknown-class", name(raw),
+        builder_.report("unknown-class", raw.name(),
                         concat("no category has id ", raw.categoryId, ": dropped"));
         continue;
       }
@@ -342,20 +299,28 @@ class CocoReader {
       if (label == label_.end()) continue;  // a class that the recipe leaves out
       const auto image = imageIndex_.find(raw.imageId);
       if (image == imageIndex_.end()) {
-        builder_.report("dangling-image", name(raw), concat("no image has id ", raw.imageId, ": dropped"));
+        builder_.report("dangling-image", raw.name(), concat("no image has id ", raw.imageId, ": dropped"));
         continue;
       }
-      if (!ids.insert(a.id).second) {
-        builder_.report("duplicate-id", name(raw), "another annotation has this id: both are kept");
+      if (repeated && !ids.insert(a.id).second) {
+        builder_.report("duplicate-id", raw.name(), "another annotation has this id: both are kept");
       }
       a.label = label->second;
       if (a.rle >= 0 && (raw.maskWidth != builder_.width(image->second) ||
                          raw.maskHeight != builder_.height(image->second))) {
-        builder_.report("invalid-rle", name(raw), "the mask has another size than the picture: mask dropped");
+        builder_.report("invalid-rle", raw.name(), "the mask has another size than the picture: mask dropped");
         a.rle = -1;
       }
-      builder_.addAnnotation(image->second, a, name(raw));
+      builder_.addAnnotation(image->second, a, [&raw] { return raw.name(); });
     }
+    raw_ = {};
+  }
+
+  bool hasRepeatedIds() const {
+    std::vector<int64_t> ids(raw_.size());
+    std::ranges::transform(raw_, ids.begin(), [](const CocoAnnotation& raw) { return raw.annotation.id; });
+    std::ranges::sort(ids);
+    return std::ranges::adjacent_find(ids) != ids.end();
   }
 
   std::string path_;
@@ -370,12 +335,16 @@ class CocoReader {
   std::unordered_map<int64_t, int32_t> label_;
   std::unordered_map<int64_t, int64_t> imageIndex_;
   std::unordered_set<std::string> fileNames_;
-  std::vector<RawAnnotation> raw_;
-  std::vector<double> list_;  // reused: most annotations hold two or three lists
-  std::vector<std::vector<float>> polygons_;
+  std::vector<CocoAnnotation> raw_;
 };
 
-HD_REGISTER_FORMAT(coco, [](const Value& spec) { return CocoReader(spec).read(); });
+HD_REGISTER_FORMAT(coco, [](const Value& spec) {
+  try {
+    if (auto dataset = CocoReader(spec).readPieces()) return dataset;
+  } catch (const simdjson::simdjson_error&) {  // told below, with its byte
+  }
+  return CocoReader(spec).readWhole();
+});
 
 }  // namespace
 }  // namespace hd::data

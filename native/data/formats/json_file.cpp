@@ -1,5 +1,8 @@
 #include "data/formats/json_file.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -10,6 +13,14 @@ namespace hd::data {
 namespace {
 
 constexpr int64_t maxFileBytes = 0xFFFFFFFFll - 4096;  // simdjson's positions have 32 bits
+
+/// Gives whole pages of a mapped file back; they would be read again if somebody looked.
+void forget(std::string_view text) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(text.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(text.data() + text.size()) / page * page;
+  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
 
 }  // namespace
 
@@ -36,6 +47,46 @@ void JsonFile::parse(const std::function<void(simdjson::ondemand::document&)>& r
         document.current_location().get(at) == simdjson::SUCCESS;
     failSyntax(failure.error(), known ? static_cast<size_t>(at - text_.data()) : text_.size());
   }
+}
+
+std::vector<JsonPiece> JsonFile::pieces() {
+  try {
+    image_ = io::mapFile(path_);
+  } catch (const Error&) {
+    return {};  // parse() has the words for it
+  }
+  std::vector<JsonPiece> out;
+  JsonPieces walk(std::string_view(reinterpret_cast<const char*>(image_.data), image_.size));
+  while (const auto piece = walk.next()) {
+    out.push_back(*piece);
+    forget(piece->text);
+  }
+  if (!walk.complete()) out.clear();
+  return out;
+}
+
+void JsonFile::parsePiece(const JsonPiece& piece,
+                          const std::function<void(simdjson::ondemand::object, int64_t)>& read) const {
+  std::unique_ptr<Scratch> scratch = takeScratch();
+  std::string& text = scratch->text;
+  text.clear();
+  text.reserve(piece.text.size() + 2 + simdjson::SIMDJSON_PADDING);
+  text.append("[").append(piece.text).append("]");
+  forget(piece.text);
+  simdjson::ondemand::document document =
+      scratch->parser.iterate(text.data(), text.size(), text.capacity());
+  int64_t index = piece.first;
+  for (simdjson::ondemand::object object : document.get_array()) read(object, index++);
+  const std::lock_guard lock(scratchMutex_);
+  idle_.push_back(std::move(scratch));
+}
+
+std::unique_ptr<JsonFile::Scratch> JsonFile::takeScratch() const {
+  const std::lock_guard lock(scratchMutex_);
+  if (idle_.empty()) return std::make_unique<Scratch>();
+  auto out = std::move(idle_.back());
+  idle_.pop_back();
+  return out;
 }
 
 void JsonFile::failSyntax(simdjson::error_code error, size_t offset) const {
@@ -104,7 +155,14 @@ void JsonFile::numbers(Value value, const Place& place, std::vector<double>& out
   if (value.get_array().get(list) != simdjson::SUCCESS) {
     fail("a list of numbers", place.text(), value.raw_json_token(), "correct the value");
   }
-  for (Value item : list) out.push_back(item.is_null() ? std::nan("") : number(item, place));
+  for (Value item : list) {
+    double real = 0;
+    if (item.get_double().get(real) == simdjson::SUCCESS) {
+      out.push_back(real);
+    } else {
+      out.push_back(item.is_null() ? std::nan("") : number(item, place));
+    }
+  }
 }
 
 }  // namespace hd::data

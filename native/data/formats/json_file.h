@@ -9,9 +9,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "data/formats/json_pieces.h"
+#include "io/mapped_file.h"
 
 namespace hd::data {
 
@@ -33,6 +38,14 @@ class JsonFile {
   /// and HD_DATA_TOO_LARGE (4 GB) for the file.
   void parse(const std::function<void(simdjson::ondemand::document&)>& read);
 
+  /// The lists of the root object in pieces of about a megabyte, in file order, when the file is a sound object whose
+  /// lists hold objects alone; else nothing, and parse() says what is wrong. Valid as long as this is.
+  std::vector<JsonPiece> pieces();
+  /// Calls `read` with each object of a piece and its index in the list. From any thread. Throws simdjson_error for
+  /// broken syntax. The piece's pages are given back to the system.
+  void parsePiece(const JsonPiece& piece,
+                  const std::function<void(simdjson::ondemand::object, int64_t)>& read) const;
+
   /// The first characters, for messages about the whole file.
   std::string_view start() const { return std::string_view(text_).substr(0, 20); }
 
@@ -52,7 +65,17 @@ class JsonFile {
   [[noreturn]] void failSyntax(simdjson::error_code error, size_t offset) const;
   size_t startOffset(simdjson::error_code error) const;
 
+  /// Of one thread that parses pieces; kept, because fresh memory costs more than the parsing of a small piece.
+  struct Scratch {
+    std::string text;
+    simdjson::ondemand::parser parser;
+  };
+  std::unique_ptr<Scratch> takeScratch() const;
+
   std::string path_, text_;
+  io::FileImage image_;
+  mutable std::mutex scratchMutex_;
+  mutable std::vector<std::unique_ptr<Scratch>> idle_;
 };
 
 }  // namespace hd::data

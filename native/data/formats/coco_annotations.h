@@ -1,0 +1,50 @@
+// The list of annotations of a COCO file, read in runs that know nothing of each other: several threads read at once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/formats/json_file.h"
+
+namespace hd::data {
+
+/// An annotation before its image and category are looked up.
+struct CocoAnnotation {
+  Annotation annotation;  ///< without label; its shapes lie in the run's table
+  int64_t imageId, categoryId;
+  int64_t index;                  ///< in the file
+  int64_t maskWidth, maskHeight;  ///< of the run lengths
+
+  std::string name() const;  ///< for findings
+};
+
+/// Annotations in the order of the file, their shapes, and what was wrong with some.
+struct CocoRun {
+  std::vector<CocoAnnotation> annotations;
+  AnnotationTable shapes;
+  std::vector<Finding> findings;
+};
+
+class CocoAnnotationReader {
+ public:
+  /// Both outlive this. `file` is used for messages alone.
+  CocoAnnotationReader(const JsonFile& file, CocoRun& run) : file_(file), run_(run) {}
+
+  /// Throws HD_DATA_FORMAT for members of a wrong type; other bad content becomes a finding.
+  void read(simdjson::ondemand::object object, int64_t index);
+
+ private:
+  void readSegmentation(JsonFile::Value value, CocoAnnotation& raw);
+  void readRle(simdjson::ondemand::object object, CocoAnnotation& raw);
+  void readKeypoints(JsonFile::Value value, CocoAnnotation& raw);
+  void report(const char* code, const CocoAnnotation& raw, std::string message);
+
+  const JsonFile& file_;
+  CocoRun& run_;
+  std::vector<double> list_;  // reused: most annotations hold two or three lists
+  std::vector<std::vector<float>> polygons_;
+};
+
+}  // namespace hd::data
