@@ -22,10 +22,12 @@ import { probe } from './probe.ts';
 import { publish } from './publish.ts';
 import { score } from './score.ts';
 import { train } from './train.ts';
+import { view } from './view.ts';
 
 const verbs = [
   train,
   evaluate,
+  view,
   score,
   predict,
   check,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ExitCode } from '../error.ts';
 import { consoleReporter, evaluationTable } from '../report/console.ts';
@@ -76,6 +77,7 @@ function closing(options: TrainOptions, result: Awaited<ReturnType<Trainer['run'
     );
   if (result.pictures[0])
     lines.push(`pictures (truth left, predicted right): ${dirname(result.pictures[0])}`);
+  if (existsSync(`${result.run}/report.html`)) lines.push(`report: ${result.run}/report.html`);
   lines.push(
     'next:',
     `  npx hdtrain predict --weights ${result.weights} --out predictions PICTURES…`,

@@ -8,6 +8,7 @@ export {
   resolveRecipe,
 } from './load.ts';
 export { type DetectedData, type NewRecipeOptions, writeRecipeFor } from './new.ts';
+export { plainRecipe } from './plain.ts';
 export { type Problem, type ProblemCode, RecipeError } from './problem.ts';
 export type { AugmentStep } from './schema/augment.ts';
 export type { CheckpointSection } from './schema/checkpoint.ts';

@@ -34,7 +34,10 @@ export function chart({
   linear = y !== undefined,
   show = fourDigits,
 }: Chart): Markup | null {
-  const series = given.filter(({ points }) => points.length > 0);
+  // A curve without points keeps its colour: charts of the same runs agree.
+  const series = given
+    .map((one, i) => ({ ...one, style: `series-${i % 8}` }))
+    .filter(({ points }) => points.length > 0);
   if (series.length === 0) return null;
   const all = series.flatMap(({ points }) => points);
   const across = scaleOf(x ?? all.map((point) => point[0]), [margin.left, size.width - margin.right], false);
@@ -51,11 +54,11 @@ export function chart({
     })),
   };
   return html`<figure class="chart"><figcaption>${title}${up.log && ' (logarithmic)'}</figcaption>
-<ul class="legend">${series.map(({ name }, i) => html`<li class="series-${i % 8}"><svg viewBox="0 0 28 10" aria-hidden="true"><path d="M0 5H28"/></svg>${name}</li>`)}</ul>
+<ul class="legend">${series.map(({ name, style }) => html`<li class="${style}"><svg viewBox="0 0 28 10" aria-hidden="true"><path d="M0 5H28"/></svg>${name}</li>`)}</ul>
 <div class="plot" tabindex="0" role="group" aria-label="${title}: arrow keys read values">
 <svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${`${title}: ${summary.join('; ')}`}">
 ${axes(across, up, xTitle, show)}
-${series.map(({ points }, i) => html`<path class="line series-${i % 8}" d="${path(points, across, up)}"/>${points.length === 1 && dot(points[0] as Point, across, up, i)}\n`)}
+${series.map(({ points, style }) => html`<path class="line ${style}" d="${path(points, across, up)}"/>${points.length === 1 && dot(points[0] as Point, across, up, style)}\n`)}
 <path class="cursor" d=""/></svg><output aria-live="polite"></output>
 <script type="application/json">${json(data)}</script></div>
 <details><summary>${title} as a table</summary>${numbers({ title, series, xTitle, show })}</details></figure>`;
@@ -70,8 +73,8 @@ function path(points: readonly Point[], across: Scale, up: Scale): string {
 }
 
 /** A curve of one point is no line. */
-function dot([x, y]: Point, across: Scale, up: Scale, i: number): Markup {
-  return html`<circle class="series-${i % 8}" cx="${round(across.place(x))}" cy="${round(up.place(y))}" r="3"/>`;
+function dot([x, y]: Point, across: Scale, up: Scale, style: string): Markup {
+  return html`<circle class="${style}" cx="${round(across.place(x))}" cy="${round(up.place(y))}" r="3"/>`;
 }
 
 function axes(across: Scale, up: Scale, xTitle: string, show: (value: number) => string): Markup {

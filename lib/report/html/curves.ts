@@ -1,5 +1,5 @@
 /** Loss, metrics, learning rate, waiting, memory over steps. */
-import { bytes, percent } from '../format.ts';
+import { bytes } from '../format.ts';
 import type { Curve } from '../run/curve.ts';
 import type { History } from '../run/history.ts';
 import { chart, fourDigits } from './chart.ts';
@@ -8,6 +8,8 @@ import { html, type Markup } from './markup.ts';
 
 /** Points of a curve that a page holds at most: more than there are pixels, whatever the length of the run. */
 export const pagePoints = 1000;
+
+const share = (value: number) => `${Number((100 * value).toPrecision(3))} %`;
 
 /** The quantities that have a chart, in its order. `prefix`: one line for each that begins so. */
 export const quantities = [
@@ -18,7 +20,7 @@ export const quantities = [
   {
     title: 'Time not spent computing',
     prefix: 'dataWait|overhead',
-    show: percent,
+    show: share,
     linear: true,
   },
   { title: 'Pictures a second', prefix: 'imagesPerSecond', show: fourDigits },

@@ -100,26 +100,33 @@ ${
 }`;
 }
 
-const meanings: [kind: keyof Diagnosis['errors'], title: string, meaning: string][] = [
-  ['classification', 'class', 'the box is right, the class is not'],
-  ['localization', 'place', 'the class is right, the box lies too far off'],
-  ['both', 'class and place', 'neither is right, but the box touches an object'],
-  ['duplicate', 'duplicate', 'the object was already found by a better detection'],
-  ['background', 'background', 'there is nothing'],
-  ['missed', 'missed', 'an object without any detection'],
-];
+const meanings: Record<keyof Diagnosis['errors'], string> = {
+  classification: 'the box is right, the class is not',
+  localization: 'the class is right, the box lies too far off',
+  both: 'wrong class, and the box lies too far off',
+  duplicate: 'the object was already found by a better detection',
+  background: 'there is nothing',
+  missed: 'an object that was not found',
+};
 
-export function errorKinds({ errors }: Diagnosis): Markup {
+/** The dearest first. */
+export function errorKinds({ errors, costs, iou }: Diagnosis): Markup {
   const total = Object.values(errors).reduce((a, b) => a + b, 0);
-  const share = (kind: keyof Diagnosis['errors']) => (total > 0 ? errors[kind] / total : 0);
+  const kinds = Object.keys(meanings) as (keyof Diagnosis['errors'])[];
+  kinds.sort((a, b) => (costs ? costs[b] - costs[a] : 0) || errors[b] - errors[a]);
   return table(
     'Kinds of errors',
-    [{ title: 'kind' }, { title: 'what it means' }, { title: 'number', numeric: true }, { title: 'share' }],
-    meanings.map(([kind, title, meaning]) => [
-      title,
-      meaning,
-      count(errors[kind]),
-      html`<span class="bar" style="--share:${share(kind).toFixed(3)}"></span> ${percent(share(kind))}`,
-    ]),
+    [
+      { title: 'kind' },
+      { title: 'what it means' },
+      ...(costs ? [{ title: `AP${Math.round(100 * iou)} lost`, numeric: true }] : []),
+      { title: 'number', numeric: true },
+      { title: 'share of the errors' },
+    ],
+    kinds.map((kind) => {
+      const share = total > 0 ? errors[kind] / total : 0;
+      const bar = html`<span class="bar" style="--share:${share.toFixed(3)}"></span> ${percent(share)}`;
+      return [kind, meanings[kind], ...(costs ? [metric(costs[kind])] : []), count(errors[kind]), bar];
+    }),
   );
 }

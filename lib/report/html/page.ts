@@ -16,12 +16,14 @@ export interface Page {
   sections: readonly Section[];
   /** For pages of a server: what besides data: may be asked for. */
   allow?: string;
+  /** Below the title. */
+  under?: Markup;
 }
 
 /** Shown first, without a heading of its own. */
 export const headlineId = 'headline';
 
-export function page({ title, scripts, sections, allow = 'img-src data:' }: Page): string {
+export function page({ title, scripts, sections, allow = 'img-src data:', under }: Page): string {
   const rest = sections.filter(({ id }) => id !== headlineId);
   return `<!doctype html>
 ${html`<html lang="en"><head><meta charset="utf-8"><title>${title} – hdtrain</title>
@@ -30,7 +32,7 @@ ${html`<html lang="en"><head><meta charset="utf-8"><title>${title} – hdtrain</
 <link rel="icon" href="data:,">
 <style>${new Markup(style)}</style></head>
 <body><a class="skip" href="#main">Skip to the content</a>
-<header><h1>${title}</h1></header>
+<header><h1>${title}</h1>${under}</header>
 <main id="main" tabindex="-1">${sections.filter(({ id }) => id === headlineId).map(sectionMarkup)}
 <nav aria-label="Sections"><ul>${rest.map((section) => html`<li><a href="#${section.id}">${section.title}</a></li>`)}</ul></nav>
 ${rest.map(sectionMarkup)}</main>

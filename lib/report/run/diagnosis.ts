@@ -3,6 +3,16 @@ import { z } from 'zod';
 
 const count = z.number().min(0);
 
+const perKind = (value: z.ZodNumber) =>
+  z.object({
+    classification: value,
+    localization: value,
+    both: value,
+    duplicate: value,
+    background: value,
+    missed: value,
+  });
+
 const diagnosisSchema = z.object({
   step: z.int().min(0),
   classes: z.array(z.string()),
@@ -15,14 +25,9 @@ const diagnosisSchema = z.object({
   ),
   /** Rows are the truth, columns what was predicted; the last of each is the background. */
   confusion: z.array(z.array(count)),
-  errors: z.object({
-    classification: count,
-    localization: count,
-    both: count,
-    duplicate: count,
-    background: count,
-    missed: count,
-  }),
+  /** How many, and how much AP would rise without them. */
+  errors: perKind(count),
+  costs: perKind(z.number()).optional(),
   sizes: z.array(z.object({ name: z.string(), truths: count, found: count })),
 });
 

@@ -1,7 +1,9 @@
 /** A run as its folder shows it, also while it is written: nothing here needs the program that trains. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { plainRecipe } from '../../recipe/index.ts';
 import { type Diagnosis, parseDiagnosis } from './diagnosis.ts';
+import { flat } from './differences.ts';
 import { History } from './history.ts';
 import { parseStatus, type RunStatus } from './status.ts';
 import { Tail } from './tail.ts';
@@ -21,6 +23,8 @@ export class RunReader {
   diagnosis: Diagnosis | null = null;
   /** The resolved recipe that the run began with, as YAML. */
   recipe = '';
+  /** Its fields by path, values as JSON. */
+  fields = new Map<string, string>();
   pictures: PictureSet[] = [];
   readonly #metrics: Tail;
   /** State of the small files when they were read. */
@@ -50,6 +54,7 @@ export class RunReader {
     this.status = parseStatus(status ?? '');
     this.diagnosis = parseDiagnosis(diagnosis ?? '');
     this.recipe = (recipe ?? '').replace(/^# yaml-language-server:.*\n/, '');
+    this.fields = flat(plainRecipe(this.recipe));
     this.pictures = pictures;
     return true;
   }

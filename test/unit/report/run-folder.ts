@@ -89,6 +89,7 @@ export function diagnosisOf(classes = ['cat', 'dog'], step = 300): Diagnosis {
       Array.from({ length: size }, (_, c) => (r === c ? (r === size - 1 ? 0 : 40) : (r * 3 + c) % 5)),
     ),
     errors: { classification: 3, localization: 5, both: 1, duplicate: 2, background: 7, missed: 2 },
+    costs: { classification: 0.02, localization: 0.1, both: 0, duplicate: 0, background: 0.05, missed: 0.03 },
     sizes: [
       { name: 'small', truths: 20, found: 5 },
       { name: 'large', truths: 0, found: 0 },

@@ -165,9 +165,18 @@ describe('sections', () => {
     assert.match(text, />c37</);
     assert.ok(text.length < 100_000);
   });
-  test('kinds of errors with their shares', () => {
+  test('kinds of errors, the dearest first, with their shares', () => {
     const text = sectionsOf(runOf()).get('errors') ?? '';
-    assert.match(text, /background<\/th><td>there is nothing<\/td><td class="number">7<.*35 %/);
+    assert.match(text, /AP50 lost/);
+    assert.match(
+      text,
+      /background<\/th><td>there is nothing<\/td><td class="number">0\.050<\/td><td class="number">7<.*35 %/,
+    );
+    assert.match(text, /localization.*background.*missed.*classification.*duplicate.*both/s);
+    const { costs: _costs, ...without } = diagnosisOf();
+    const plain = sectionsOf(runOf({ diagnosis: without })).get('errors') ?? '';
+    assert.doesNotMatch(plain, /lost/);
+    assert.match(plain, /background.*localization.*classification.*duplicate.*missed.*both/s);
   });
   test('changes of the recipe, then the recipe', () => {
     const sinceStart = [{ field: 'log.every', before: '50', after: '' }];
