@@ -16,6 +16,7 @@
 
 #include "core/error.h"
 #include "data/dataset_builder.h"
+#include "data/formats/coco_reader.h"
 #include "data/formats/format.h"
 #include "data/formats/json_file.h"
 #include "data/formats/listing.h"
@@ -37,8 +38,9 @@ struct RawAnnotation {
 
 class CocoReader {
  public:
-  explicit CocoReader(const Value& spec)
-      : path_(spec.at("annotations").asString()),
+  CocoReader(const Value& spec, CocoExtension* extension)
+      : extension_(extension),
+        path_(spec.at("annotations").asString()),
         file_(path_),
         folder_(spec.at("images").asString()),
         wanted_(classesOf(spec)),
@@ -50,6 +52,7 @@ class CocoReader {
     chooseClasses();
     builder_.probeFiles(false);
     addAnnotations();
+    if (extension_ != nullptr) builder_.setFederation(extension_->federation(label_));
     return builder_.build(filter_);
   }
 
@@ -119,6 +122,8 @@ class CocoReader {
       } else if (key == "name") {
         name = file_.string(field.value(), {"categories", index, "name"});
         hasName = true;
+      } else if (extension_ != nullptr) {
+        extension_->readCategoryMember(file_, key, field.value(), index);
       }
     }
     if (!hasId || !hasName)
@@ -127,6 +132,7 @@ class CocoReader {
       file_.fail("different ids", Place{"categories", index, "id"}.text(), concat(id, " a second time"),
                  "renumber the categories");
     }
+    if (extension_ != nullptr) extension_->endCategory(id);
     names_.push_back(std::move(name));
     categoryIds_.push_back(id);
   }
@@ -155,7 +161,13 @@ class CocoReader {
         width = side(field.value(), "width");
       } else if (key == "height") {
         height = side(field.value(), "height");
+      } else if (extension_ != nullptr) {
+        extension_->readImageMember(file_, key, field.value(), index);
       }
+    }
+    if (extension_ != nullptr) {
+      const std::string other = extension_->endImage();
+      if (name.empty()) name = other;
     }
     if (!hasId || name.empty()) {
       file_.fail("id and file_name", Place{"images", index}.text(), hasId ? "no file_name" : "no id",
@@ -358,6 +370,7 @@ class CocoReader {
     }
   }
 
+  CocoExtension* extension_;
   std::string path_;
   JsonFile file_;
   std::string folder_;
@@ -375,7 +388,12 @@ class CocoReader {
   std::vector<std::vector<float>> polygons_;
 };
 
-HD_REGISTER_FORMAT(coco, [](const Value& spec) { return CocoReader(spec).read(); });
+HD_REGISTER_FORMAT(coco, [](const Value& spec) { return readCoco(spec); });
 
 }  // namespace
+
+std::shared_ptr<const Dataset> readCoco(const Value& spec, CocoExtension* extension) {
+  return CocoReader(spec, extension).read();
+}
+
 }  // namespace hd::data
