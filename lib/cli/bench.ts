@@ -20,7 +20,6 @@ export const bench: Verb<BenchOptions> = {
       .option('compare', {
         type: 'string',
         array: true,
-        nargs: 2,
         describe: 'Two files of --save: what changed from the first to the second, and beyond noise',
       })
       .option('config', {

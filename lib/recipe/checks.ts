@@ -155,8 +155,14 @@ const measured: Check = ({ data, eval: evaluation }, { conflict, warn, written }
   if (evaluation.metric === 'voc' && !['ap', 'ap50', 'ap75'].includes(evaluation.best)) {
     conflict('eval.best', "'ap', 'ap50' or 'ap75' for the voc metric");
   }
-  if (evaluation.metric === 'coco' && written('eval.interpolation')) {
-    warn('eval.interpolation', "has no effect with the 'coco' metric");
+  if (evaluation.metric !== 'voc' && written('eval.interpolation')) {
+    warn('eval.interpolation', `has no effect with the '${evaluation.metric}' metric`);
+  }
+  if (evaluation.metric === 'lvis' && data.format !== 'lvis') {
+    conflict('eval.metric', "'coco' or 'voc' unless data.format is lvis", "use 'coco'");
+  }
+  if (evaluation.metric === 'lvis' && evaluation.maxDetections < 300) {
+    warn('eval.maxDetections', `LVIS counts up to 300 a picture, more than ${evaluation.maxDetections}`);
   }
   if (data.val === null) warn('data.val', 'there are no validation pictures, so nothing is evaluated');
 };

@@ -4,7 +4,7 @@ import { schemaComment, schemaFile } from './render.ts';
 
 /** What the native side finds in a folder of data. */
 export interface DetectedData {
-  format: 'coco' | 'voc' | 'yolo';
+  format: 'coco' | 'lvis' | 'voc' | 'yolo';
   /** Fields of the split, as `data.train` takes them. */
   train: Record<string, unknown>;
   val: Record<string, unknown> | null;
@@ -70,7 +70,9 @@ export function writeRecipeFor(detected: DetectedData, { folder }: NewRecipeOpti
     '',
     'eval:',
     '  every: 1                # epochs',
-    '  metric: coco            # or voc',
+    ...(format === 'lvis'
+      ? ['  metric: lvis            # or coco', '  maxDetections: 300']
+      : ['  metric: coco            # or voc']),
     '',
   ];
   return lines.join('\n');

@@ -33,6 +33,24 @@ eval::CocoSet truthOf(const data::Dataset& dataset) {
   return truth;
 }
 
+std::optional<eval::FederatedTruth> federatedOf(const data::Dataset& dataset) {
+  const data::Federation* federation = dataset.federation();
+  if (federation == nullptr) return std::nullopt;
+  eval::FederatedTruth out;
+  out.frequency = federation->frequency;
+  const auto ids = [&](std::span<const int32_t> labels) {
+    std::vector<int64_t> categories;
+    for (const int32_t label : labels)
+      categories.push_back(dataset.categoryIds()[static_cast<size_t>(label)]);
+    return categories;
+  };
+  for (int64_t image = 0; image < dataset.size(); ++image) {
+    out.images[dataset.imageId(image)] = {ids(federation->negativeOf(image)),
+                                          ids(federation->notExhaustiveOf(image))};
+  }
+  return out;
+}
+
 }  // namespace
 
 void takeTruth(eval::Evaluator& evaluator, const data::Dataset& dataset, int64_t image) {
@@ -60,7 +78,7 @@ EvaluatorObject::EvaluatorObject(const Napi::CallbackInfo& info) : ObjectWrap(in
   guarded(info.Env(), [&]() -> Napi::Value {
     const auto dataset =
         unwrap<DatasetObject>(info[0], Environment::of(info.Env()).dataset, "a data set").dataset;
-    evaluator = std::make_shared<eval::Evaluator>(truthOf(*dataset));
+    evaluator = std::make_shared<eval::Evaluator>(truthOf(*dataset), federatedOf(*dataset));
     return info.Env().Undefined();
   });
 }

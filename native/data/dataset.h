@@ -69,6 +69,28 @@ struct AnnotationTable {
   void takeShapes(const AnnotationTable& other, Annotation& annotation);
 };
 
+/// Which classes the annotators of each picture looked for, where that was not all of them (LVIS). Every
+/// picture was searched for the classes it has objects of, too.
+struct Federation {
+  std::vector<char> frequency;  ///< per class 'r', 'c', 'f' (rare, common, frequent in training), 0 unknown
+  /// Per image, from first… of the image to that of the next, the classes that it has none of; and those of
+  /// which it may have more than were annotated.
+  std::vector<int64_t> firstNegative, firstNotExhaustive;  ///< size() + 1
+  std::vector<int32_t> negative, notExhaustive;
+
+  std::span<const int32_t> negativeOf(int64_t image) const { return part(negative, firstNegative, image); }
+  std::span<const int32_t> notExhaustiveOf(int64_t image) const {
+    return part(notExhaustive, firstNotExhaustive, image);
+  }
+
+ private:
+  static std::span<const int32_t> part(const std::vector<int32_t>& all, const std::vector<int64_t>& first,
+                                       int64_t image) {
+    const auto i = static_cast<size_t>(image);
+    return {all.data() + first[i], all.data() + first[i + 1]};
+  }
+};
+
 /// One picture with its annotations: what a loader works on. Valid as long as its data set lives.
 struct Sample {
   Picture picture;
@@ -110,6 +132,8 @@ class Dataset {
     return table_.keypoints(annotation);
   }
   std::string_view rle(const Annotation& annotation) const { return table_.rle(annotation); }
+  /// Null when every picture was searched for every class.
+  const Federation* federation() const { return federation_.get(); }
   /// The first thousand of each code; findingCounts() has all of them.
   const std::vector<Finding>& findings() const { return findings_; }
   const std::map<std::string, int64_t>& findingCounts() const { return findingCounts_; }
@@ -151,6 +175,7 @@ class Dataset {
   std::vector<int64_t> firstAnnotation_;  // size() + 1
   AnnotationTable table_;
   std::vector<int64_t> trainable_;
+  std::shared_ptr<const Federation> federation_;
   std::vector<Finding> findings_;
   std::map<std::string, int64_t> findingCounts_;
 };

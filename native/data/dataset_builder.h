@@ -33,6 +33,11 @@ class DatasetBuilder {
   /// What else decides about the pixels, for the digest.
   void setContent(std::string content) { dataset_->content_ = std::move(content); }
 
+  /// Of all images, those that were added so far.
+  void setFederation(std::shared_ptr<const Federation> federation) {
+    dataset_->federation_ = std::move(federation);
+  }
+
   /// The index of the image. Width and height 0: unknown, probeFiles() reads them.
   int64_t addImage(int64_t id, std::string_view path, int width, int height);
   int64_t images() const { return dataset_->size(); }

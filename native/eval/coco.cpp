@@ -42,6 +42,13 @@ bool comparesNothing(const CocoParams& params) {
   return params.type == IouType::keypoints && !params.useCategories;
 }
 
+/// Whether what stays unmatched in a cell counts for nothing.
+bool isExcused(const Cell& cell, const CellTable& table, const CocoParams& params) {
+  const std::array<int64_t, 2> pair{table.images[static_cast<size_t>(cell.image)],
+                                    table.categories[static_cast<size_t>(cell.category)]};
+  return std::binary_search(params.excused.begin(), params.excused.end(), pair);
+}
+
 /// Matches of every cell at every area range, written where accumulation reads them.
 void matchCells(const CocoSet& truth, const std::vector<Instance>& detections, const CocoParams& params,
                 const CellTable& table, std::vector<CategoryDetections>& categories) {
@@ -52,8 +59,14 @@ void matchCells(const CocoSet& truth, const std::vector<Instance>& detections, c
       const Cell& cell = table.cells[c];
       const auto truths = table.truthsOf(cell);
       const auto found = table.detectionsOf(cell);
-      if (truths.empty() || found.empty() || comparesNothing(params)) continue;  // all of them stay unmatched
       CategoryDetections& category = categories[static_cast<size_t>(cell.category)];
+      if (isExcused(cell, table, params)) {
+        for (size_t layer = 0; layer < params.areaRanges.size() * thresholds; ++layer) {
+          Outcome* outcomes = category.outcomesOf(0, layer, thresholds);
+          for (size_t d = 0; d < found.size(); ++d) outcomes[category.placeOf(cell, d)] = Outcome::ignored;
+        }
+      }
+      if (truths.empty() || found.empty() || comparesNothing(params)) continue;  // all of them stay unmatched
       const std::vector<double> overlaps = computeOverlaps(truth, truths, detections, found, params);
       for (size_t a = 0; a < params.areaRanges.size(); ++a) {
         const TruthOrder ordered = orderTruths(truth, truths, params.areaRanges[a], params);
@@ -163,6 +176,7 @@ std::vector<ImageMatches> matchCoco(const CocoSet& truth, const std::vector<Inst
     const TruthOrder ordered = orderTruths(truth, truths, range, params);
     for (const uint32_t place : ordered.order) out.truthIds.push_back(truth.instances[truths[place]].id);
     out.truthIgnored = ordered.ignored;
+    const bool excused = isExcused(cell, table, params);
     const size_t count = found.size();
     std::vector<int32_t> matches(params.iouThresholds.size() * count, -1);
     if (!truths.empty() && !found.empty() && !comparesNothing(params)) {
@@ -179,7 +193,7 @@ std::vector<ImageMatches> matchCoco(const CocoSet& truth, const std::vector<Inst
       const bool outside = detection.area < range[0] || detection.area > range[1];
       out.matches.push_back(id);
       out.detectionIgnored.push_back((matches[i] >= 0 && ordered.ignored[static_cast<size_t>(matches[i])]) ||
-                                     (id == 0 && outside));
+                                     (id == 0 && (outside || excused)));
     }
   });
   return all;

@@ -62,7 +62,9 @@ struct CocoParams {
   std::vector<int64_t> images, categories;        ///< empty: all of the truth
   bool useCategories = true;  ///< false: all categories as one (its id −1); keypoints then match nothing
   bool useIgnore = false;     ///< honour Instance::ignore; pycocotools overwrites the flag with iscrowd
-  int threads = 0;            ///< 0: all
+  /// Image and category ids, rising: an unmatched detection there counts for nothing (eval/lvis.h).
+  std::vector<std::array<int64_t, 2>> excused;
+  int threads = 0;  ///< 0: all
   static CocoParams defaults(IouType type);
 };
 

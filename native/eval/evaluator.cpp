@@ -11,8 +11,9 @@
 
 namespace hd::eval {
 
-Evaluator::Evaluator(CocoSet truth)
+Evaluator::Evaluator(CocoSet truth, std::optional<FederatedTruth> federated)
     : truth_(std::move(truth)),
+      federated_(std::move(federated)),
       late_(truth_.images.size()),
       collected_(truth_.images.size()),
       seen_(truth_.images.size()) {
@@ -117,13 +118,21 @@ Value Evaluator::summarize(const Value& options) const {
   const CocoSet truth = wholeTruth(options.get("seenOnly", false));
   Value out;
   const std::string metric = options.get("metric", "coco");
-  if (metric != "coco" && metric != "voc") {
-    throw Error("HD_USAGE", concat("expected coco or voc for the metric but received '", metric,
+  if (metric != "coco" && metric != "voc" && metric != "lvis") {
+    throw Error("HD_USAGE", concat("expected coco, voc or lvis for the metric but received '", metric,
                                    "'; choose one of them"));
+  }
+  if (metric == "lvis" && !federated_) {
+    throw Error(
+        "HD_USAGE",
+        "expected data in LVIS format for the metric lvis but received other data, which do not say what "
+        "each picture was searched for; choose coco");
   }
   if (metric == "voc") {
     out = vocSummary(truth, detections, interpolationOf(options.get("interpolation", "area")),
                      options.get("threads", 0));
+  } else if (metric == "lvis") {
+    out = lvisSummary(truth, *federated_, detections, options.get("threads", 0));
   } else {
     CocoParams params = CocoParams::defaults(IouType::bbox);
     params.threads = options.get("threads", 0);
@@ -147,7 +156,10 @@ Value Evaluator::diagnose(const Value& options) const {
                                    "; take 0.5"));
   }
   const std::lock_guard lock(mutex_);
-  return eval::diagnose(wholeTruth(options.get("seenOnly", false)), instances(), wanted);
+  const CocoSet truth = wholeTruth(options.get("seenOnly", false));
+  const auto detections = instances();
+  return eval::diagnose(truth, federated_ ? searchedDetections(truth, *federated_, detections) : detections,
+                        wanted);
 }
 
 void Evaluator::writeResults(const std::string& path) const {

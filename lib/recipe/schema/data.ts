@@ -121,6 +121,24 @@ const coco = format(
   { classes: asInTraining(classNames()) },
 );
 
+const lvis = format(
+  'lvis',
+  'LVIS: one JSON file a split, which says what each picture was searched for; `eval.metric: lvis` heeds it.',
+  {
+    images: filePath().describe(
+      'Folder of the pictures; those of LVIS v1 lie in train2017/ and val2017/ below it.',
+    ),
+    annotations: filePath().describe('JSON file of the annotations.'),
+  },
+  {
+    classes: classNames()
+      .nullable()
+      .default(null)
+      .describe('Categories to learn, in label order; without, all of the file.'),
+  },
+  { classes: asInTraining(classNames()) },
+);
+
 const offset = () => z.number().min(0).max(1);
 
 const voc = format(
@@ -165,7 +183,7 @@ const source = format(
 
 /** The pictures, discriminated by `format`. A new format is one more member. */
 export const dataSchema = z
-  .discriminatedUnion('format', [coco, voc, yolo, synthetic, source])
+  .discriminatedUnion('format', [coco, lvis, voc, yolo, synthetic, source])
   .describe('The pictures: where they are and what happens to them. The only section without a default.');
 
 export type DataSection = z.output<typeof dataSchema>;

@@ -5,9 +5,11 @@ export const evalSchema = z
   .strictObject({
     every: z.int().min(0).default(1).describe('Epochs between evaluations; 0 is once, at the end.'),
     metric: z
-      .enum(['coco', 'voc'])
+      .enum(['coco', 'voc', 'lvis'])
       .default('coco')
-      .describe('Which numbers: COCO, or Pascal VOC at ten IoU thresholds.'),
+      .describe(
+        'Which numbers: COCO, Pascal VOC at ten IoU thresholds, or LVIS, which counts only what a picture was searched for.',
+      ),
     interpolation: z
       .enum(['area', '11point'])
       .default('area')

@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "data/dataset_builder.h"
 #include "data/formats/coco_annotations.h"
+#include "data/formats/coco_reader.h"
 #include "data/formats/format.h"
 #include "data/formats/json_file.h"
 #include "data/formats/listing.h"
@@ -31,8 +32,9 @@ constexpr int64_t maxSide = 1 << 20;
 
 class CocoReader {
  public:
-  explicit CocoReader(const Value& spec)
-      : path_(spec.at("annotations").asString()),
+  CocoReader(const Value& spec, CocoExtension* extension)
+      : extension_(extension),
+        path_(spec.at("annotations").asString()),
         file_(path_),
         folder_(spec.at("images").asString()),
         wanted_(classesOf(spec)),
@@ -79,6 +81,7 @@ class CocoReader {
     chooseClasses();
     builder_.probeFiles(false);
     addAnnotations();
+    if (extension_ != nullptr) builder_.setFederation(extension_->federation(label_));
     return builder_.build(filter_);
   }
 
@@ -204,6 +207,8 @@ class CocoReader {
       } else if (key == "name") {
         name = file_.string(field.value(), {"categories", index, "name"});
         hasName = true;
+      } else if (extension_ != nullptr) {
+        extension_->readCategoryMember(file_, key, field.value(), index);
       }
     }
     if (!hasId || !hasName)
@@ -212,6 +217,7 @@ class CocoReader {
       file_.fail("different ids", Place{"categories", index, "id"}.text(), concat(id, " a second time"),
                  "renumber the categories");
     }
+    if (extension_ != nullptr) extension_->endCategory(id);
     names_.push_back(std::move(name));
     categoryIds_.push_back(id);
   }
@@ -240,7 +246,13 @@ class CocoReader {
         width = side(field.value(), "width");
       } else if (key == "height") {
         height = side(field.value(), "height");
+      } else if (extension_ != nullptr) {
+        extension_->readImageMember(file_, key, field.value(), index);
       }
+    }
+    if (extension_ != nullptr) {
+      const std::string other = extension_->endImage();
+      if (name.empty()) name = other;
     }
     if (!hasId || name.empty()) {
       file_.fail("id and file_name", Place{"images", index}.text(), hasId ? "no file_name" : "no id",
@@ -323,6 +335,7 @@ class CocoReader {
     return std::ranges::adjacent_find(ids) != ids.end();
   }
 
+  CocoExtension* extension_;
   std::string path_;
   JsonFile file_;
   std::string folder_;
@@ -338,13 +351,22 @@ class CocoReader {
   std::vector<CocoAnnotation> raw_;
 };
 
-HD_REGISTER_FORMAT(coco, [](const Value& spec) {
-  try {
-    if (auto dataset = CocoReader(spec).readPieces()) return dataset;
-  } catch (const simdjson::simdjson_error&) {  // told below, with its byte
-  }
-  return CocoReader(spec).readWhole();
-});
+HD_REGISTER_FORMAT(coco, [](const Value& spec) { return readCoco(spec); });
 
 }  // namespace
+
+std::shared_ptr<const Dataset> readCoco(
+    const Value& spec, const std::function<std::unique_ptr<CocoExtension>()>& makeExtension) {
+  const auto reader = [&](const auto& read) {
+    const std::unique_ptr<CocoExtension> extension = makeExtension ? makeExtension() : nullptr;
+    CocoReader coco(spec, extension.get());
+    return read(coco);
+  };
+  try {
+    if (auto dataset = reader([](CocoReader& coco) { return coco.readPieces(); })) return dataset;
+  } catch (const simdjson::simdjson_error&) {  // told below, with its byte
+  }
+  return reader([](CocoReader& coco) { return coco.readWhole(); });
+}
+
 }  // namespace hd::data

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "data/dataset.h"
+#include "data/formats/coco_reader.h"
 #include "data/formats/layout.h"
 #include "data/formats/listing.h"
 #include "data/report.h"
@@ -28,16 +29,36 @@ struct Detected {
   std::vector<std::string> warnings;
 };
 
-// --- COCO ---
+// --- COCO and LVIS ---
 
-/// The first picture's name, or nothing when the file holds no COCO images.
-std::optional<std::string> firstCocoName(const fs::path& file) {
+/// What the first picture of an annotation file tells.
+struct CocoProbe {
+  std::string name;  // where the picture lies, below the folder of pictures
+  bool lvis = false;
+};
+
+/// Nothing when the file holds no COCO images.
+std::optional<CocoProbe> probeCoco(const fs::path& file) {
   const std::string text = readTextFile(file.string(), maxAnnotationBytes, simdjson::SIMDJSON_PADDING);
   simdjson::ondemand::parser parser;
   try {
     auto document = parser.iterate(text.data(), text.size(), text.capacity());
-    for (auto image : document["images"].get_array())
-      return std::string(std::string_view(image["file_name"]));
+    for (simdjson::ondemand::object image : document["images"].get_array()) {
+      CocoProbe probe;
+      std::string url;
+      for (auto field : image) {
+        const std::string_view key = field.unescaped_key();
+        if (key == "file_name") {
+          probe.name = std::string_view(field.value());
+        } else if (key == "coco_url") {
+          url = std::string_view(field.value());
+        } else if (key == "neg_category_ids" || key == "not_exhaustive_category_ids") {
+          probe.lvis = true;
+        }
+      }
+      if (probe.name.empty() && probe.lvis) probe.name = lvisFileName(url);
+      return probe.name.empty() ? std::nullopt : std::optional(probe);
+    }
   } catch (const simdjson::simdjson_error&) {
     return std::nullopt;  // broken files are reported by the reader, once it is known that nothing else fits
   }
@@ -53,30 +74,41 @@ int cocoRank(const std::string& name) {
   return name.starts_with("person_keypoints") ? 2 : 1;
 }
 
+/// COCO before LVIS, whose files may lie beside those of COCO.
 std::optional<Detected> detectCoco(const Layout& layout) {
-  std::map<Split, std::pair<int, fs::path>> best;
+  struct Choice {
+    int rank = 0;
+    fs::path file;
+    std::string name;
+  };
+  std::map<Split, Choice> best[2];  // COCO, LVIS
   for (const fs::path& file : layout.filesWith(".json")) {
     const int rank = cocoRank(file.filename().string());
     const Split split = layout.splitOf(file).value_or(Split::train);
-    auto& chosen = best[split];
-    if (rank > chosen.first && firstCocoName(file)) chosen = {rank, file};
+    if (rank <= best[0][split].rank && rank <= best[1][split].rank) continue;
+    const auto probe = probeCoco(file);
+    if (!probe) continue;
+    Choice& chosen = best[probe->lvis][split];
+    if (rank > chosen.rank) chosen = {rank, file, probe->name};
   }
-  Detected detected{"coco", {}, {}};
-  for (const auto& [split, choice] : best) {
-    const auto& [rank, file] = choice;
-    if (rank == 0) continue;
-    const std::string name = *firstCocoName(file);
-    const auto images =
-        layout.folderHolding(split, [&](const fs::path& folder) { return isFile(folder / name); });
-    if (!images)
-      detected.warnings.push_back(
-          concat("no folder holds ", name, " of ", file.string(), ": set images by hand"));
-    Value spec;
-    spec.set("images", images.value_or(layout.root()).string());
-    spec.set("annotations", file.string());
-    detected.specs[split] = spec;
+  for (const bool lvis : {false, true}) {
+    Detected detected{lvis ? "lvis" : "coco", {}, {}};
+    for (const auto& [split, choice] : best[lvis]) {
+      const auto& [rank, file, name] = choice;
+      if (rank == 0) continue;
+      const auto images =
+          layout.folderHolding(split, [&](const fs::path& folder) { return isFile(folder / name); });
+      if (!images)
+        detected.warnings.push_back(
+            concat("no folder holds ", name, " of ", file.string(), ": set images by hand"));
+      Value spec;
+      spec.set("images", images.value_or(layout.root()).string());
+      spec.set("annotations", file.string());
+      detected.specs[split] = spec;
+    }
+    if (!detected.specs.empty()) return detected;
   }
-  return detected.specs.empty() ? std::nullopt : std::optional(detected);
+  return std::nullopt;
 }
 
 // --- VOC ---
@@ -223,7 +255,8 @@ Value describe(Detected& detected) {
     for (const auto& [key, value] : specs[split].asObject()) {
       if (key != "format") out.set(key, value);
     }
-    return out.set("classes", names);
+    // All files of LVIS have the same categories, more than one wants to read in a recipe.
+    return detected.format == "lvis" ? out : out.set("classes", names);
   };
   answer.set("format", detected.format).set("train", spec(Split::train)).set("val", spec(Split::val));
   answer.set("classes", names).set("images", images).set("sizes", imageSizes(*datasets[Split::train]));
@@ -239,7 +272,7 @@ Value detectDataset(const std::string& folder) {
   }
   throw Error(
       "HD_DATA_DETECT",
-      concat("expected COCO JSON, VOC XML or YOLO labels for ", folder,
+      concat("expected COCO or LVIS JSON, VOC XML or YOLO labels for ", folder,
              " but received none of them: name the folder that holds images/ and annotations/ or labels/"),
       folder);
 }

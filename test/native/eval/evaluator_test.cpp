@@ -131,6 +131,25 @@ TEST_CASE("VOC: ten thresholds, their mean, both interpolations") {
   }
 }
 
+TEST_CASE("LVIS: by what each picture was searched for; the diagnosis, too") {
+  const CocoSet truth = oneTruth();  // a dog in picture 40
+  FederatedTruth federated;
+  federated.frequency = {'c', 'r'};
+  federated.images[41].negative = {2};
+  Evaluator evaluator(truth, federated);
+  evaluator.add(0, {{10, 10, 60, 50, 10, 10, 60, 50}, {.8f, .9f}, {1, 0}});  // nobody looked for cats
+  hd::Value summary = evaluator.summarize(hd::Value::Object{{"metric", "lvis"}});
+  CHECK(summary.at("ap").asNumber() == doctest::Approx(1));
+  CHECK(summary.at("apRare").asNumber() == doctest::Approx(1));
+  CHECK(summary.at("apCommon").asNumber() == -1);
+  CHECK(summary.at("images").asInt() == 2);
+  CHECK(evaluator.diagnose(hd::Value::Object{}).at("errors").at("background").asInt() == 0);
+  evaluator.add(1, {{10, 10, 60, 50}, {.95f}, {1}});
+  summary = evaluator.summarize(hd::Value::Object{{"metric", "lvis"}});
+  CHECK(summary.at("ap").asNumber() == doctest::Approx(.5));
+  CHECK(evaluator.diagnose(hd::Value::Object{}).at("errors").at("background").asInt() == 1);
+}
+
 TEST_CASE("written results score the same when read back") {
   for (uint64_t seed = 0; seed < 3; ++seed) {
     auto set = eval_fixture::randomSet(seed);
@@ -178,7 +197,8 @@ TEST_CASE("what an evaluator refuses") {
   const float nan = std::nanf("");
   checkError([&] { evaluator.add(1, {{1, 2, 3, 4}, {nan}, {0}}); }, "HD_DIVERGED", "image 41");
   checkError([&] { evaluator.add(1, {{1, nan, 3, 4}, {.5f}, {0}}); }, "HD_DIVERGED", "learning rate");
-  checkError([&] { evaluator.summarize(hd::Value::Object{{"metric", "f1"}}); }, "HD_USAGE", "coco or voc");
+  checkError([&] { evaluator.summarize(hd::Value::Object{{"metric", "f1"}}); }, "HD_USAGE", "voc or lvis");
+  checkError([&] { evaluator.summarize(hd::Value::Object{{"metric", "lvis"}}); }, "HD_USAGE", "LVIS format");
   checkError(
       [&] {
         evaluator.summarize(hd::Value::Object{{"metric", "voc"}, {"interpolation", "7point"}});

@@ -19,6 +19,23 @@ function makeCoco(folder: string): void {
   writeCoco(join(folder, 'annotations', 'val.json'), 2, boxes.slice(0, 2), join(folder, 'val'));
 }
 
+/** As LVIS v1: pictures by coco_url, what each was searched for, how frequent a category is. */
+function makeLvis(folder: string): void {
+  makeCoco(folder);
+  for (const split of ['train', 'val']) {
+    const path = join(folder, 'annotations', `${split}.json`);
+    const truth = JSON.parse(readFileSync(path, 'utf8'));
+    for (const image of truth.images) {
+      image.coco_url = `http://images.test/${split}/${image.file_name}`;
+      image.file_name = undefined;
+      Object.assign(image, { neg_category_ids: [], not_exhaustive_category_ids: [3] });
+    }
+    for (const category of truth.categories) category.frequency = 'c';
+    rmSync(path);
+    writeFileSync(join(folder, 'annotations', `lvis_v1_${split}.json`), JSON.stringify(truth));
+  }
+}
+
 function makeVoc(folder: string): void {
   for (const sub of ['images', 'annotations']) mkdirSync(join(folder, sub), { recursive: true });
   for (let i = 1; i <= 4; ++i) {
@@ -50,6 +67,7 @@ function makeYolo(folder: string): void {
 describe('new', () => {
   for (const [format, make] of [
     ['coco', makeCoco],
+    ['lvis', makeLvis],
     ['voc', makeVoc],
     ['yolo', makeYolo],
   ] as const) {

@@ -196,6 +196,16 @@ describe('evaluation', () => {
     assert.match(warnings('eval: {interpolation: 11point}')[0] ?? '', /no effect with the 'coco' metric/);
   });
 
+  test('LVIS needs its data, and counts 300 detections', () => {
+    assert.match(conflict('eval: {metric: lvis}'), /unless data\.format is lvis for eval\.metric/);
+    const data =
+      'data: {format: lvis, train: {images: ., annotations: a.json}, val: {images: ., annotations: b.json}}';
+    const found = load(`${data}\neval: {metric: lvis, interpolation: 11point}\n`).warnings;
+    assert.match(found[0] ?? '', /no effect with the 'lvis' metric/);
+    assert.match(found[1] ?? '', /^eval\.maxDetections: LVIS counts up to 300/);
+    assert.deepEqual(load(`${data}\neval: {metric: lvis, maxDetections: 300}\n`).warnings, []);
+  });
+
   test('without validation pictures nothing is measured', () => {
     const { warnings: found } = load('data: {format: synthetic, train: {count: 320}}\n');
     assert.match(found[0] ?? '', /^data\.val: there are no validation pictures/);

@@ -42,6 +42,15 @@ test('no validation pictures', () => {
   assert.equal(warnings.length, 1);
 });
 
+test('LVIS is measured as LVIS', () => {
+  const train = { images: '/d', annotations: '/d/lvis_v1_train.json' };
+  const { recipe, warnings } = load(writeRecipeFor({ ...voc, format: 'lvis', train, val: train }));
+  assert.deepEqual(warnings, []);
+  assert.ok(recipe.data.format === 'lvis');
+  assert.deepEqual([recipe.eval.metric, recipe.eval.maxDetections], ['lvis', 300]);
+  assert.equal(recipe.data.train.classes, null);
+});
+
 test('COCO and YOLO', () => {
   const coco = load(
     writeRecipeFor({

@@ -167,7 +167,7 @@ describe('what it leaves in the run folder', () => {
   test('pictures of a program’s own source are left to the trainer: a stream gives each of them once', async () => {
     results = [{ ap: 0.5 }];
     const [run, hook] = [
-      makeRun({ eval: { pictures: 1 }, data: { format: 'source', train: {} } as never }),
+      makeRun({ eval: { pictures: 1 }, data: { format: 'source', train: {}, val: {} } as never }),
       evaluateHook(),
     ];
     await run.epoch(hook);
