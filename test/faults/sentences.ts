@@ -41,8 +41,8 @@ export const sentences: Record<string, string[]> = {
     '… steps in a row were not finite; the last: …; look at the batch with: npx hdtrain probe --dump …',
   ],
   HD_FAULT: ['an error was asked for at … after … steps (debug.fault): take it out of the recipe'],
-  HD_NATIVE_MISSING: [
-    "the native addon is not built: run 'npm run setup' in … (npm may have skipped install scripts; 'npm rebuild hdtrain' runs them)",
+  HD_MEMORY: [
+    'expected memory for one picture of … but the system has no more (…); lower data.size, choose a smaller model, or free memory',
   ],
   HD_PTH_CORRUPT: [
     'expected a whole pickle in … but received its end inside …: the file is damaged or incomplete; copy or download it again',
