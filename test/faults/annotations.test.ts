@@ -113,7 +113,12 @@ test('10: YOLO lines of another form are refused with their numbers, values out 
   mkdirSync(join(root, 'labels'), { recursive: true });
   const yolo = (text: string) => {
     writeFileSync(join(root, 'labels/p1.txt'), text);
-    const spec = { format: 'yolo', images: join(root, 'images'), labels: join(root, 'labels'), keepEmpty: true };
+    const spec = {
+      format: 'yolo',
+      images: join(root, 'images'),
+      labels: join(root, 'labels'),
+      keepEmpty: true,
+    };
     return native().openDataset({ ...spec, classes: ['cat', 'dog'] });
   };
   for (const line of ['0 .5 .5 .2', '0 .5 .5 .2 .2 .9', 'cat .5 .5 .2 .2', '0 nan .5 .2 .2', '0,.5,.5,.2,.2'])
@@ -126,10 +131,9 @@ test('10: YOLO lines of another form are refused with their numbers, values out 
 
 test('11: entities of VOC XML are refused, whatever they would become', async () => {
   mkdirSync(join(root, 'xml'), { recursive: true });
-  const laughs = Array.from(
-    { length: 9 },
-    (_, i) => `<!ENTITY l${i + 1} "${`&l${i};`.repeat(10)}">`,
-  ).join('');
+  const laughs = Array.from({ length: 9 }, (_, i) => `<!ENTITY l${i + 1} "${`&l${i};`.repeat(10)}">`).join(
+    '',
+  );
   const bomb = `<?xml version="1.0"?><!DOCTYPE a [<!ENTITY l0 "lol">${laughs}]><annotation><object><name>&l9;</name></object></annotation>`;
   const outside = '<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>';
   for (const text of [bomb, outside]) {
@@ -153,7 +157,10 @@ describe('47: numbers out of proportion', () => {
     }
   });
   test('no box in the whole set is nothing to train on, unless empty pictures are kept', async () => {
-    const spec = writeCoco(root, changed((content) => Object.assign(content, { annotations: [] })));
+    const spec = writeCoco(
+      root,
+      changed((content) => Object.assign(content, { annotations: [] })),
+    );
     tells(await errorOf(() => loaderOf(spec)), 'HD_DATA_EMPTY');
     const loader = await loaderOf({ ...spec, keepEmpty: true });
     loader.begin(0, 0);
@@ -164,7 +171,13 @@ describe('47: numbers out of proportion', () => {
   test('5000 boxes in one picture arrive', async () => {
     const content = changed(({ annotations }) => {
       for (let i = 0; i < 5000; ++i)
-        annotations.push({ id: 100 + i, image_id: 1, category_id: 2, bbox: [i % 50, i % 40, 8, 8], area: 64 });
+        annotations.push({
+          id: 100 + i,
+          image_id: 1,
+          category_id: 2,
+          bbox: [i % 50, i % 40, 8, 8],
+          area: 64,
+        });
     });
     const loader = await loaderOf(writeCoco(root, content), { shuffle: false });
     loader.begin(0, 0);

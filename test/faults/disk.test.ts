@@ -77,18 +77,30 @@ describe('20 to 22: saving by the injector', () => {
   });
   test('a disk that is full at the very end is an error with the cure; a resume finishes', async () => {
     const into = join(folder, 'end');
-    const { error } = await train(recipe, into, { fault: '{point: export, action: disk-full}', set: ['train.epochs=1'] });
+    const { error } = await train(recipe, into, {
+      fault: '{point: export, action: disk-full}',
+      set: ['train.epochs=1'],
+    });
     tells(error, 'HD_DISK_FULL', 'export');
     assert.equal((await train(recipe, into, { set: ['train.epochs=1'] })).result?.status, 'done');
     assert.ok(weightsOf(into).equals(weightsOf(calm)));
   });
   test('lines of metrics that were half-written when the power went are cut off', async () => {
     const into = join(folder, 'power');
-    await train(recipe, into, { fault: '{point: save.end, action: error, step: 2}', set: ['train.epochs=1'] });
-    writeFileSync(join(into, 'metrics.jsonl'), `${readFileSync(join(into, 'metrics.jsonl'), 'utf8')}{"type":"st`);
+    await train(recipe, into, {
+      fault: '{point: save.end, action: error, step: 2}',
+      set: ['train.epochs=1'],
+    });
+    writeFileSync(
+      join(into, 'metrics.jsonl'),
+      `${readFileSync(join(into, 'metrics.jsonl'), 'utf8')}{"type":"st`,
+    );
     assert.equal((await train(recipe, into, { set: ['train.epochs=1'] })).result?.status, 'done');
     const steps = metricsOf(into).filter(({ type }) => type === 'step');
-    assert.deepEqual(steps.map(({ step }) => step), [1, 2, 3]);
+    assert.deepEqual(
+      steps.map(({ step }) => step),
+      [1, 2, 3],
+    );
   });
   test('a checkpoint whose state was lost is refused by its file; the one before can be named', async () => {
     const into = join(folder, 'lost');

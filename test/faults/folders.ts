@@ -25,7 +25,13 @@ export function cocoOf(folder: string, count: number): CocoContent {
     const name = `p${id}.png`;
     writePng(join(folder, 'images', name), 64, 48, id);
     content.images.push({ id, file_name: name, width: 64, height: 48 });
-    content.annotations.push({ id, image_id: id, category_id: 1 + (id % 2), bbox: [8, 8, 32, 24], area: 768 });
+    content.annotations.push({
+      id,
+      image_id: id,
+      category_id: 1 + (id % 2),
+      bbox: [8, 8, 32, 24],
+      area: 768,
+    });
   }
   return content;
 }
@@ -46,7 +52,10 @@ export async function writeJpeg(path: string): Promise<void> {
 }
 
 /** A loader that trains in batches of 4 from 64 × 64 canvases. */
-export async function loaderOf(spec: Record<string, unknown>, more: Record<string, unknown> = {}): Promise<NativeLoader> {
+export async function loaderOf(
+  spec: Record<string, unknown>,
+  more: Record<string, unknown> = {},
+): Promise<NativeLoader> {
   return new (native().Loader)(await native().openDataset(spec), {
     batch: 4,
     threads: 2,

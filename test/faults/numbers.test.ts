@@ -23,7 +23,8 @@ test('43: a clock that jumps years back and forth changes no weight and no durat
   const { result, events } = await train(recipe, into, { set: ['train.epochs=1'] });
   assert.equal(result?.status, 'done');
   for (const event of events) {
-    if ('seconds' in event) assert.ok(event.seconds >= 0 && event.seconds < 600, `${event.type} ${event.seconds}`);
+    if ('seconds' in event)
+      assert.ok(event.seconds >= 0 && event.seconds < 600, `${event.type} ${event.seconds}`);
   }
   assert.ok(weightsOf(into).equals(weightsOf(calm)));
   assert.equal(metricsOf(into).filter(({ type }) => type === 'step').length, 3);

@@ -65,7 +65,10 @@ test('2, 5: sizes that no memory holds, and bytes that unpack a thousandfold, ar
   });
   const before = process.memoryUsage().rss;
   const bad = await badOf(await loaderOf(spec));
-  assert.deepEqual(bad.filter((file) => file !== 'long.png'), ['bomb.png', 'huge.jpg', 'huge.png']);
+  assert.deepEqual(
+    bad.filter((file) => file !== 'long.png'),
+    ['bomb.png', 'huge.jpg', 'huge.png'],
+  );
   assert.ok(process.memoryUsage().rss - before < 400e6, 'memory was taken for what was refused');
 });
 
@@ -115,13 +118,10 @@ log: { every: 1 }
   });
   assert.equal(result?.status, 'done');
   const bad = events.flatMap((event) => (event.type === 'bad-samples' ? event.samples : []));
-  assert.deepEqual(
-    bad.map(({ file, code }) => [file.slice(-6), code]).sort(),
-    [
-      ['p2.png', 'HD_DATA_IMAGE'],
-      ['p5.png', 'HD_DATA_IMAGE'],
-    ],
-  );
+  assert.deepEqual(bad.map(({ file, code }) => [file.slice(-6), code]).sort(), [
+    ['p2.png', 'HD_DATA_IMAGE'],
+    ['p5.png', 'HD_DATA_IMAGE'],
+  ]);
   for (const { message } of bad) assert.match(message, /replace the file or take it out/);
 });
 

@@ -42,9 +42,17 @@ describe('28: a recipe that changed under a run', () => {
     const first = await train(recipe, into, { set: ['train.steps=2', 'train.epochs=null'] });
     assert.equal(first.result?.status, 'done');
     rmSync(join(into, 'student.safetensors'));
-    const changed = await train(recipe, into, { set: ['train.steps=2', 'train.epochs=null', 'train.lr=0.5'] });
+    const changed = await train(recipe, into, {
+      set: ['train.steps=2', 'train.epochs=null', 'train.lr=0.5'],
+    });
     tells(changed.error, 'HD_RUN_RECIPE_CHANGED', 'recipe.yaml');
-    const allowed = ['train.steps=2', 'train.epochs=null', 'log.every=2', 'checkpoint.keep=1', 'data.workers=1'];
+    const allowed = [
+      'train.steps=2',
+      'train.epochs=null',
+      'log.every=2',
+      'checkpoint.keep=1',
+      'data.workers=1',
+    ];
     assert.equal((await train(recipe, into, { set: allowed })).result?.status, 'done');
   });
 });
@@ -66,7 +74,11 @@ describe('29, 45: what is thrown elsewhere', () => {
   });
   test('by a decode thread: the error names the picture and keeps the JavaScript stack', async () => {
     const set = await native().openDataset({ format: 'files', files: [join(folder, 'none.png')] });
-    const loader = new (native().Loader)(set, { evaluate: true, onBadSample: 'stop', canvas: { fixed: [32, 32] } });
+    const loader = new (native().Loader)(set, {
+      evaluate: true,
+      onBadSample: 'stop',
+      canvas: { fixed: [32, 32] },
+    });
     try {
       loader.begin(0, 0);
       const error = await errorOf(() => loader.next());
@@ -93,7 +105,9 @@ test('30: a stalled disk delays a run and does not change it; the end is not hel
 
 describe('31: numbers that are not finite', () => {
   test('stop: the term, the step, the pictures and what to do', async () => {
-    const { error } = await train(recipe, join(folder, 'nan'), { fault: '{point: step, action: nan, step: 2}' });
+    const { error } = await train(recipe, join(folder, 'nan'), {
+      fault: '{point: step, action: nan, step: 2}',
+    });
     tells(error, 'HD_DIVERGED', 'images ');
     assert.equal(error?.exitCode, 5);
     assert.match(error?.message ?? '', /loss term '\w+' is nan at step 2/);

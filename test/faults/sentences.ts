@@ -27,7 +27,6 @@ export const sentences: Record<string, string[]> = {
   HD_DATA_JSON: [
     'expected valid JSON for … but received an error at byte … of … (…): export or download the file again',
   ],
-  HD_DATA_SOURCE: ['expected … for sample … but received …', 'expected … but received …'],
   HD_DATA_TOO_LARGE: ['expected at most … bytes for … but received …: split it into several files'],
   HD_DATA_TOO_MANY_BAD: [
     "expected at most … unusable pictures of … but received …, the last one: …; run 'hdtrain check' for all of them, repair the data or raise data.maxBad",
@@ -51,9 +50,17 @@ export const sentences: Record<string, string[]> = {
   HD_PTH_UNSAFE: [
     'expected plain data for … of … (byte …) but received a call of …, which hdtrain never executes: load the file where it was made and save its state_dict() alone',
   ],
-  HD_RECIPE_LIMIT: ['expected at most … but received …'],
-  HD_RECIPE_OVERRIDE: ['expected … but received … (--set …)…'],
+  HD_RECIPE_DUPLICATE_KEY: [
+    'expected each key once for … but received it twice (…); remove it here or in line …',
+  ],
+  HD_RECIPE_LIMIT: ['expected at most … for … but received … (…)…'],
+  HD_RECIPE_OVERRIDE: [
+    'expected path=value for … but received … (…); write it as …',
+    'expected an index from … to … for … but received … (…); to add items, set the whole list …',
+    'expected overrides of separate paths for … but received one inside that of … (…); put both into one',
+  ],
   HD_RECIPE_SYNTAX: ['expected valid YAML for … but received something else in column … (…); …'],
+  HD_RECIPE_UNKNOWN_KEY: ['expected … for … but received …'],
   HD_RUN_LOCKED: [
     'expected a free run folder for --run but … is in use by process …: wait for it, stop it, or choose another folder',
   ],
@@ -61,7 +68,9 @@ export const sentences: Record<string, string[]> = {
     'expected the recipe that … was made with but its model, data or train section has changed: compare with recipe.yaml in the run folder, or start a new run',
   ],
   HD_WEIGHTS_FORMAT: ['expected a safetensors file or a .pth of torch.save for … but received …: …'],
-  HD_WEIGHTS_MISMATCH: ['expected exactly the tensors of this network (of its backbone, for init …) in the weight file but received …'],
+  HD_WEIGHTS_MISMATCH: [
+    'expected exactly the tensors of this network (of its backbone, for init …) in the weight file but received …',
+  ],
   HD_WEIGHTS_NONFINITE: [
     'expected finite numbers for tensor … but received NaN or infinity; the run that made this file diverged: take an earlier checkpoint',
   ],

@@ -25,7 +25,11 @@ export async function train(
   const events: TrainEvent[] = [];
   const ended: Ended = { result: undefined, error: undefined, events, said: '' };
   try {
-    const run = new Trainer(loadRecipe(recipe, { set: all }), { run: into, resume: 'auto', ...options }).run();
+    const run = new Trainer(loadRecipe(recipe, { set: all }), {
+      run: into,
+      resume: 'auto',
+      ...options,
+    }).run();
     for await (const event of run) events.push(event);
     ended.result = await run;
   } catch (error) {

@@ -14,7 +14,8 @@ const set = (seed: number) => ['train.steps=3', 'train.epochs=null', `train.seed
 const alone = (seed: number) => join(folder, `alone-${seed}`);
 
 before(async () => {
-  for (const seed of [1, 2]) assert.equal((await train(recipe, alone(seed), { set: set(seed) })).error, undefined);
+  for (const seed of [1, 2])
+    assert.equal((await train(recipe, alone(seed), { set: set(seed) })).error, undefined);
 });
 
 test('44: two trainers side by side end with the weights that each has alone', async () => {
@@ -51,5 +52,8 @@ test('44: ten trainers in threads come and go; no thread and no descriptor is le
   await comeAndGo(tiny, join(folder, 'threads'), 0, 10);
   const now = held();
   assert.ok(now.threads <= before.threads + 1, `${before.threads} threads became ${now.threads}`);
-  assert.ok(now.descriptors <= before.descriptors + 1, `${before.descriptors} descriptors became ${now.descriptors}`);
+  assert.ok(
+    now.descriptors <= before.descriptors + 1,
+    `${before.descriptors} descriptors became ${now.descriptors}`,
+  );
 });

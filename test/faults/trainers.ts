@@ -48,7 +48,12 @@ export async function trainerInThread(recipe: unknown, into: string, until?: num
 }
 
 /** Trainers one after the other, some of them two at a time, ended in every phase of their life. */
-export async function comeAndGo(recipe: unknown, folder: string, first: number, count: number): Promise<void> {
+export async function comeAndGo(
+  recipe: unknown,
+  folder: string,
+  first: number,
+  count: number,
+): Promise<void> {
   for (let i = first; i < first + count; i += 2) {
     await Promise.all([
       trainerInThread(recipe, join(folder, `${i}`), i % 3),

@@ -111,12 +111,18 @@ describe('a loss that is no number', () => {
 
 test('memory that runs out: the batch is cut finer, and stays cut after a resume', async () => {
   const into = join(folder, 'memory');
-  const first = command(into, '[{point: step, action: memory, step: 2}, {point: step, action: kill, step: 5}]');
+  const first = command(
+    into,
+    '[{point: step, action: memory, step: 2}, {point: step, action: kill, step: 5}]',
+  );
   assert.equal(first.signal, 'SIGKILL');
   assert.match(first.stdout, /out of memory: .*batch of 4 is cut into 4 micro-batches instead of 2/);
   assert.equal((await train(recipe, into)).result?.status, 'done');
   const whole = join(folder, 'memory-whole');
-  assert.equal((await train(recipe, whole, { fault: '{point: step, action: memory, step: 2}' })).error, undefined);
+  assert.equal(
+    (await train(recipe, whole, { fault: '{point: step, action: memory, step: 2}' })).error,
+    undefined,
+  );
   assert.ok(weightsOf(into).equals(weightsOf(whole)));
 });
 

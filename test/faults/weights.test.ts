@@ -19,7 +19,10 @@ before(() => writeStudent(sound, recipeOf()));
 /** A copy of the sound file in which the header (text) or the numbers are changed. */
 function damaged(
   name: string,
-  change: { header?: (text: string) => string; data?: (data: Buffer, offset: (tensor: string) => number) => void },
+  change: {
+    header?: (text: string) => string;
+    data?: (data: Buffer, offset: (tensor: string) => number) => void;
+  },
 ): string {
   const bytes = readFileSync(sound);
   const length = Number(bytes.readBigUInt64LE(0));
@@ -47,7 +50,8 @@ describe('17: safetensors', () => {
   test('lengths, shapes and places that lie: corrupt, with the tensor', async () => {
     const first = /"([^"]+)":\{"dtype":"F32","shape":\[(\d+)/;
     const lies: Record<string, (text: string) => string> = {
-      shape: (text) => text.replace(first, (_, name, side) => `"${name}":{"dtype":"F32","shape":[${Number(side) + 1}`),
+      shape: (text) =>
+        text.replace(first, (_, name, side) => `"${name}":{"dtype":"F32","shape":[${Number(side) + 1}`),
       negative: (text) => text.replace(first, '"$1":{"dtype":"F32","shape":[-$2'),
       dtype: (text) => text.replace('"F32"', '"F64"'),
       offsets: (text) => text.replace(/"data_offsets":\[(\d+),(\d+)\]/, '"data_offsets":[$2,$1]'),
@@ -78,7 +82,11 @@ describe('18: .pth', () => {
       return Buffer.concat([Buffer.from('X'), length, Buffer.from(value)]);
     };
     const pickle = (...parts: (Buffer | string)[]) =>
-      Buffer.concat([Buffer.from([0x80, 2]), ...parts.map((part) => Buffer.from(part as string)), Buffer.from('.')]);
+      Buffer.concat([
+        Buffer.from([0x80, 2]),
+        ...parts.map((part) => Buffer.from(part as string)),
+        Buffer.from('.'),
+      ]);
     return Buffer.concat([
       pickle(Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex')),
       pickle(Buffer.from([0x4d, 0xe9, 0x03])),
@@ -96,7 +104,10 @@ describe('18: .pth', () => {
   test('a stream with an opcode that no pickler writes, or cut, is corrupt with its byte', async () => {
     const bytes = attack('x');
     const path = join(folder, 'cut.pth');
-    for (const content of [bytes.subarray(0, 60), Buffer.concat([bytes.subarray(0, 20), Buffer.from([0xfe])])]) {
+    for (const content of [
+      bytes.subarray(0, 60),
+      Buffer.concat([bytes.subarray(0, 20), Buffer.from([0xfe])]),
+    ]) {
       writeFileSync(path, content);
       tells(await info(path), 'HD_PTH_CORRUPT', 'cut.pth');
     }
@@ -123,7 +134,9 @@ distill: [{ transfer: localization }]
     const zero = damaged('zero.safetensors', {
       data: (data, offset) => data.fill(0, offset(tensor), offset(tensor) + 64 * 64 * 9 * 4),
     });
-    const nan = damaged('nan.safetensors', { data: (data, offset) => data.writeFloatLE(Number.NaN, offset(tensor)) });
+    const nan = damaged('nan.safetensors', {
+      data: (data, offset) => data.writeFloatLE(Number.NaN, offset(tensor)),
+    });
     const other = damaged('other.safetensors', { header: (text) => text.replace(tensor, `${tensor}.old`) });
     const missing = await failure(join(folder, 'none.safetensors'));
     assert.equal(missing?.exitCode, 4);

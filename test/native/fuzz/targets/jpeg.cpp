@@ -6,9 +6,11 @@ namespace {
 /// With an EXIF segment that asks for a quarter turn.
 fixture::Bytes turned(fixture::Bytes file, bool bigEndian) {
   using namespace std::string_literals;
-  const std::string exif = "\xFF\xE1\0\x22" "Exif\0\0"s +
-                           (bigEndian ? "MM\0\x2A\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"s
-                                      : "II\x2A\0\x08\0\0\0\1\0\x12\x01\3\0\1\0\0\0\6\0\0\0\0\0\0\0"s);
+  const std::string exif =
+      "\xFF\xE1\0\x22"
+      "Exif\0\0"s +
+      (bigEndian ? "MM\0\x2A\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"s
+                 : "II\x2A\0\x08\0\0\0\1\0\x12\x01\3\0\1\0\0\0\6\0\0\0\0\0\0\0"s);
   file.insert(file.begin() + 2, exif.begin(), exif.end());
   return file;
 }
