@@ -37,7 +37,7 @@ const kinds = {
       ASAN_OPTIONS: 'detect_leaks=1',
       UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
     }),
-  long: () => nodeTests(['test/long']),
+  long: () => nodeTests(['test/long'], {}, 4 * 3600_000),
 };
 
 const total = { passed: 0, failed: 0, skipped: 0, notes: [] };

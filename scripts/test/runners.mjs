@@ -27,7 +27,7 @@ function testFiles(folder) {
 }
 
 /** node:test files below the folders, each in a process of its own. */
-export function nodeTests(folders, env = {}) {
+export function nodeTests(folders, env = {}, timeout = limit) {
   const files = folders.flatMap(testFiles);
   const result = none();
   if (files.length === 0) return result;
@@ -36,7 +36,7 @@ export function nodeTests(folders, env = {}) {
     cwd: root,
     encoding: 'utf8',
     maxBuffer: 1 << 28,
-    timeout: limit,
+    timeout,
     env: { ...process.env, ...env },
   });
   if (run.error)

@@ -14,6 +14,20 @@ function chunk(name: string, data: Buffer): Buffer {
   return Buffer.concat([length, body, check]);
 }
 
+/** A PNG whose header and compressed rows need not agree. */
+export function encodePng(width: number, height: number, compressed: Buffer): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  return Buffer.concat([
+    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
+    chunk('IHDR', header),
+    chunk('IDAT', compressed),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
 /** An RGB picture with a gradient that depends on `seed`, so that no two are duplicates. */
 export function writePng(path: string, width: number, height: number, seed = 0): void {
   const rows = Buffer.alloc(height * (1 + 3 * width));
@@ -21,20 +35,8 @@ export function writePng(path: string, width: number, height: number, seed = 0):
     for (let i = 0; i < 3 * width; ++i)
       rows[y * (1 + 3 * width) + 1 + i] = (y * (3 + seed) + i * (1 + 2 * seed)) % 256;
   }
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2, 0, 0, 0], 8);
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(
-    path,
-    Buffer.concat([
-      Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-      chunk('IHDR', header),
-      chunk('IDAT', deflateSync(rows)),
-      chunk('IEND', Buffer.alloc(0)),
-    ]),
-  );
+  writeFileSync(path, encodePng(width, height, deflateSync(rows)));
 }
 
 export interface Box {

@@ -3,6 +3,18 @@
 namespace fuzz {
 namespace {
 
+/// With an EXIF segment that asks for a quarter turn.
+fixture::Bytes turned(fixture::Bytes file, bool bigEndian) {
+  using namespace std::string_literals;
+  const std::string exif =
+      "\xFF\xE1\0\x22"
+      "Exif\0\0"s +
+      (bigEndian ? "MM\0\x2A\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"s
+                 : "II\x2A\0\x08\0\0\0\1\0\x12\x01\3\0\1\0\0\0\6\0\0\0\0\0\0\0"s);
+  file.insert(file.begin() + 2, exif.begin(), exif.end());
+  return file;
+}
+
 std::vector<Sample> corpus() {
   using namespace fixture;
   const Bytes colour = waves(33, 17), grey = waves(40, 30, 1), ink = waves(24, 16, 4);
@@ -15,6 +27,7 @@ std::vector<Sample> corpus() {
       jpeg(ink, 24, 16, TJPF_CMYK),
   };
   std::vector<Sample> samples;
+  for (const bool bigEndian : {false, true}) samples.push_back({text(turned(files[1], bigEndian))});
   for (const Bytes& file : files) samples.push_back({text(file)});
   return samples;
 }

@@ -1,0 +1,143 @@
+/** Pictures that are damaged, hostile, missing, or change under the run (faults 1 to 7 and 48). */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { deflateSync } from 'node:zlib';
+import { native } from '../../lib/native.ts';
+import { encodePng, writePng } from '../unit/cli/files.ts';
+import { temporaryFolder, writeRecipe } from './command.ts';
+import { badOf, cocoOf, loaderOf, writeCoco, writeJpeg } from './folders.ts';
+import { errorOf, tells } from './sentences.ts';
+import { train } from './train.ts';
+
+const folder = temporaryFolder();
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A data set of eight good pictures and the given files, each announced as 64 × 48. */
+function withFiles(name: string, files: Record<string, (path: string) => void>): Record<string, unknown> {
+  const root = join(folder, name);
+  const content = cocoOf(root, 8);
+  for (const [file, write] of Object.entries(files)) {
+    write(join(root, 'images', file));
+    const id = content.images.length + 1;
+    content.images.push({ id, file_name: file, width: 64, height: 48 });
+    content.annotations.push({ id, image_id: id, category_id: 1, bbox: [8, 8, 32, 24], area: 768 });
+  }
+  return writeCoco(root, content);
+}
+
+const bytes = (content: Uint8Array | string) => (path: string) => writeFileSync(path, content);
+const jpeg = join(folder, 'whole.jpg');
+await writeJpeg(jpeg);
+const whole = readFileSync(jpeg);
+
+describe('1: a JPEG that is cut off', () => {
+  const shares = [0, 1, 10, 50, 90, 99];
+  const cut = Object.fromEntries(
+    shares.map((share) => [`cut${share}.jpg`, bytes(whole.subarray(0, (whole.length * share) / 100))]),
+  );
+  test('is skipped, counted and named; the epoch is whole', async () => {
+    const spec = withFiles('cut', cut);
+    assert.deepEqual(await badOf(await loaderOf(spec)), Object.keys(cut).sort());
+  });
+  test('more than data.maxBad end the run', async () => {
+    const loader = await loaderOf(withFiles('cut-many', cut), { maxBad: 0.1 });
+    tells(await errorOf(() => badOf(loader)), 'HD_DATA_TOO_MANY_BAD', 'cut');
+  });
+  test('with data.onBadSample stop the first ends the run', async () => {
+    const loader = await loaderOf(withFiles('cut-stop', cut), { onBadSample: 'stop' });
+    tells(await errorOf(() => badOf(loader)), 'HD_DATA_IMAGE', 'cut');
+  });
+});
+
+test('2, 5: sizes that no memory holds, and bytes that unpack a thousandfold, are refused before memory is taken', async () => {
+  const huge = Buffer.from(whole);
+  const frame = huge.indexOf(Buffer.from([0xff, 0xc0]));
+  huge.fill(0xff, frame + 5, frame + 9); // 65535 × 65535
+  const zeros = deflateSync(Buffer.alloc(1 << 24)); // 16 MB in 16 kB
+  const spec = withFiles('bombs', {
+    'huge.jpg': bytes(huge),
+    'huge.png': bytes(encodePng(0x7fffffff, 0x7fffffff, zeros)),
+    'bomb.png': bytes(encodePng(9000, 9000, zeros)),
+    'long.png': bytes(encodePng(64, 48, zeros)), // more rows than announced
+  });
+  const before = process.memoryUsage().rss;
+  const bad = await badOf(await loaderOf(spec));
+  assert.deepEqual(
+    bad.filter((file) => file !== 'long.png'),
+    ['bomb.png', 'huge.jpg', 'huge.png'],
+  );
+  assert.ok(process.memoryUsage().rss - before < 400e6, 'memory was taken for what was refused');
+});
+
+test('4: the bytes decide what a file is, not its name', async () => {
+  const spec = withFiles('names', {
+    'png-inside.jpg': (path) => writePng(path, 64, 48, 9),
+    'text.jpg': bytes('this is no picture'),
+    'page.png': bytes('<!doctype html><html><body>404</body></html>'),
+  });
+  assert.deepEqual(await badOf(await loaderOf(spec)), ['page.png', 'text.jpg']);
+});
+
+test('6: an empty file, a folder, a pipe, a loop of links and a missing file do not stop or block anything', async () => {
+  const spec = withFiles('nothing', {
+    'empty.jpg': bytes(''),
+    'folder.jpg': (path) => mkdirSync(path),
+    'pipe.jpg': (path) => execFileSync('mkfifo', [path]),
+    'loop.jpg': (path) => symlinkSync(path, path),
+    'missing.jpg': () => {},
+  });
+  const set = await native().openDataset(spec);
+  const { counts } = set.findings();
+  assert.equal((counts['missing-file'] ?? 0) + (counts['unreadable-picture'] ?? 0) > 0, true);
+  const bad = await badOf(await loaderOf(spec));
+  for (const file of bad) assert.match(file, /^(empty|folder|pipe|loop|missing)\.jpg$/);
+});
+
+test('7: pictures that are cut while the run goes on are told by name; the run ends', async () => {
+  const root = join(folder, 'meanwhile');
+  const spec = writeCoco(root, cocoOf(root, 8));
+  const text = `
+model: { backbone: resnet18, neckChannels: 32, headChannels: 32, headConvs: 1 }
+data: { format: coco, size: 64, maxBad: 0.5, train: { images: ${spec.images}, annotations: ${spec.annotations} } }
+train: { epochs: 4, batch: 4, threads: 1 }
+log: { every: 1 }
+`;
+  let cut = false;
+  const cutter = {
+    name: 'cutter',
+    afterStep() {
+      for (const name of cut ? [] : ['p2.png', 'p5.png']) truncateSync(join(root, 'images', name), 60);
+      cut = true;
+    },
+  };
+  const { result, events } = await train(writeRecipe(folder, text, 'meanwhile.yaml'), join(folder, 'run'), {
+    hooks: [cutter],
+  });
+  assert.equal(result?.status, 'done');
+  const bad = events.flatMap((event) => (event.type === 'bad-samples' ? event.samples : []));
+  assert.deepEqual(bad.map(({ file, code }) => [file.slice(-6), code]).sort(), [
+    ['p2.png', 'HD_DATA_IMAGE'],
+    ['p5.png', 'HD_DATA_IMAGE'],
+  ]);
+  for (const { message } of bad) assert.match(message, /replace the file or take it out/);
+});
+
+test('48: a picture of one pixel and a very long one train beside others', async () => {
+  const root = join(folder, 'shapes');
+  const content = cocoOf(root, 6);
+  for (const [i, [width, height]] of [
+    [1, 1],
+    [10_000, 1],
+    [1, 10_000],
+  ].entries()) {
+    const file = `shape${i}.png`;
+    writePng(join(root, 'images', file), width as number, height as number, i);
+    content.images.push({ id: 100 + i, file_name: file, width, height });
+    content.annotations.push({ id: 100 + i, image_id: 100 + i, category_id: 1, bbox: [0, 0, width, height] });
+  }
+  const loader = await loaderOf({ ...writeCoco(root, content), minSide: 1, keepEmpty: true });
+  assert.deepEqual(await badOf(loader), []);
+});
