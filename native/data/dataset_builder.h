@@ -6,12 +6,14 @@
 // area ≤ 0, no overlap with the picture (the rules of mmdetection's CocoDataset).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/decode.h"
 
 namespace hd::data {
 
@@ -42,6 +44,9 @@ class DatasetBuilder {
   /// all with `trustHeaders`: a size that differs is corrected and reported). What cannot be used is reported
   /// and never trainable.
   void probeFiles(bool trustHeaders);
+  /// The same for pictures that are no files of their own: `probe` reads the header of one, and throws
+  /// HD_DATA_IMAGE.
+  void probePictures(bool trustHeaders, const std::function<PictureHeader(int64_t image)>& probe);
 
   /// False: not fit for training, reported, dropped. `where` names the annotation in findings.
   bool addAnnotation(int64_t image, const Annotation& annotation, const std::string& where);
@@ -54,6 +59,12 @@ class DatasetBuilder {
 
  private:
   void reportDuplicates();
+  struct Problem {
+    std::string code, message;
+  };
+  /// What is wrong with the header, which gives the size where it is wanted; an empty code when nothing is.
+  Problem probeHeader(int64_t image, bool trustHeaders, const std::function<PictureHeader(int64_t)>& probe);
+  void reportProblems(const std::vector<Problem>& problems);
 
   std::shared_ptr<Dataset> dataset_;
   std::vector<int64_t> imageOf_;   // of each annotation so far

@@ -10,7 +10,6 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
-#include <numeric>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -19,7 +18,7 @@
 #include "data/formats/format.h"
 #include "data/formats/json_file.h"
 #include "data/formats/listing.h"
-#include "data/rle.h"
+#include "data/formats/shapes.h"
 
 namespace hd::data {
 namespace {
@@ -31,8 +30,8 @@ constexpr int64_t maxSide = 1 << 20;
 struct RawAnnotation {
   Annotation annotation;
   int64_t imageId, categoryId;
-  int64_t index;                  // in the file
-  int64_t maskWidth, maskHeight;  // of the run lengths
+  int64_t index;  // in the file
+  MaskSize mask;
 };
 
 class CocoReader {
@@ -206,9 +205,11 @@ class CocoReader {
       } else if (key == "ignore") {
         a.difficult = file_.flag(field.value(), {"annotations", index, "ignore"});
       } else if (key == "segmentation") {
-        readSegmentation(field.value(), raw);
+        shapes_.segmentation(
+            field.value(), {"annotations", index, "segmentation"}, [&] { return name(raw); }, a, raw.mask);
       } else if (key == "keypoints") {
-        readKeypoints(field.value(), raw);
+        shapes_.keypoints(
+            field.value(), {"annotations", index, "keypoints"}, [&] { return name(raw); }, a);
       }
     }
     const std::string place = hasImage && hasCategory ? "" : Place{"annotations", index}.text();
@@ -228,78 +229,6 @@ class CocoReader {
 
   static std::string name(const RawAnnotation& raw) {
     return concat("annotations[", raw.index, "], id ", raw.annotation.id);
-  }
-
-  void readSegmentation(json::value value, RawAnnotation& raw) {
-    const Place place{"annotations", raw.index, "segmentation"};
-    if (value.is_null()) return;
-    json::object run;
-    if (value.get_object().get(run) == simdjson::SUCCESS) return readRle(run, raw);
-    json::array list;
-    if (value.get_array().get(list) != simdjson::SUCCESS) {
-      file_.fail("polygons or run lengths", place.text(), value.raw_json_token(), "correct the value");
-    }
-    polygons_.clear();
-    for (json::value item : list) {
-      file_.numbers(item, place, list_);
-      const bool finite = std::all_of(list_.begin(), list_.end(), [](double x) { return std::isfinite(x); });
-      if (list_.size() < 6 || list_.size() % 2 != 0 || !finite) {
-        builder_.report("invalid-polygon", name(raw),
-                        concat("a polygon of ", list_.size(), " numbers", finite ? "" : ", some not finite",
-                               ": dropped"));
-        continue;
-      }
-      polygons_.emplace_back(list_.begin(), list_.end());
-    }
-    if (!polygons_.empty()) raw.annotation.polygons = builder_.table().addPolygons(polygons_);
-  }
-
-  void readRle(json::object object, RawAnnotation& raw) {
-    const Place place{"annotations", raw.index, "segmentation"};
-    std::optional<std::vector<uint32_t>> counts;
-    std::vector<double> size;
-    for (auto field : object) {
-      const std::string_view key = field.unescaped_key();
-      if (key == "size") {
-        file_.numbers(field.value(), place, size);
-      } else if (key == "counts") {
-        json::value value = field.value();
-        std::string_view packed;
-        if (value.get_string().get(packed) == simdjson::SUCCESS) {
-          counts = unpackRle(packed);
-        } else {
-          file_.numbers(value, place, list_);
-          const bool valid = std::all_of(list_.begin(), list_.end(),
-                                         [](double run) { return run >= 0 && run <= UINT32_MAX; });
-          if (valid) counts.emplace(list_.begin(), list_.end());
-        }
-      }
-    }
-    const bool sized =
-        size.size() == 2 && size[0] >= 1 && size[0] <= maxSide && size[1] >= 1 && size[1] <= maxSide;
-    const int64_t pixels = counts ? std::accumulate(counts->begin(), counts->end(), int64_t{0}) : -1;
-    if (!sized || static_cast<double>(pixels) != size[0] * size[1]) {
-      builder_.report("invalid-rle", name(raw), "run lengths do not add up to height × width: mask dropped");
-      return;
-    }
-    raw.maskHeight = static_cast<int64_t>(size[0]);
-    raw.maskWidth = static_cast<int64_t>(size[1]);
-    raw.annotation.rle = builder_.table().addRle(packRle(*counts));
-  }
-
-  void readKeypoints(json::value value, RawAnnotation& raw) {
-    if (value.is_null()) return;
-    file_.numbers(value, {"annotations", raw.index, "keypoints"}, list_);
-    const bool finite = std::all_of(list_.begin(), list_.end(), [](double x) { return std::isfinite(x); });
-    if (list_.size() % 3 != 0 || !finite) {
-      builder_.report("invalid-keypoints", name(raw),
-                      concat(list_.size(), " numbers are no x, y, v triples: dropped"));
-      return;
-    }
-    bool labelled = false;
-    for (size_t i = 2; i < list_.size(); i += 3) labelled |= list_[i] > 0;
-    const std::vector<float> triples(list_.begin(), list_.end());
-    if (labelled) raw.annotation.keypoints = builder_.table().addKeypoints(triples);
   }
 
   // --- after the document ---
@@ -349,11 +278,8 @@ class CocoReader {
         builder_.report("duplicate-id", name(raw), "another annotation has this id: both are kept");
       }
       a.label = label->second;
-      if (a.rle >= 0 && (raw.maskWidth != builder_.width(image->second) ||
-                         raw.maskHeight != builder_.height(image->second))) {
-        builder_.report("invalid-rle", name(raw), "the mask has another size than the picture: mask dropped");
-        a.rle = -1;
-      }
+      ShapeReader::requireSize(
+          builder_, image->second, [&] { return name(raw); }, a, raw.mask);
       builder_.addAnnotation(image->second, a, name(raw));
     }
   }
@@ -371,8 +297,8 @@ class CocoReader {
   std::unordered_map<int64_t, int64_t> imageIndex_;
   std::unordered_set<std::string> fileNames_;
   std::vector<RawAnnotation> raw_;
-  std::vector<double> list_;  // reused: most annotations hold two or three lists
-  std::vector<std::vector<float>> polygons_;
+  std::vector<double> list_;  // reused
+  ShapeReader shapes_{file_, builder_};
 };
 
 HD_REGISTER_FORMAT(coco, [](const Value& spec) { return CocoReader(spec).read(); });

@@ -32,6 +32,8 @@ class JsonFile {
   /// Calls `read` with the document. Throws HD_DATA_JSON with the byte offset for broken syntax, HD_DATA_FILE
   /// and HD_DATA_TOO_LARGE (4 GB) for the file.
   void parse(const std::function<void(simdjson::ondemand::document&)>& read);
+  /// The same for text that lies within something else, whose place the path then is.
+  void parse(std::string text, const std::function<void(simdjson::ondemand::document&)>& read);
 
   /// The first characters, for messages about the whole file.
   std::string_view start() const { return std::string_view(text_).substr(0, 20); }
