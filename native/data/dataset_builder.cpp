@@ -67,37 +67,49 @@ int64_t DatasetBuilder::addImage(int64_t id, std::string_view path, int width, i
 }
 
 void DatasetBuilder::probeFiles(bool trustHeaders) {
-  struct Problem {
-    std::string code, message;
-  };
   std::vector<Problem> problems(static_cast<size_t>(images()));
   parallelFor(images(), 0, [&](int64_t image) {
-    const auto i = static_cast<size_t>(image);
     const std::string path(dataset_->file(image));
-    int& width = dataset_->widths_[i];
-    int& height = dataset_->heights_[i];
+    Problem& problem = problems[static_cast<size_t>(image)];
     std::error_code error;
     if (path.find('\0') != std::string::npos || !std::filesystem::exists(path, error)) {
-      problems[i] = {"missing-file", concat("no file at ", path.c_str(), ": restore it or remove its entry")};
+      problem = {"missing-file", concat("no file at ", path.c_str(), ": restore it or remove its entry")};
       return;
     }
-    if (!trustHeaders && width > 0 && height > 0) return;
-    try {
-      PictureHeader header = probePicture(path);
-      header.agreeWith(width, height);
-      const int ownWidth = header.shownWidth(), ownHeight = header.shownHeight();
-      if (width > 0 && height > 0 && (ownWidth != width || ownHeight != height)) {
-        problems[i] = {"size-mismatch",
-                       concat("the annotation says ", width, "×", height, ", the picture has ", ownWidth, "×",
-                              ownHeight, ", which is used")};
-      }
-      width = ownWidth;
-      height = ownHeight;
-    } catch (const Error& failure) {
-      width = height = 0;
-      problems[i] = {"unreadable-picture", failure.what()};
-    }
+    problem = probeHeader(image, trustHeaders, [&](int64_t) { return probePicture(path); });
   });
+  reportProblems(problems);
+}
+
+void DatasetBuilder::probePictures(bool trustHeaders, const std::function<PictureHeader(int64_t)>& probe) {
+  std::vector<Problem> problems(static_cast<size_t>(images()));
+  parallelFor(images(), 0, [&](int64_t image) {
+    problems[static_cast<size_t>(image)] = probeHeader(image, trustHeaders, probe);
+  });
+  reportProblems(problems);
+}
+
+DatasetBuilder::Problem DatasetBuilder::probeHeader(int64_t image, bool trustHeaders,
+                                                    const std::function<PictureHeader(int64_t)>& probe) {
+  int& width = dataset_->widths_[static_cast<size_t>(image)];
+  int& height = dataset_->heights_[static_cast<size_t>(image)];
+  if (!trustHeaders && width > 0 && height > 0) return {};
+  try {
+    PictureHeader header = probe(image);
+    header.agreeWith(width, height);
+    const int saidWidth = width, saidHeight = height;
+    width = header.shownWidth();
+    height = header.shownHeight();
+    if (saidWidth == 0 || saidHeight == 0 || (width == saidWidth && height == saidHeight)) return {};
+    return {"size-mismatch", concat("the annotation says ", saidWidth, "×", saidHeight, ", the picture has ",
+                                    width, "×", height, ", which is used")};
+  } catch (const Error& failure) {
+    width = height = 0;
+    return {"unreadable-picture", failure.what()};
+  }
+}
+
+void DatasetBuilder::reportProblems(const std::vector<Problem>& problems) {
   for (size_t i = 0; i < problems.size(); ++i) {
     if (problems[i].code.empty()) continue;
     if (problems[i].code != "size-mismatch") unusable_[i] = 1;

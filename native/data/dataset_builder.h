@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/decode.h"
 
 namespace hd::data {
 
@@ -48,6 +49,9 @@ class DatasetBuilder {
   /// all with `trustHeaders`: a size that differs is corrected and reported). What cannot be used is reported
   /// and never trainable.
   void probeFiles(bool trustHeaders);
+  /// The same for pictures that are no files of their own: `probe` reads the header of one, and throws
+  /// HD_DATA_IMAGE.
+  void probePictures(bool trustHeaders, const std::function<PictureHeader(int64_t image)>& probe);
 
   /// False: not fit for training, reported, dropped. `where` names the annotation in findings.
   bool addAnnotation(int64_t image, const Annotation& annotation, const std::string& where) {
@@ -64,6 +68,12 @@ class DatasetBuilder {
 
  private:
   void reportDuplicates();
+  struct Problem {
+    std::string code, message;
+  };
+  /// What is wrong with the header, which gives the size where it is wanted; an empty code when nothing is.
+  Problem probeHeader(int64_t image, bool trustHeaders, const std::function<PictureHeader(int64_t)>& probe);
+  void reportProblems(const std::vector<Problem>& problems);
 
   std::shared_ptr<Dataset> dataset_;
   std::vector<int64_t> imageOf_;   // of each annotation so far

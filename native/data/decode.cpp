@@ -18,8 +18,6 @@
 namespace hd::data {
 namespace {
 
-constexpr int64_t kLargestFile = int64_t{1} << 30;
-
 // An open regular file. O_NONBLOCK: opening a FIFO without a writer would otherwise wait for ever.
 class PictureFile {
  public:
@@ -31,7 +29,7 @@ class PictureFile {
     if (S_ISDIR(status.st_mode)) refuse("a folder");
     if (!S_ISREG(status.st_mode)) refuse("something that is no regular file");
     if (status.st_size == 0) refuse("an empty file");
-    if (status.st_size > kLargestFile) refuse("a file of more than 1 GiB");
+    if (status.st_size > kLargestPictureBytes) refuse("a file of more than 1 GiB");
     size_ = static_cast<size_t>(status.st_size);
   }
   ~PictureFile() { ::close(descriptor_); }
@@ -165,14 +163,17 @@ std::vector<uint8_t> readPictureFile(const std::string& path) {
 
 PictureHeader probePicture(const std::string& path, const DecodeLimits& limits) {
   const PictureFile file(path);
-  const ReadAt read = [&](uint64_t offset, uint8_t* out, size_t count) {
-    return file.readAt(offset, out, count);
-  };
+  return probePicture(
+      [&](uint64_t offset, uint8_t* out, size_t count) { return file.readAt(offset, out, count); },
+      file.size(), path, limits);
+}
+
+PictureHeader probePicture(const ReadAt& read, size_t size, const std::string& path,
+                           const DecodeLimits& limits) {
   std::vector<uint8_t> whole;
-  return readHeader(read, file.size(), path, limits, [&] {
-    whole.resize(file.size());
-    whole.resize(file.readAt(0, whole.data(), whole.size()));
-    whole.resize(file.size());
+  return readHeader(read, size, path, limits, [&] {
+    whole.resize(size);
+    read(0, whole.data(), size);
     return whole.data();
   });
 }

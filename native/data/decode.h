@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/read_at.h"
 
 namespace hd::data {
 
@@ -43,8 +44,13 @@ struct DecodeLimits {
 
 /// The whole file; refuses folders, FIFOs, devices and empty files (HD_DATA_IMAGE) without blocking.
 std::vector<uint8_t> readPictureFile(const std::string& path);
+/// What is larger is refused.
+inline constexpr int64_t kLargestPictureBytes = int64_t{1} << 30;
 /// Reads the header only. Throws HD_DATA_IMAGE with `path` as place.
 PictureHeader probePicture(const std::string& path, const DecodeLimits& limits = {});
+/// The same of `size` bytes that lie within something else; `path` is only its name.
+PictureHeader probePicture(const ReadAt& read, size_t size, const std::string& path,
+                           const DecodeLimits& limits = {});
 /// Decodes to RGB8, turned as its camera asks. JPEG: may decode at 1/2, 1/4 or 1/8 when both sides stay
 /// ≥ minWidth × minHeight (0: full size). Grey and CMYK become RGB, alpha is dropped over black, 16 bit is
 /// cut to
@@ -58,6 +64,9 @@ Picture decodePicture(const uint8_t* data, size_t size, const std::string& path,
 /// unspecified.
 void decodePictureInto(const uint8_t* data, size_t size, const std::string& path, uint8_t* pixels,
                        size_t pitch, int width, int height, const DecodeLimits& limits = {});
+
+/// The sentence of every picture that cannot be used: HD_DATA_IMAGE.
+[[noreturn]] void badPicture(const std::string& path, const std::string& received);
 
 /// Encodes RGB8 (rows contiguous) by the extension of `path`: .jpg/.jpeg (quality 90) or .png; writes
 /// atomically.

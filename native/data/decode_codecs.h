@@ -4,15 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "data/decode.h"
 
 namespace hd::data {
-
-/// Bytes at `offset`: copies at most `count` of them to `out` and says how many there were.
-using ReadAt = std::function<size_t(uint64_t offset, uint8_t* out, size_t count)>;
 
 /// Where a decoder writes: RGB, 8 bit, rows `pitch` ≥ 3·width bytes apart.
 struct PixelTarget {
@@ -33,8 +29,5 @@ void decodeJpeg(const uint8_t* data, size_t size, const std::string& path, const
 /// `target` has the file's size.
 void decodePng(const uint8_t* data, size_t size, const std::string& path, const PixelTarget& target);
 void decodeBmp(const uint8_t* data, size_t size, const std::string& path, const PixelTarget& target);
-
-/// The sentence of every picture that cannot be used.
-[[noreturn]] void badPicture(const std::string& path, const std::string& received);
 
 }  // namespace hd::data

@@ -21,6 +21,7 @@
 #include "data/formats/format.h"
 #include "data/formats/json_file.h"
 #include "data/formats/listing.h"
+#include "data/formats/shapes.h"
 #include "data/parallel.h"
 
 namespace hd::data {
@@ -318,11 +319,8 @@ class CocoReader {
         builder_.report("duplicate-id", raw.name(), "another annotation has this id: both are kept");
       }
       a.label = label->second;
-      if (a.rle >= 0 && (raw.maskWidth != builder_.width(image->second) ||
-                         raw.maskHeight != builder_.height(image->second))) {
-        builder_.report("invalid-rle", raw.name(), "the mask has another size than the picture: mask dropped");
-        a.rle = -1;
-      }
+      ShapeReader::requireSize(
+          builder_, image->second, [&raw] { return raw.name(); }, a, raw.mask);
       builder_.addAnnotation(image->second, a, [&raw] { return raw.name(); });
     }
     raw_ = {};

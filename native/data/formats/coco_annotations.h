@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "data/formats/json_file.h"
+#include "data/formats/shapes.h"
 
 namespace hd::data {
 
@@ -14,8 +15,8 @@ namespace hd::data {
 struct CocoAnnotation {
   Annotation annotation;  ///< without label; its shapes lie in the run's table
   int64_t imageId, categoryId;
-  int64_t index;                  ///< in the file
-  int64_t maskWidth, maskHeight;  ///< of the run lengths
+  int64_t index;  ///< in the file
+  MaskSize mask;
 
   std::string name() const;  ///< for findings
 };
@@ -30,21 +31,16 @@ struct CocoRun {
 class CocoAnnotationReader {
  public:
   /// Both outlive this. `file` is used for messages alone.
-  CocoAnnotationReader(const JsonFile& file, CocoRun& run) : file_(file), run_(run) {}
+  CocoAnnotationReader(const JsonFile& file, CocoRun& run);
 
   /// Throws HD_DATA_FORMAT for members of a wrong type; other bad content becomes a finding.
   void read(simdjson::ondemand::object object, int64_t index);
 
  private:
-  void readSegmentation(JsonFile::Value value, CocoAnnotation& raw);
-  void readRle(simdjson::ondemand::object object, CocoAnnotation& raw);
-  void readKeypoints(JsonFile::Value value, CocoAnnotation& raw);
-  void report(const char* code, const CocoAnnotation& raw, std::string message);
-
   const JsonFile& file_;
   CocoRun& run_;
-  std::vector<double> list_;  // reused: most annotations hold two or three lists
-  std::vector<std::vector<float>> polygons_;
+  ShapeReader shapes_;
+  std::vector<double> list_;  // reused
 };
 
 }  // namespace hd::data

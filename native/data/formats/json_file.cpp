@@ -29,7 +29,12 @@ std::string Place::text() const {
 }
 
 void JsonFile::parse(const std::function<void(simdjson::ondemand::document&)>& read) {
-  text_ = readTextFile(path_, maxFileBytes, simdjson::SIMDJSON_PADDING);
+  parse(readTextFile(path_, maxFileBytes, simdjson::SIMDJSON_PADDING), read);
+}
+
+void JsonFile::parse(std::string text, const std::function<void(simdjson::ondemand::document&)>& read) {
+  text_ = std::move(text);
+  text_.reserve(text_.size() + simdjson::SIMDJSON_PADDING);
   simdjson::ondemand::parser parser;
   simdjson::ondemand::document document;
   try {

@@ -37,6 +37,8 @@ class JsonFile {
   /// Calls `read` with the document. Throws HD_DATA_JSON with the byte offset for broken syntax, HD_DATA_FILE
   /// and HD_DATA_TOO_LARGE (4 GB) for the file.
   void parse(const std::function<void(simdjson::ondemand::document&)>& read);
+  /// The same for text that lies within something else, whose place the path then is.
+  void parse(std::string text, const std::function<void(simdjson::ondemand::document&)>& read);
 
   /// The lists of the root object in pieces of about a megabyte, in file order, when the file is a sound object whose
   /// lists hold objects alone; else nothing, and parse() says what is wrong. Valid as long as this is.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ inline void writePictures(const std::string& folder) {
 }
 
 /// Opens the data set and walks through all that it holds.
-inline void openDataset(const hd::Value& spec) {
+inline std::shared_ptr<const hd::data::Dataset> openDataset(const hd::Value& spec) {
   const auto dataset = hd::data::Dataset::open(spec);
   const std::string broken = fixture::brokenInvariant(*dataset);
   promise(broken.empty(), broken);
@@ -27,6 +28,7 @@ inline void openDataset(const hd::Value& spec) {
     for (const hd::data::Annotation& annotation : dataset->annotations(image)) dataset->rle(annotation);
   }
   promise(dataset->findings().size() <= 1000 * dataset->findingCounts().size(), "findings without end");
+  return dataset;
 }
 
 }  // namespace fuzz
