@@ -25,7 +25,8 @@ test('a resolved recipe has every field', () => {
 
 test('the format tells the fields of a split', () => {
   type Of<Format> = Extract<DataSection, { format: Format }>;
-  expectTypeOf<DataSection['format']>().XX();
+  expectTypeOf<'coco' | 'voc' | 'yolo' | 'synthetic' | 'source'>().toExtend<DataSection['format']>();
+  expectTypeOf<string>().not.toExtend<DataSection['format']>();
   expectTypeOf<Of<'synthetic'>['train']>().toEqualTypeOf<{ count: number }>();
   expectTypeOf<Of<'voc'>['train']['classes']>().toEqualTypeOf<string | string[] | null>();
   expectTypeOf<Of<'yolo'>['train']['classes']>().toEqualTypeOf<string | string[]>();
