@@ -22,6 +22,7 @@ import { evaluateHook } from './hooks/evaluate.ts';
 import type { Hook } from './hooks/hook.ts';
 import { reportHook } from './hooks/report.ts';
 import { StepTaker } from './hooks/steps.ts';
+import { tensorboardHook } from './hooks/tensorboard.ts';
 import { transferHook } from './hooks/transfers.ts';
 import { StepMeter } from './meter.ts';
 import { cutMetrics, metricsHook } from './metrics-file.ts';
@@ -134,7 +135,8 @@ export class Trainer {
         checkpointHook(evaluate.isBest),
         transferHook((message) => context.emit({ type: 'warning', message })),
         ...(this.#options.hooks ?? []),
-        // Behind all that writes what a report shows.
+        // Behind all that writes what these show.
+        tensorboardHook((message) => context.emit({ type: 'warning', message })),
         reportHook((message) => context.emit({ type: 'warning', message })),
       ];
       const context: TrainContext = {

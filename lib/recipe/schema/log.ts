@@ -3,6 +3,10 @@ import { z } from 'zod';
 export const logSchema = z
   .strictObject({
     every: z.int().min(1).max(1_000_000).default(50).describe('Steps between lines of the log.'),
+    tensorboard: z
+      .boolean()
+      .default(true)
+      .describe('Writes event files for TensorBoard into the run folder.'),
     report: z
       .boolean()
       .default(true)

@@ -75,7 +75,7 @@ function textOf(path: string): string {
 }
 
 /** pictures/step-N/… in the order of steps, then those that lie in pictures/ itself. */
-function pictureSets(run: string): PictureSet[] {
+export function pictureSets(run: string): PictureSet[] {
   const names = (folder: string) =>
     existsSync(join(run, folder)) ? readdirSync(join(run, folder), { withFileTypes: true }) : [];
   const filesIn = (folder: string) =>
