@@ -375,6 +375,8 @@ export interface NativeAddon {
     options: SourceOptions & { fill: true },
     fill: (index: number, memory: ArrayBuffer, pitch: number) => Promise<SourceTruth>,
   ): NativeDataset;
+  /** File names for `train-{000..012}.tar`; see native/data/formats/braces.h. */
+  expandBraces(pattern: string): string[];
   detectDataset(options: { folder: string }): Promise<Record<string, unknown>>;
   Loader: new (dataset: NativeDataset, options: Record<string, unknown>) => NativeLoader;
   Evaluator: new (dataset: NativeDataset) => NativeEvaluator;

@@ -10,6 +10,7 @@
 #include "addon/ops.h"
 #include "data/decode.h"
 #include "data/draw.h"
+#include "data/formats/braces.h"
 #include "data/formats/detect.h"
 #include "data/picture_library.h"
 #include "eval/score.h"
@@ -75,6 +76,14 @@ Napi::Value openDataset(Info info) {
 Napi::Value openSourceDataset(Info info) {
   return guarded(info.Env(),
                  [&]() -> Napi::Value { return DatasetObject::wrap(info.Env(), openSource(info)); });
+}
+
+Napi::Value expandBraces(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Value names(Value::Array{});
+    for (const std::string& name : data::expandBraces(text(info[0], "a pattern"))) names.push(name);
+    return toNapi(info.Env(), names);
+  });
 }
 
 Napi::Value draw(Info info) {
@@ -251,6 +260,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
               Napi::Function::New(env, [](Info call) { return plain(call, ops::benchDistillation); }));
   exports.Set("suppress", Napi::Function::New<suppress>(env));
   exports.Set("boxIou", Napi::Function::New<boxIou>(env));
+  exports.Set("expandBraces", Napi::Function::New<expandBraces>(env));
   exports.Set("detectDataset", Napi::Function::New(env, [](Info call) {
                 return plain(call, [](const Value& options) {
                   return data::detectDataset(options.at("folder").asString());

@@ -10,10 +10,13 @@
 
 #include "core/error.h"
 #include "data/dataset.h"
+#include "data/formats/braces.h"
 #include "data/formats/coco_reader.h"
 #include "data/formats/layout.h"
 #include "data/formats/listing.h"
 #include "data/report.h"
+#include "data/shard_files.h"
+#include "data/tar.h"
 #include "data/text_file.h"
 
 namespace fs = std::filesystem;
@@ -156,7 +159,8 @@ bool countsFromZero(Value spec) {
 
 // --- YOLO ---
 
-std::vector<std::string> yoloClasses(const Layout& layout) {
+/// Names that a file beside the data lists.
+std::vector<std::string> listedClasses(const Layout& layout) {
   for (const char* name : {"classes.txt", "obj.names", "labels/classes.txt", "data/obj.names"}) {
     if (isFile(layout.root() / name)) return readList((layout.root() / name).string());
   }
@@ -193,7 +197,7 @@ std::optional<Detected> detectYolo(const Layout& layout) {
     }
   }
   if (detected.specs.empty()) return std::nullopt;
-  const std::vector<std::string> classes = yoloClasses(layout);
+  const std::vector<std::string> classes = listedClasses(layout);
   if (classes.empty()) {
     throw Error("HD_DATA_DETECT",
                 concat("expected classes.txt or names in data.yaml for ", layout.root().string(),
@@ -207,6 +211,44 @@ std::optional<Detected> detectYolo(const Layout& layout) {
 }
 
 // --- the answer ---
+
+// --- tar shards ---
+
+/// A picture among the first entries; a backup of something else has none there.
+bool beginsWithPictures(const std::string& path) {
+  ShardFiles files;
+  files.add(path);
+  const TarIndex index = readTarIndex(
+      [&](uint64_t offset, uint8_t* out, size_t count) { return files.readAt(0, offset, out, count); },
+      files.bytes(0), {.maxHeaders = 100});
+  return std::ranges::any_of(index.files, [](const TarEntry& entry) { return isPictureName(entry.name); });
+}
+
+std::optional<Detected> detectWebDataset(const Layout& layout) {
+  std::set<fs::path> folders;
+  for (const fs::path& file : layout.filesWith(".tar")) folders.insert(file.parent_path());
+  std::map<Split, std::vector<std::string>> shards;
+  for (const fs::path& folder : folders) {
+    for (const std::string& name : filesWithExtension(folder.string(), ".tar")) {
+      if (!isFile(folder / name)) continue;
+      shards[layout.splitOf(folder / name).value_or(Split::train)].push_back((folder / name).string());
+    }
+  }
+  const std::vector<std::string> classes = listedClasses(layout);
+  Detected detected{"webdataset", {}, {}};
+  for (const auto& [split, paths] : shards) {
+    if (!beginsWithPictures(paths.front())) continue;
+    const std::vector<std::string> folded = foldBraces(paths);
+    Value names(Value::Array{}), list(Value::Array{});
+    for (const std::string& path : folded) list.push(path);
+    for (const std::string& name : classes) names.push(name);
+    Value spec;
+    spec.set("shards", folded.size() == 1 ? Value(folded.front()) : list);
+    if (!classes.empty()) spec.set("classes", names);
+    detected.specs[split] = spec;
+  }
+  return detected.specs.empty() ? std::nullopt : std::optional(detected);
+}
 
 Value describe(Detected& detected) {
   auto& specs = detected.specs;
@@ -231,7 +273,8 @@ Value describe(Detected& detected) {
   std::map<Split, std::shared_ptr<const Dataset>> datasets;
   for (const auto& [split, spec] : specs) datasets[split] = Dataset::open(spec);
   std::vector<std::string> classes = datasets[Split::train]->classes();
-  if (detected.format == "voc") {  // found by reading, so each split may lack some
+  if (detected.format == "voc" ||
+      detected.format == "webdataset") {  // found by reading: a split may lack some
     std::set<std::string> all;
     for (const auto& [split, dataset] : datasets)
       all.insert(dataset->classes().begin(), dataset->classes().end());
@@ -267,12 +310,12 @@ Value describe(Detected& detected) {
 
 Value detectDataset(const std::string& folder) {
   const Layout layout(folder);
-  for (const auto detect : {detectCoco, detectVoc, detectYolo}) {
+  for (const auto detect : {detectCoco, detectVoc, detectYolo, detectWebDataset}) {
     if (auto detected = detect(layout)) return describe(*detected);
   }
   throw Error(
       "HD_DATA_DETECT",
-      concat("expected COCO or LVIS JSON, VOC XML or YOLO labels for ", folder,
+      concat("expected COCO or LVIS JSON, VOC XML, YOLO labels or tar shards for ", folder,
              " but received none of them: name the folder that holds images/ and annotations/ or labels/"),
       folder);
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "../data_fixture.h"
+#include "../tar_fixture.h"
 
 using namespace hd::data;
 using fixture::codeOf;
@@ -155,4 +156,56 @@ TEST_CASE("names of a data.yaml are read in all three forms") {
   CHECK(yamlNames("names: [").empty());
   CHECK(yamlNames("names:").empty());
   CHECK(yamlNames("nc: 3\n").empty());
+}
+
+namespace {
+
+/// A shard with one sample.
+void writeShard(const std::string& path, const std::string& label) {
+  const fixture::Bytes png = fixture::png(fixture::waves(64, 48), 64, 48, fixture::PngForm{});
+  fixture::writeText(path, fixture::Tar()
+                               .file("a.png", {png.begin(), png.end()})
+                               .file("a.json", R"({"boxes": [[1, 1, 20, 20]], "labels": [)" + label + "]}")
+                               .whole());
+}
+
+}  // namespace
+
+TEST_CASE("detect: tar shards named after their split, written as a pattern") {
+  const fixture::Folder folder;
+  for (int i = 0; i < 120; ++i)
+    writeShard(folder / hd::concat("train-", 1000 + i, ".tar"), i % 2 == 0 ? "\"cat\"" : "\"dog\"");
+  writeShard(folder / "val-0.tar", "\"cat\"");
+  const hd::Value found = detectDataset(folder / "");
+  CHECK(found.at("format").asString() == "webdataset");
+  CHECK(found.at("train").at("shards").asString().ends_with("train-{1000..1119}.tar"));
+  CHECK(found.at("val").at("shards").asString().ends_with("val-0.tar"));
+  // Each split lacks some of the names.
+  CHECK(found.strings("classes") == std::vector<std::string>{"cat", "dog"});
+  CHECK(found.at("images").at("train").asInt() == 120);
+  CHECK(opened(found, "train") == 120);
+  CHECK(opened(found, "val") == 1);
+  CHECK(warnings(found).empty());
+}
+
+TEST_CASE("detect: tar shards in a folder a split, with classes beside them, in no order that counts") {
+  const fixture::Folder folder;
+  for (const char* name : {"train/a.tar", "train/c.tar", "valid/a.tar"}) writeShard(folder / name, "1");
+  CHECK(codeOf([&] { detectDataset(folder / ""); }) == "HD_DATA_CLASSES");
+  fixture::writeText(folder / "classes.txt", "cone\ncube\n");
+  const hd::Value found = detectDataset(folder / "");
+  CHECK(found.at("train").strings("shards").size() == 2);
+  CHECK(found.strings("classes") == std::vector<std::string>{"cone", "cube"});
+  CHECK(opened(found, "val") == 1);
+}
+
+TEST_CASE("detect: tar files without pictures are no shards") {
+  const fixture::Folder folder;
+  fixture::writeText(folder / "backup.tar", fixture::Tar().file("notes.txt", "x").whole());
+  fixture::writeText(folder / "broken.tar", "x");
+  CHECK(codeOf([&] { detectDataset(folder / ""); }) == "HD_DATA_DETECT");
+  // Nor do they hide what is recognised beside them.
+  fixture::writePicture(folder / "images/a.png");
+  fixture::writeText(folder / "annotations/train.json", coco("a.png"));
+  CHECK(detectDataset(folder / "").at("format").asString() == "coco");
 }
