@@ -78,7 +78,7 @@ describe('the addon', () => {
     assert.ok(['DEFAULT', 'AVX2', 'AVX512'].includes(info.capability));
     for (const name of ['avx2', 'avx512', 'amx', 'bf16'] as const) assert.equal(typeof info[name], 'boolean');
     assert.ok(info.threads >= 1);
-    assert.deepEqual(Object.keys(info.decoders).sort(), ['jpeg', 'png']);
+    assert.deepEqual(Object.keys(info.decoders).sort(), ['WebP, AVIF, TIFF, GIF', 'jpeg', 'png']);
     for (const version of Object.values(info.decoders)) assert.match(version, /\d+\.\d+/);
   });
   test('exports what lib/native.ts declares, and nothing else', () => {
@@ -102,6 +102,7 @@ describe('the addon', () => {
       'removeTemporaries',
       'score',
       'setErrorClass',
+      'setPictureLibrary',
       'suppress',
       'weightsInfo',
       'writeFile',

@@ -79,6 +79,7 @@ describe('maps with several forms', () => {
       'eval',
       'checkpoint',
       'log',
+      'debug',
     ]);
   });
 
