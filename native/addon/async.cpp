@@ -27,6 +27,8 @@ JsThread::JsThread(Napi::Env env)
 }
 
 bool JsThread::post(std::function<void(Napi::Env)> task) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return false;
   auto* boxed = new std::function<void(Napi::Env)>(std::move(task));
   const napi_status status = function_.NonBlockingCall(
       boxed, [](Napi::Env env, Napi::Function, std::function<void(Napi::Env)>* call) {
@@ -42,6 +44,11 @@ bool JsThread::post(std::function<void(Napi::Env)> task) {
   if (status == napi_ok) return true;
   delete boxed;
   return false;
+}
+
+void JsThread::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
 }
 
 void JsThread::retain(Napi::Env env) {

@@ -15,18 +15,22 @@
 namespace hd::addon {
 
 /// Runs `task` on the JavaScript thread. Stays valid after the environment is gone, when posting does
-/// nothing.
+/// nothing: Node frees its side of the function then, whoever still holds ours.
 class JsThread {
  public:
   explicit JsThread(Napi::Env env);
   /// From any thread. False once the environment is shutting down: the task will never run.
   bool post(std::function<void(Napi::Env)> task);
+  /// From then on nothing is posted. On the JavaScript thread, before Node takes the environment down.
+  void close();
   // On the JavaScript thread: keep the event loop alive while something is under way.
   void retain(Napi::Env env);
   void release(Napi::Env env);
 
  private:
   Napi::ThreadSafeFunction function_;
+  std::mutex mutex_;  // of closed_, and held while posting: close() waits for who is in the middle of it
+  bool closed_ = false;
   int pending_ = 0;
 };
 

@@ -32,6 +32,9 @@ namespace {
 
 using Info = const Napi::CallbackInfo&;
 
+/// That a step may take while its environment waits to end.
+constexpr std::chrono::milliseconds kLongestStep{20'000};
+
 std::string text(const Napi::Value& value, const char* what) {
   if (!value.IsString()) throw Error("HD_USAGE", concat("expected ", what, " as a string"));
   return value.As<Napi::String>().Utf8Value();
@@ -205,14 +208,25 @@ Napi::Value removeTemporaries(Info info) {
   });
 }
 
+/// Lets nothing start any more and waits for what runs; false when something still does then.
+bool finishAll(Environment& environment, std::chrono::milliseconds longest) {
+  for (const auto& close : environment.beforeExit) close();
+  return environment.activity->finish(longest);
+}
+
 /// finishWork(milliseconds): false when something still ran then. For the end of the process only.
 Napi::Value finishWork(Info info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    auto& environment = Environment::of(info.Env());
-    for (const auto& close : environment.beforeExit) close();
     const std::chrono::milliseconds longest(info[0].As<Napi::Number>().Int64Value());
-    return Napi::Boolean::New(info.Env(), environment.activity->finish(longest));
+    return Napi::Boolean::New(info.Env(), finishAll(Environment::of(info.Env()), longest));
   });
+}
+
+/// A worker thread that is terminated runs no JavaScript at its end: what lib/native.ts does at the exit of a
+/// process happens here, before Node frees what native threads post to.
+void endEnvironment(Environment* environment) {
+  finishAll(*environment, kLongestStep);
+  environment->js->close();
 }
 
 Napi::Value setErrorClass(Info info) {
@@ -230,6 +244,7 @@ Napi::Value setPictureLibrary(Info info) {
 Napi::Object start(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment(env);
   env.SetInstanceData(environment);
+  env.AddCleanupHook(endEnvironment, environment);
   environment->reaper = std::make_shared<Executor>();
   environment->dataset = Napi::Persistent(DatasetObject::define(env));
   environment->loader = Napi::Persistent(LoaderObject::define(env));
