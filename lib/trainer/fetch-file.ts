@@ -12,7 +12,7 @@ import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 
 export interface FetchOptions {
-  /** Attempts in a row without a further byte before the file is given up. */
+  /** Failures before the file is given up; one that brought further bytes counts as the first. */
   attempts?: number;
   /** Milliseconds before the second attempt; each further one waits twice as long, 30 s at most. */
   pause?: number;

@@ -86,8 +86,15 @@ function answer(file: ServedFile, request: IncomingMessage, response: ServerResp
     .end(bytes.subarray(at));
 }
 
-/** Answers as a good server, but the connection ends after `count` bytes of the content. */
-export function cutAfter(files: ShardServer['files'], count: number): Mischief {
+/**
+ * Answers as a good server, but the connection ends after `count` bytes of the content: once `arrived` says that so many
+ * bytes of the file are there, since what is on its way when a connection breaks is lost.
+ */
+export function cutAfter(
+  files: ShardServer['files'],
+  count: number,
+  arrived: (bytes: number) => boolean,
+): Mischief {
   return (request, response) => {
     const file = files.get(request.url ?? '');
     if (!file) return false;
@@ -101,7 +108,12 @@ export function cutAfter(files: ShardServer['files'], count: number): Mischief {
         'content-range': `bytes ${at}-${file.bytes.length - 1}/${file.bytes.length}`,
       }),
     });
-    response.write(file.bytes.subarray(at, at + count), () => response.destroy());
+    response.write(file.bytes.subarray(at, at + count));
+    const timer = setInterval(() => {
+      if (!response.destroyed && !arrived(at + count)) return;
+      clearInterval(timer);
+      response.destroy();
+    }, 5);
     return true;
   };
 }

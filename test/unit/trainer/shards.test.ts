@@ -110,7 +110,10 @@ describe('localShards', () => {
   });
 
   test('a connection that is cut is gone on with', async () => {
-    server.mischief.push(cutAfter(server.files, 700), refuseWith(503));
+    server.mischief.push(
+      cutAfter(server.files, 700, () => true),
+      refuseWith(503),
+    );
     const [path = ''] = await localShards(`${server.url}/data/train-0.tar`, cache(), {
       ...hasty,
       attempts: 3,
