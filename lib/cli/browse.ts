@@ -6,6 +6,7 @@ import {
   print,
   type RecipeOptions,
   readRecipe,
+  showFetching,
   type Verb,
   wholeNumber,
   withRecipe,
@@ -37,7 +38,7 @@ export const browse: Verb<BrowseOptions> = {
     const epoch = wholeNumber('epoch', options.epoch, 0, 1e9);
     const out = resolve(options.out);
     outputFolder('out', out);
-    const { trainSet, valSet } = await openData(recipe);
+    const { trainSet, valSet } = await openData(recipe, showFetching);
     const dataset = options.val ? valSet : trainSet;
     const pictures: { out: string; file: string; boxes: number; size: [number, number] }[] = [];
     if (dataset) {

@@ -6,7 +6,7 @@ import { table } from '../report/tables.ts';
 import { classCount, openData, openLoader, sessionOptions } from '../trainer/setup.ts';
 import { requireWeights, timelineOf } from '../trainer/start.ts';
 import { describeTeacher, distillOptions } from '../trainer/teachers.ts';
-import { print, type RecipeOptions, readRecipe, type Verb, withRecipe } from './verb.ts';
+import { print, type RecipeOptions, readRecipe, showFetching, type Verb, withRecipe } from './verb.ts';
 
 interface CheckOptions extends RecipeOptions {
   decode: boolean;
@@ -31,7 +31,7 @@ export const check: Verb<CheckOptions> = {
   handler: async (options) => {
     const { recipe, warnings } = readRecipe(options);
     if (recipe.model.weights) requireWeights(recipe.model.weights);
-    const { trainSet, valSet } = await openData(recipe);
+    const { trainSet, valSet } = await openData(recipe, showFetching);
     const distillation = await distillOptions(recipe, trainSet.classes);
     const session = await native().createSession({
       ...sessionOptions(recipe, classCount(recipe, trainSet), true),

@@ -11,6 +11,7 @@ import {
   print,
   type RecipeOptions,
   readRecipe,
+  showFetching,
   type Verb,
   withMachine,
   withRecipe,
@@ -45,7 +46,7 @@ export const evaluate: Verb<EvalOptions> = {
   handler: async (options) => {
     const { recipe } = readRecipe({ ...options, set: [...options.set, ...machineOverrides(options)] });
     if (options.pictures !== undefined) outputFolder('pictures', options.pictures);
-    const { trainSet, valSet } = await openData(recipe);
+    const { trainSet, valSet } = await openData(recipe, showFetching);
     const dataset = options.split === 'train' ? trainSet : (valSet ?? trainSet);
     recipe.model.classes = classCount(recipe, trainSet);
     const detector = await Detector.load(options.weights, { recipe, classes: trainSet.classes });

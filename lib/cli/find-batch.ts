@@ -3,7 +3,15 @@ import { HdError } from '../error.ts';
 import { table } from '../report/tables.ts';
 import { openTraining } from '../trainer/open.ts';
 import { baseLearningRate } from '../trainer/schedule.ts';
-import { print, type RecipeOptions, readRecipe, type Verb, wholeNumber, withRecipe } from './verb.ts';
+import {
+  print,
+  type RecipeOptions,
+  readRecipe,
+  showFetching,
+  type Verb,
+  wholeNumber,
+  withRecipe,
+} from './verb.ts';
 
 interface FindBatchOptions extends RecipeOptions {
   max: number;
@@ -84,7 +92,7 @@ async function tryBatch(
   batch: number,
   steps: number,
 ): Promise<Trial | null> {
-  const training = await openTraining(recipe);
+  const training = await openTraining(recipe, showFetching);
   const rate = baseLearningRate(recipe.train);
   try {
     training.loader.begin(0, 0);

@@ -5,7 +5,15 @@ import { lineChart } from '../report/line-chart.ts';
 import { table } from '../report/tables.ts';
 import { type RangePoint, rangeTest, suggestRate } from '../trainer/lr-range.ts';
 import { openTraining } from '../trainer/open.ts';
-import { print, type RecipeOptions, readRecipe, type Verb, wholeNumber, withRecipe } from './verb.ts';
+import {
+  print,
+  type RecipeOptions,
+  readRecipe,
+  showFetching,
+  type Verb,
+  wholeNumber,
+  withRecipe,
+} from './verb.ts';
 
 interface FindLrOptions extends RecipeOptions {
   from: number;
@@ -36,7 +44,7 @@ export const findLr: Verb<FindLrOptions> = {
     const { train } = recipe;
     const scale = train.lrBatch > 0 ? train.batch / train.lrBatch : 1;
     const groups = [...train.groups.map((group) => group.lr), 1];
-    const training = await openTraining(recipe);
+    const training = await openTraining(recipe, showFetching);
     let points: RangePoint[];
     try {
       training.loader.begin(0, 0);

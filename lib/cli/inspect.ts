@@ -3,7 +3,15 @@ import { native } from '../native.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { classCount, openSplit, sessionOptions } from '../trainer/setup.ts';
-import { print, type RecipeOptions, readRecipe, type Verb, wholeNumber, withRecipe } from './verb.ts';
+import {
+  print,
+  type RecipeOptions,
+  readRecipe,
+  showFetching,
+  type Verb,
+  wholeNumber,
+  withRecipe,
+} from './verb.ts';
 
 interface InspectOptions extends RecipeOptions {
   size?: number[] | undefined;
@@ -80,7 +88,7 @@ export const inspect: Verb<InspectOptions> = {
 };
 
 async function classesOfData(recipe: Parameters<typeof openSplit>[0]): Promise<number> {
-  const dataset = await openSplit(recipe, 'train');
+  const dataset = await openSplit(recipe, 'train', showFetching);
   return dataset ? classCount(recipe, dataset) : 1;
 }
 

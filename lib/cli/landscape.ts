@@ -13,6 +13,7 @@ import {
   print,
   type RecipeOptions,
   readRecipe,
+  showFetching,
   type Verb,
   withMachine,
   withRecipe,
@@ -84,7 +85,7 @@ export const landscape: Verb<LandscapeOptions> = {
       );
     if (options.out !== undefined) outputFolder('out', options.out);
     const { recipe } = readRecipe({ ...options, set: [...options.set, ...machineOverrides(options)] });
-    const { trainSet, valSet } = await openData(recipe);
+    const { trainSet, valSet } = await openData(recipe, showFetching);
     const dataset = options.split === 'train' ? trainSet : (valSet ?? trainSet);
     recipe.model.classes = classCount(recipe, trainSet);
     const detectors: Detector[] = [];

@@ -6,7 +6,7 @@ import type { Recipe } from '../recipe/schema/root.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { openTraining, type Training } from '../trainer/open.ts';
-import { print, type RecipeOptions, readRecipe, type Verb, wholeNumber } from './verb.ts';
+import { print, type RecipeOptions, readRecipe, showFetching, type Verb, wholeNumber } from './verb.ts';
 
 interface ProbeOptions extends Omit<RecipeOptions, 'config'> {
   config?: string | undefined;
@@ -49,7 +49,7 @@ export const probe: Verb<ProbeOptions> = {
   handler: async (options) => {
     const place = options.dump ? readDump(options.dump) : fromOptions(options);
     const top = wholeNumber('top', options.top, 1, 100_000);
-    const training = await openTraining(place.recipe);
+    const training = await openTraining(place.recipe, showFetching);
     try {
       if (place.checkpoint) await training.session.restore(place.checkpoint);
       const report = await look(training, place);

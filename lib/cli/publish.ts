@@ -11,7 +11,7 @@ import { lastEvaluation } from '../trainer/metrics-file.ts';
 import { readCheckpoint } from '../trainer/run-folder.ts';
 import { openSplit } from '../trainer/setup.ts';
 import { exportMetadata, requireWeights } from '../trainer/start.ts';
-import { type CommonOptions, outputFolder, print, type Verb } from './verb.ts';
+import { type CommonOptions, outputFolder, print, showFetching, type Verb } from './verb.ts';
 
 interface PublishOptions extends CommonOptions {
   from: string;
@@ -175,7 +175,7 @@ function recipeOf(run: string): Recipe | null {
 
 async function classesOf(recipe: Recipe): Promise<string[]> {
   if (Array.isArray(recipe.model.classes)) return recipe.model.classes;
-  return (await openSplit(recipe, 'train'))?.classes ?? [];
+  return (await openSplit(recipe, 'train', showFetching))?.classes ?? [];
 }
 
 /** What a run tells of its weights: the digest of its recipe, and how they were measured. */

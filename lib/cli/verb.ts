@@ -3,6 +3,8 @@ import { mkdirSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { HdError } from '../error.ts';
 import { type LoadedRecipe, loadRecipe } from '../recipe/index.ts';
+import { fetchLine } from '../report/console.ts';
+import type { FetchEvent } from '../trainer/events.ts';
 
 export type Verb<Options> = CommandModule<CommonOptions, Options>;
 
@@ -47,6 +49,12 @@ export function withMachine<T>(argv: Argv<T>) {
 
 export function machineOverrides({ threads }: { threads?: number | undefined }): string[] {
   return threads === undefined ? [] : [`train.threads=${threads}`];
+}
+
+/** Tells on a terminal how far shards have been fetched. */
+export function showFetching(event: FetchEvent): void {
+  if (process.stderr.isTTY)
+    process.stderr.write(`\r\x1b[K${event.ready === event.shards ? '' : fetchLine(event)}`);
 }
 
 /** One result: JSON for machines, else text for people. */

@@ -27,6 +27,8 @@ export interface JsonSchema {
   multipleOf?: number;
   /** Ours: the text is a file or folder. */
   path?: boolean;
+  /** Ours: such a path may be an http(s) address. */
+  address?: boolean;
 }
 
 /** What a user may write, all sections. */

@@ -4,7 +4,7 @@ import { schemaComment, schemaFile } from './render.ts';
 
 /** What the native side finds in a folder of data. */
 export interface DetectedData {
-  format: 'coco' | 'lvis' | 'voc' | 'yolo';
+  format: 'coco' | 'lvis' | 'voc' | 'yolo' | 'webdataset';
   /** Fields of the split, as `data.train` takes them. */
   train: Record<string, unknown>;
   val: Record<string, unknown> | null;
@@ -86,10 +86,14 @@ function pictureSize({ medianWidth, medianHeight }: DetectedData['sizes']): numb
 }
 
 function fields(split: Record<string, unknown>, folder: string | undefined): string[] {
+  const short = (value: unknown) => (typeof value === 'string' ? pathFrom(folder, value) : value);
   const shown = Object.fromEntries(
     Object.entries(split)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [key, typeof value === 'string' ? pathFrom(folder, value) : value]),
+      .map(([key, value]) => [
+        key,
+        key === 'shards' && Array.isArray(value) ? value.map(short) : short(value),
+      ]),
   );
   return dump(shown, { lineWidth: -1, noRefs: true })
     .trimEnd()

@@ -7,15 +7,21 @@ import type { SourceNode } from './source.ts';
 /** Epochs of a run that gives neither epochs nor steps. */
 const defaultEpochs = 12;
 
+/** Whether a text names something of the web rather than of the disk. */
+export const isAddress = (text: string): boolean => /^https?:\/\//i.test(text);
+
 /**
  * `root` with every path absolute, from where it was written: a recipe's own folder, or the current directory for
  * overrides and objects.
  */
 export function absolutePaths(node: SourceNode, schema: JsonSchema = inputSchema): SourceNode {
   if (node.kind === 'scalar') {
+    const { value } = node;
     const isPath =
-      typeof node.value === 'string' && node.value !== '' && alternatives(schema).some(({ path }) => path);
-    return isPath ? { ...node, value: resolve(node.at.source.folder, node.value as string) } : node;
+      typeof value === 'string' &&
+      value !== '' &&
+      alternatives(schema).some(({ path, address }) => path && !(address && isAddress(value)));
+    return isPath ? { ...node, value: resolve(node.at.source.folder, value) } : node;
   }
   const descend = (key: string | number, child: SourceNode) => {
     const below = childSchema(schema, key, node);

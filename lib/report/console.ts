@@ -1,8 +1,8 @@
 /** Turns events into lines for people: one live line on a terminal, plain lines elsewhere, JSON lines with --json. */
 import { styleText } from 'node:util';
-import type { EvaluationEvent, StartEvent, StepEvent, TrainEvent } from '../trainer/events.ts';
+import type { EvaluationEvent, FetchEvent, StartEvent, StepEvent, TrainEvent } from '../trainer/events.ts';
 import { describeTeacher } from '../trainer/teachers.ts';
-import { clock, count, metric, percent } from './format.ts';
+import { bytes, clock, count, metric, percent } from './format.ts';
 import { classTable } from './tables.ts';
 
 export interface Output {
@@ -21,7 +21,9 @@ export function consoleReporter({
   json = false,
   out = process.stdout,
 }: ConsoleOptions = {}): (event: TrainEvent) => void {
-  if (json) return (event) => event.type !== 'progress' && out.write(`${JSON.stringify(event)}\n`);
+  if (json)
+    return (event) =>
+      event.type !== 'progress' && event.type !== 'fetch' && out.write(`${JSON.stringify(event)}\n`);
   const live = out.isTTY === true;
   const bold = (text: string) => (live ? styleText('bold', text) : text);
   let liveShown = false;
@@ -53,6 +55,10 @@ export function consoleReporter({
       case 'progress':
         if (live) liveLine(`evaluating ${event.done}/${event.total}`);
         break;
+      case 'fetch':
+        if (live) liveLine(fetchLine(event));
+        else if (event.ready === event.shards) line(fetchLine(event));
+        break;
       case 'eval':
         line(bold(evaluationLine(event)));
         break;
@@ -78,6 +84,11 @@ export function consoleReporter({
         break;
     }
   };
+}
+
+export function fetchLine({ ready, shards, bytes: arrived, waiting }: FetchEvent): string {
+  const other = waiting ? ', waiting for another process' : '';
+  return `fetching shards: ${ready} of ${shards}, ${bytes(arrived)}${other}`;
 }
 
 function startLines(event: StartEvent): string[] {

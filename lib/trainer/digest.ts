@@ -20,8 +20,9 @@ function decisive(recipe: Recipe): Record<string, unknown> {
     workers: _workers,
     slots: _slots,
     val: _val,
+    shardCache: _shardCache,
     ...data
-  } = recipe.data as Recipe['data'] & { val?: unknown };
+  } = recipe.data as Recipe['data'] & { val?: unknown; shardCache?: unknown };
   return { model: recipe.model, teachers: recipe.teachers, distill: recipe.distill, train, data };
 }
 

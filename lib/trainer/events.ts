@@ -70,6 +70,18 @@ export interface ProgressEvent {
   total: number;
 }
 
+/** Shards are fetched before a run starts. */
+export interface FetchEvent {
+  type: 'fetch';
+  /** Shards that are whole now, of so many that were missing. */
+  ready: number;
+  shards: number;
+  /** Of all of them, on the disk. */
+  bytes: number;
+  /** Another process is fetching one of them. */
+  waiting?: boolean;
+}
+
 export interface CheckpointEvent {
   type: 'checkpoint';
   step: number;
@@ -116,6 +128,7 @@ export type TrainEvent =
   | StepEvent
   | EvaluationEvent
   | ProgressEvent
+  | FetchEvent
   | CheckpointEvent
   | BadSamplesEvent
   | DivergedEvent

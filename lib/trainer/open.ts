@@ -1,7 +1,7 @@
 /** A session with its training data, for verbs that look at training without running it (probe, find-lr, bench). */
 import { type NativeDataset, type NativeLoader, type NativeSession, native } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
-import { classCount, openData, openLoader, sessionOptions } from './setup.ts';
+import { classCount, openData, openLoader, sessionOptions, type Tell } from './setup.ts';
 import { requireWeights } from './start.ts';
 import { distillOptions } from './teachers.ts';
 
@@ -13,8 +13,8 @@ export interface Training {
 }
 
 /** Data, network and teachers as a run would have them at its first step; `loader` has not begun. */
-export async function openTraining(recipe: Recipe): Promise<Training> {
-  const { trainSet } = await openData(recipe);
+export async function openTraining(recipe: Recipe, tell?: Tell): Promise<Training> {
+  const { trainSet } = await openData(recipe, tell);
   const distillation = await distillOptions(recipe, trainSet.classes);
   const session = await native().createSession({
     ...sessionOptions(recipe, classCount(recipe, trainSet), true),

@@ -4,11 +4,16 @@ import { HdError } from '../error.ts';
 import { type NativeDataset, type NativeLoader, native, type SessionOptions } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { precisionOf, threadsOf } from './digest.ts';
+import type { FetchEvent } from './events.ts';
+import { localShards } from './shards.ts';
 
 export type Split = 'train' | 'val';
 
+/** Told how far shards have been fetched; others need no such thing. */
+export type Tell = (event: FetchEvent) => void;
+
 /** Opens one split; null when the recipe has none. `source` data sets are given by the program (source.ts). */
-export async function openSplit(recipe: Recipe, split: Split): Promise<NativeDataset | null> {
+export async function openSplit(recipe: Recipe, split: Split, tell?: Tell): Promise<NativeDataset | null> {
   const { data } = recipe;
   const part = data[split];
   if (!part) return null;
@@ -26,16 +31,21 @@ export async function openSplit(recipe: Recipe, split: Split): Promise<NativeDat
   const classes =
     (part as { classes?: unknown }).classes ?? (data.train as { classes?: unknown }).classes ?? null;
   const named = Array.isArray(recipe.model.classes) ? recipe.model.classes : classes;
-  return native().openDataset({ ...shared, ...part, classes: named });
+  const files =
+    data.format === 'webdataset' && 'shards' in part
+      ? { shards: await localShards(part.shards, data.shardCache, { ...(tell && { tell }) }) }
+      : {};
+  return native().openDataset({ ...shared, ...part, ...files, classes: named });
 }
 
 /** Both splits, checked against each other and against `model.classes`. */
 export async function openData(
   recipe: Recipe,
+  tell?: Tell,
 ): Promise<{ trainSet: NativeDataset; valSet: NativeDataset | null }> {
-  const trainSet = await openSplit(recipe, 'train');
+  const trainSet = await openSplit(recipe, 'train', tell);
   if (!trainSet) throw new HdError('HD_DATA_MISSING', 'expected data.train in the recipe', 'data.train');
-  const valSet = await openSplit(recipe, 'val');
+  const valSet = await openSplit(recipe, 'val', tell);
   checkClasses(recipe, trainSet, valSet);
   return { trainSet, valSet };
 }

@@ -113,7 +113,7 @@ export class Trainer {
     try {
       const checkpoint =
         resume === 'never' ? null : resume === 'auto' ? folder.latest() : readCheckpoint(resume);
-      const { trainSet, valSet, stream, close } = await this.#openData();
+      const { trainSet, valSet, stream, close } = await this.#openData(tell);
       closers.push(close);
       const classes = classCount(this.recipe, trainSet);
       const distillation = await distillOptions(this.recipe, trainSet.classes);
@@ -234,14 +234,14 @@ export class Trainer {
     }
   }
 
-  async #openData(): Promise<{
+  async #openData(tell: (event: TrainEvent) => void): Promise<{
     trainSet: NativeDataset;
     valSet: NativeDataset | null;
     stream: Stream | null;
     close(): void;
   }> {
     const { sources } = this.#options;
-    if (!sources) return { ...(await openData(this.recipe)), stream: null, close() {} };
+    if (!sources) return { ...(await openData(this.recipe, tell)), stream: null, close() {} };
     const train = openSource(sources.train, { batch: this.recipe.train.batch });
     const val = sources.val ? openSource(sources.val, { training: false }) : null;
     checkClasses(this.recipe, train.dataset, val?.dataset ?? null);

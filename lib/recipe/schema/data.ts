@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { augmentStepSchema, longShort } from './augment.ts';
-import { autoCount, classNames, filePath, fraction } from './fields.ts';
+import { autoCount, classNames, filePath, filePathOrAddress, fraction } from './fields.ts';
 
 /** What every format has. */
 const common = {
@@ -160,6 +160,45 @@ const yolo = format(
   { classes: asInTraining(names()) },
 );
 
+const shard = () => filePathOrAddress();
+const categoryIds = () => z.array(z.int()).min(1).max(10000);
+
+const aboutWebdataset =
+  'WebDataset: tar files (shards) that hold pictures, and beside each a JSON file with its boxes.';
+
+const webdataset = format(
+  'webdataset',
+  aboutWebdataset,
+  {
+    shards: z
+      .union([shard(), z.array(shard()).min(1).max(100_000)])
+      .describe(
+        'Tar files: one or a list, each a path, an http(s) address, or several of them as in `train-{000..012}.tar`.',
+      ),
+  },
+  {
+    classes: names().nullable().default(null).describe(`${namesHelp}; without, those found, sorted.`),
+    categoryIds: categoryIds()
+      .nullable()
+      .default(null)
+      .describe('The numbers of `classes` in the samples, where these give numbers; without, 0, 1, 2, …'),
+  },
+  { classes: asInTraining(names()), categoryIds: asInTraining(categoryIds()) },
+)
+  .extend({
+    shardCache: z
+      .strictObject({
+        folder: filePath()
+          .nullable()
+          .default(null)
+          .describe('Where; null: `~/.cache/hdtrain/shards`. Runs may share it.'),
+        limit: z.number().positive().default(100).describe('Largest size of the folder in gigabytes.'),
+      })
+      .prefault({})
+      .describe('Keeps the shards that come from an address: each is fetched once, before the run starts.'),
+  })
+  .describe(aboutWebdataset);
+
 const synthetic = format(
   'synthetic',
   'Scenes of shapes that are drawn on the fly; the same for the same seed.',
@@ -183,7 +222,7 @@ const source = format(
 
 /** The pictures, discriminated by `format`. A new format is one more member. */
 export const dataSchema = z
-  .discriminatedUnion('format', [coco, lvis, voc, yolo, synthetic, source])
+  .discriminatedUnion('format', [coco, lvis, voc, yolo, webdataset, synthetic, source])
   .describe('The pictures: where they are and what happens to them. The only section without a default.');
 
 export type DataSection = z.output<typeof dataSchema>;

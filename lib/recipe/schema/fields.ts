@@ -7,6 +7,9 @@ import { z } from 'zod';
  */
 export const filePath = () => z.string().min(1).meta({ path: true });
 
+/** As a file, or the http(s) address of one, which stays as it is. */
+export const filePathOrAddress = () => z.string().min(1).meta({ path: true, address: true });
+
 /** A count of threads, slots and the like that the machine can choose. */
 export const autoCount = (limit: number) => z.union([z.literal('auto'), z.int().min(1).max(limit)]);
 
