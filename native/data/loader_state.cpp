@@ -38,6 +38,7 @@ LoaderState::LoaderState(std::shared_ptr<const Dataset> dataset, const Value& op
     : planner_(std::move(dataset), options),
       options_(LoaderOptions::from(options)),
       ledger_(imagesInUse(planner_), options_.maxBad),
+      cache_(PictureCache::from(options.find("cache") == nullptr ? Value() : options.at("cache"))),
       slots_(static_cast<size_t>(options_.slots)),
       reading_(static_cast<size_t>(options_.threads)) {
   for (std::atomic<int64_t>& reading : reading_) reading = -1;
@@ -171,24 +172,29 @@ Canvas LoaderState::canvas(const SlotState& slot, int64_t index) const {
 }
 
 // A picture that cannot be used gives its place to the picture at the next position (with the draws of its
-// own position); in an evaluation the place stays without an image (targets.image −1).
+// own position), or, joined to another one, to the next of the data set; in an evaluation the place stays
+// without an image (targets.image −1).
 int64_t LoaderState::fill(const SlotState& slot, int64_t index, ImageTargets& targets, RenderScratch& scratch,
                           std::atomic<int64_t>& reading) {
   const std::vector<int64_t>& order = *slot.plan.order;
   const auto positions = static_cast<int64_t>(order.size());
   const int64_t position = slot.plan.first + index;
+  Reading told;
+  told.now = &reading;
+  told.cache = cache_.get();
+  if (options_.skipBadSamples) told.usable = [this](int64_t image) { return !ledger_.contains(image); };
   for (int64_t ahead = 0; ahead < positions; ++ahead) {
     const int64_t image = order[static_cast<size_t>((position + ahead) % positions)];
-    if (!options_.skipBadSamples || !ledger_.contains(image)) {
-      reading = image;
+    while (!options_.skipBadSamples || !ledger_.contains(image)) {
       try {
         FilledPicture filled =
-            fillPicture(planner_, slot.plan, position, image, canvas(slot, index), scratch);
+            fillPicture(planner_, slot.plan, position, image, canvas(slot, index), scratch, told);
         targets = std::move(filled.targets);
         return filled.copiedBytes;
       } catch (const Error& error) {
         if (!options_.skipBadSamples || !isSampleFault(error)) throw;
-        ledger_.add(image, planner_.dataset().file(image), error);
+        const int64_t bad = reading;  // the picture itself, or one that was joined to it: then once more
+        ledger_.add(bad, planner_.dataset().file(bad), error);
       }
     }
     if (planner_.evaluates()) return 0;
@@ -286,6 +292,7 @@ LoaderStatistics LoaderState::statistics() {
   for (const std::atomic<int64_t>& reading : reading_) {
     if (const int64_t image = reading; image >= 0) out.reading.emplace_back(planner_.dataset().file(image));
   }
+  if (cache_) out.cache = cache_->statistics();
   out.badSamples = ledger_.count();
   out.newBadSamples = ledger_.takeNew();
   return out;
