@@ -98,6 +98,7 @@ describe('the reference', () => {
       'distill: `transfer: imitation`',
       'data',
       'data: `format: coco`',
+      'data: `format: lvis`',
       'data: `format: voc`',
       'data: `format: yolo`',
       'data: `format: synthetic`',
