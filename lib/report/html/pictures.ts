@@ -4,8 +4,8 @@ import { count } from '../format.ts';
 import type { PictureSet } from '../run/run-reader.ts';
 import { type Content, html, type Markup } from './markup.ts';
 
-/** Where a picture is had from: an address for src, or null to link to it only. */
-export type PictureSource = (file: string) => string | null;
+/** Where a picture is had from: an address for src (markup when it needs no escaping), or null to link to it only. */
+export type PictureSource = (file: string) => string | Markup | null;
 
 /** Pictures, and steps of each, that are shown. */
 const mostNames = 6;

@@ -7,7 +7,7 @@ import { curves } from './curves.ts';
 import { confusion, errorKinds, precisionCurves } from './diagnosis.ts';
 import { classTable, sizeTables } from './evaluation.ts';
 import { headline } from './headline.ts';
-import { html, type Markup } from './markup.ts';
+import { html, Markup } from './markup.ts';
 import { headlineId, page, type Section } from './page.ts';
 import { type PictureSource, pictures } from './pictures.ts';
 import { recipe } from './recipe.ts';
@@ -44,7 +44,8 @@ export function reportPage(run: RunReader): string {
     if (size > left) return null;
     left -= size;
     const kind = extname(file).toLowerCase() === '.png' ? 'png' : 'jpeg';
-    return `data:image/${kind};base64,${readFileSync(path).toString('base64')}`;
+    // Long, and without a character to escape.
+    return new Markup(`data:image/${kind};base64,${readFileSync(path).toString('base64')}`);
   };
   return page({ title: run.name, scripts: [cursorScript], sections: reportSections(run, embed) });
 }
