@@ -222,6 +222,29 @@ const transfersFit: Check = ({ distill, teachers, model, data }, { conflict, war
   }
 };
 
+/** What the order of steps has to be stands with the native Pipeline; here it gets a line of the file. */
+const augmentation: Check = (recipe, { conflict, warn }) => {
+  const names = recipe.data.augment.map((step) => Object.keys(step)[0] as string);
+  const joining = ['mosaic', 'copyPaste', 'mixup'];
+  const mixup = names.indexOf('mixup');
+  for (const [index, name] of names.entries()) {
+    const at = `data.augment.${index}`;
+    if (joining.includes(name) && names.indexOf(name) < index) conflict(at, `'${name}' once`, 'remove this one');
+    else if (joining.includes(name) && mixup >= 0 && mixup < index)
+      conflict(at, `'${name}' before 'mixup'`, "move 'mixup' behind it");
+    if (name === 'mosaic' && names.slice(0, index).includes('affine'))
+      conflict(at, "'mosaic' before 'affine'", "move 'affine' behind it");
+    const step = recipe.data.augment[index] as Record<string, { close?: number; probability?: number }>;
+    const close = step[name]?.close ?? 0;
+    const end = runLength(recipe, 'epochs');
+    if (end && close > 0 && close >= end.length && step[name]?.probability !== 0)
+      warn(
+        `${at}.${name}`,
+        `never happens: it is left out of the last ${close} epochs of ${end.length}; lower its close`,
+      );
+  }
+};
+
 const deformable: Check = ({ model }, { conflict }) => {
   if (model.deformable && /^resnet(18|34)$/.test(model.backbone))
     conflict(
@@ -232,6 +255,7 @@ const deformable: Check = ({ model }, { conflict }) => {
 };
 
 const checks: readonly Check[] = [
+  augmentation,
   deformable,
   transfersFit,
   oneLength,

@@ -73,10 +73,18 @@ function longShort(recipe: Recipe): [number, number] {
 function pipeline(recipe: Recipe, training: boolean): Record<string, unknown>[] {
   const resize = { resize: { sizes: [longShort(recipe)] } };
   if (!training) return [resize];
-  const steps: Record<string, unknown>[] = recipe.data.augment;
+  const steps: Record<string, unknown>[] = recipe.data.augment.map((step) =>
+    step.mosaic ? { mosaic: { ...step.mosaic, size: longShort(recipe) } } : step,
+  );
   if (steps.some((step) => step.resize)) return steps;
   // Cropping comes before the resize, so that what is left fills the canvas; the rest works on the small picture.
-  return [...steps.filter((step) => step.crop), resize, ...steps.filter((step) => !step.crop)];
+  const crops = (step: Record<string, unknown>) => Boolean(step.crop ?? step.resizeCrop);
+  return [...steps.filter(crops), resize, ...steps.filter((step) => !crops(step))];
+}
+
+/** The first step that joins several pictures. */
+function joiningStep(recipe: Recipe): string | undefined {
+  return recipe.data.augment.flatMap(Object.keys).find((name) => ['mosaic', 'mixup', 'copyPaste'].includes(name));
 }
 
 /** `ordered`: the pictures are a stream, which is neither shuffled nor forgiven bad samples (see stream.ts). */
@@ -88,6 +96,14 @@ export function openLoader(
   ordered = false,
 ): NativeLoader {
   const { data, train } = recipe;
+  const joining = joiningStep(recipe);
+  if (training && ordered && joining !== undefined) {
+    throw new HdError(
+      'HD_USAGE_SOURCE',
+      `expected no '${joining}' in data.augment with a source that cannot be asked by number, as it joins pictures in an order of its own: remove the step, or give the source a get(index)`,
+      'data.augment',
+    );
+  }
   if (training && ordered && data.repeat > 1) {
     throw new HdError(
       'HD_USAGE_SOURCE',
@@ -105,6 +121,7 @@ export function openLoader(
     shuffle: training && !ordered,
     evaluate: !training,
     augment: pipeline(recipe, training),
+    ...(training && { epochs: train.epochs ?? 0, steps: train.steps ?? 0 }),
     groupByAspect: training && data.groupByAspect && !ordered,
     canvas: { divisor, maxCanvases: data.canvases },
     onBadSample: ordered ? 'stop' : data.onBadSample,

@@ -61,6 +61,7 @@ class Loader {
   /// - slots (3): batches held in memory, those taken included;
   /// - rank (0), ranks (1), seed (0), shuffle (true), groupByAspect (false): see SamplerOptions;
   /// - augment ([]): list of transforms, see Pipeline;
+  /// - epochs or steps (0, unknown): the length of the run, after which transforms with `close` are off;
   /// - canvas: { divisor, maxCanvases, fixed: [height, width], fill: [r, g, b] }, see CanvasOptions;
   /// - onBadSample ('skip'): a picture that throws HD_DATA_… is noted and its place goes to the picture at
   ///   the next position; 'stop': next() throws what it threw;

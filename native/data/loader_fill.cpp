@@ -1,33 +1,12 @@
 #include "data/loader_fill.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "data/loader_scene.h"
 #include "data/transforms/targets.h"
 
 namespace hd::data {
 namespace {
-
-// The side at which the whole picture must be decoded so that the canvas is not enlarged from it.
-int leastSide(int original, double scale) {
-  return static_cast<int>(std::clamp(std::ceil(original * scale - 1e-6), 1.0, static_cast<double>(original)));
-}
-
-// How much longer lines get at most, along each axis of the picture: in its middle or at a corner.
-std::pair<double, double> largestStretch(const Plan& plan) {
-  const Geometry& geometry = plan.geometry;
-  if (!geometry.warped) return {geometry.scaleX, geometry.scaleY};
-  const Window& window = geometry.window;
-  double x = 0, y = 0;
-  for (const double across : {window.left, (window.left + window.right) / 2, window.right}) {
-    for (const double down : {window.top, (window.top + window.bottom) / 2, window.bottom}) {
-      if (!(geometry.projection.depth(across, down) > 0)) return {1, 1};
-      x = std::max(x, geometry.projection.stretchX(across, down));
-      y = std::max(y, geometry.projection.stretchY(across, down));
-    }
-  }
-  return {x, y};
-}
 
 bool keepsGeometry(const Plan& plan) {
   return plan.geometry.keepsPixels() && !plan.geometry.flipped && plan.geometry.width == plan.originalWidth &&
@@ -46,50 +25,43 @@ void requireSize(const Sample& sample, int width, int height, std::string_view f
 }  // namespace
 
 FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, int64_t position,
-                          int64_t image, const Canvas& canvas, RenderScratch& scratch) {
+                          int64_t image, const Canvas& canvas, RenderScratch& scratch,
+                          const Reading& reading) {
   const Dataset& dataset = planner.dataset();
-  int width = dataset.width(image), height = dataset.height(image);
-  const bool sizeKnown = width > 0 && height > 0;
-  const auto planFor = [&] { return planner.sample(batch.epoch, position, width, height, batch.canvas); };
+  const std::array<uint8_t, 3>& fill = planner.canvasOptions().fill;
   FilledPicture out;
-  const auto paint = [&](const Picture& picture, const Plan& plan) {
-    if (plan.geometry.warped) {
-      clearCanvas(canvas, planner.canvasOptions().fill);
-      warpPicture(picture, plan, canvas, scratch);
-    } else {
-      out.copiedBytes = renderPicture(picture, plan, canvas, scratch);
-    }
-  };
-  const auto finish = [&](const Plan& plan, std::span<const Annotation> annotations,
-                          const AnnotationTable& table) {
-    padCanvas(plan, canvas, planner.canvasOptions().fill);
-    out.targets = placeTargets(plan, annotations, table);
+  const auto placed = [&](ImageTargets targets) {
+    out.targets = std::move(targets);
     out.targets.image = image;
     out.targets.position = position;
+    return std::move(out);
   };
-  if (sizeKnown) {
-    const Plan plan = planFor();
-    if (keepsGeometry(plan)) {
-      if (const auto inPlace = dataset.sampleInto(image, canvas.pixels, canvas.pitch())) {
-        recolour(plan, canvas);
-        finish(plan, inPlace->annotations, *inPlace->table);
-        return out;
-      }
-    }
-    const auto [stretchX, stretchY] = largestStretch(plan);
-    const Sample sample = dataset.sample(image, leastSide(width, stretchX), leastSide(height, stretchY));
-    requireSize(sample, width, height, dataset.file(image));
-    paint(sample.picture, plan);
-    finish(plan, sample.annotations, *sample.table);
-    return out;
+  reading.at(image);
+  if (dataset.width(image) <= 0 || dataset.height(image) <= 0) {
+    const Sample sample = dataset.sample(image, 0, 0);
+    const Plan plan = planner.sample(batch.epoch, position, sample.width, sample.height, batch.canvas);
+    out.copiedBytes = paintPicture(sample.picture, plan, canvas, fill, scratch);
+    return placed(placeTargets(plan, sample.annotations, *sample.table));
   }
-  const Sample sample = dataset.sample(image, 0, 0);
-  width = sample.width;
-  height = sample.height;
-  const Plan plan = planFor();
-  paint(sample.picture, plan);
-  finish(plan, sample.annotations, *sample.table);
-  return out;
+  const Scene scene = planner.scene(batch.epoch, position, image, batch.canvas, reading.usable);
+  const Plan& plan = scene.layers.front().plan;
+  if (scene.layers.size() == 1 && keepsGeometry(plan)) {
+    if (const auto inPlace = dataset.sampleInto(image, canvas.pixels, canvas.pitch())) {
+      recolour(plan, canvas);
+      padCanvas(plan, canvas, fill);
+      return placed(placeTargets(plan, inPlace->annotations, *inPlace->table));
+    }
+  }
+  const auto read = [&](const Layer& layer) {
+    reading.at(layer.image);
+    Sample sample = readFor(dataset, layer);
+    requireSize(sample, layer.plan.originalWidth, layer.plan.originalHeight, dataset.file(layer.image));
+    return sample;
+  };
+  if (scene.layers.size() > 1) return placed(paintScene(scene, read, canvas, fill, scratch));
+  const Sample sample = read(scene.layers.front());
+  out.copiedBytes = paintPicture(sample.picture, plan, canvas, fill, scratch);
+  return placed(placeTargets(plan, sample.annotations, *sample.table));
 }
 
 BadSampleLedger::BadSampleLedger(int64_t images, double maxBad)

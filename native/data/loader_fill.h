@@ -1,6 +1,8 @@
 // One picture into its place in a batch: decode, the pipeline's one pixel pass, padding, targets.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <mutex>
 #include <vector>
 
@@ -17,11 +19,22 @@ struct FilledPicture {
   int64_t copiedBytes = 0;
 };
 
-/// Puts `image` at `position` of the batch into `canvas`. A file that the plan neither scales, crops nor
-/// mirrors decodes straight into the canvas; anything else is resampled from the decoder's output, or from
-/// the user's own memory. Throws what the data set throws.
+/// The pictures that a place in a batch is made of, as decode threads tell of them.
+struct Reading {
+  std::atomic<int64_t>* now = nullptr;            ///< set to each picture before it is read; null: not told
+  std::function<bool(int64_t)> usable = nullptr;  ///< which may be joined to others; null: all
+  void at(int64_t image) const {
+    if (now != nullptr) *now = image;
+  }
+};
+
+/// Puts `image` at `position` of the batch into `canvas`, with those that the pipeline joins to it. A file
+/// that the plan neither scales, crops nor mirrors decodes straight into the canvas; anything else is
+/// resampled from the decoder's output, or from the user's own memory. Throws what the data set throws;
+/// reading.now then is the picture that it threw of.
 FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, int64_t position,
-                          int64_t image, const Canvas& canvas, RenderScratch& scratch);
+                          int64_t image, const Canvas& canvas, RenderScratch& scratch,
+                          const Reading& reading = {});
 
 /// Pictures that could not be used. Thread-safe. Invariant: at most allowed() different ones are taken.
 class BadSampleLedger {

@@ -27,6 +27,13 @@ SamplerOptions samplerOptions(const Value& options) {
   return out;
 }
 
+// Of a run that ends after so many epochs or steps; 0 without either.
+int64_t epochsOf(const Value& options, const Sampler& sampler) {
+  const int64_t epochs = options.get("epochs", int64_t{0}), steps = options.get("steps", int64_t{0});
+  if (epochs > 0 || steps <= 0) return epochs;
+  return (steps + sampler.stepsPerEpoch() - 1) / sampler.stepsPerEpoch();
+}
+
 const Value& memberOrNull(const Value& options, const char* key) {
   static const Value null;
   const Value* found = options.find(key);
@@ -41,16 +48,46 @@ BatchPlanner::BatchPlanner(std::shared_ptr<const Dataset> dataset, const Value& 
       canvasOptions_(CanvasOptions::from(memberOrNull(options, "canvas"))),
       pipeline_(memberOrNull(options, "augment")),
       sampler_(*dataset_, samplerOptions_),
+      epochs_(epochsOf(options, sampler_)),
       canvases_(chooseCanvases()) {}
+
+// What steps that join pictures want to know of them before they are read.
+void BatchPlanner::checkNeeds() const {
+  const Needs needs = pipeline_.needs();
+  if (!needs.partners || samplerOptions_.evaluate) return;
+  for (const int64_t image : dataset_->trainable()) {
+    if (dataset_->width(image) > 0 && dataset_->height(image) > 0) continue;
+    throw Error("HD_DATA_TRANSFORM",
+                concat("expected the size of every picture for the steps of data.augment that join pictures but "
+                       "received none for picture ",
+                       image, "; give the sizes with the source, or remove mosaic, mixup and copyPaste"),
+                "data.augment");
+  }
+  const auto& all = dataset_->table().annotations;
+  const bool cut = std::any_of(all.begin(), all.end(), [](const Annotation& a) { return a.polygons >= 0; });
+  if (!needs.polygons || cut) return;
+  throw Error("HD_DATA_TRANSFORM",
+              "expected objects with polygons for data.augment.copyPaste but received a data set without any; "
+              "take annotations with masks drawn as polygons, or remove the step",
+              "data.augment.copyPaste");
+}
 
 Random BatchPlanner::draws(int64_t epoch, int64_t position) const {
   return {samplerOptions_.seed, "augment", static_cast<uint64_t>(epoch), static_cast<uint64_t>(position)};
 }
 
 Plan BatchPlanner::sample(int64_t epoch, int64_t position, int width, int height, Extent canvas) const {
-  Plan plan = pipeline_.plan(width, height, draws(epoch, position));
+  Plan plan = pipeline_.plan(width, height, draws(epoch, position), epochsLeft(epoch));
   shrinkToFit(plan, canvas);
   return plan;
+}
+
+Scene BatchPlanner::scene(int64_t epoch, int64_t position, int64_t image, Extent canvas,
+                          const std::function<bool(int64_t)>& usable) const {
+  Scene scene =
+      pipeline_.scene(image, draws(epoch, position), {dataset_.get(), usable}, epochsLeft(epoch));
+  for (Layer& layer : scene.layers) shrinkToFit(layer.plan, canvas);
+  return scene;
 }
 
 BatchPlan BatchPlanner::batch(int64_t epoch, int64_t step) {
@@ -76,7 +113,7 @@ Extent BatchPlanner::need(const std::vector<int64_t>& order, int64_t epoch, Samp
     const int64_t image = order[static_cast<size_t>(position)];
     const int width = dataset_->width(image), height = dataset_->height(image);
     if (width > 0 && height > 0) {
-      out = join(out, extentOf(pipeline_.plan(width, height, draws(epoch, position))));
+      out = join(out, extentOf(pipeline_.plan(width, height, draws(epoch, position), epochsLeft(epoch))));
     } else if (dataset_->file(image).empty()) {
       const std::optional<Extent> bound = pipeline_.bound();
       if (!bound) {
@@ -93,6 +130,7 @@ Extent BatchPlanner::need(const std::vector<int64_t>& order, int64_t epoch, Samp
 }
 
 CanvasSet BatchPlanner::chooseCanvases() const {
+  checkNeeds();
   const std::vector<int64_t> order = sampler_.order(0);
   CanvasDemand demand;
   for (int64_t step = 0; step < sampler_.stepsPerEpoch(); ++step) {
@@ -105,7 +143,8 @@ CanvasSet BatchPlanner::chooseCanvases() const {
     const int width = dataset_->width(image), height = dataset_->height(image);
     if (width <= 0 || height <= 0) continue;
     Extent& group = largest[samplerOptions_.groupByAspect && width > height];
-    group = join(group, extentOf(pipeline_.largestPlan(width, height)));
+    for (const int64_t left : {Pipeline::openEnd, int64_t{1}})
+      group = join(group, extentOf(pipeline_.largestPlan(width, height, left)));
   }
   std::vector<Extent> always;
   for (const Extent extent : largest) {

@@ -28,8 +28,13 @@ class BatchPlanner {
   /// Not thread-safe: keeps the order of the last epoch asked for.
   BatchPlan batch(int64_t epoch, int64_t step);
 
-  /// What happens to `image` at `position`; `width` × `height` is its size. Thread-safe.
+  /// What happens at `position` to a picture of `width` × `height` whose size was not known before.
+  /// Thread-safe.
   Plan sample(int64_t epoch, int64_t position, int width, int height, Extent canvas) const;
+  /// What is laid on the canvas for `image` at `position`, with the pictures that steps join. `usable` says
+  /// which may be joined; null: all. Thread-safe.
+  Scene scene(int64_t epoch, int64_t position, int64_t image, Extent canvas,
+              const std::function<bool(int64_t)>& usable) const;
 
   const Dataset& dataset() const { return *dataset_; }
   const Sampler& sampler() const { return sampler_; }
@@ -39,6 +44,8 @@ class BatchPlanner {
   bool evaluates() const { return samplerOptions_.evaluate; }
 
  private:
+  void checkNeeds() const;
+  int64_t epochsLeft(int64_t epoch) const { return epochs_ > 0 ? epochs_ - epoch : Pipeline::openEnd; }
   CanvasSet chooseCanvases() const;
   Extent need(const std::vector<int64_t>& order, int64_t epoch, Sampler::Span span) const;
   Random draws(int64_t epoch, int64_t position) const;
@@ -48,6 +55,7 @@ class BatchPlanner {
   CanvasOptions canvasOptions_;
   Pipeline pipeline_;
   Sampler sampler_;
+  int64_t epochs_ = 0;  ///< of the whole run; 0: unknown
   CanvasSet canvases_;
   std::shared_ptr<const std::vector<int64_t>> order_;
   int64_t orderEpoch_ = -1;

@@ -171,24 +171,27 @@ Canvas LoaderState::canvas(const SlotState& slot, int64_t index) const {
 }
 
 // A picture that cannot be used gives its place to the picture at the next position (with the draws of its
-// own position); in an evaluation the place stays without an image (targets.image −1).
+// own position), or, joined to another one, to the next of the data set; in an evaluation the place stays
+// without an image (targets.image −1).
 int64_t LoaderState::fill(const SlotState& slot, int64_t index, ImageTargets& targets, RenderScratch& scratch,
                           std::atomic<int64_t>& reading) {
   const std::vector<int64_t>& order = *slot.plan.order;
   const auto positions = static_cast<int64_t>(order.size());
   const int64_t position = slot.plan.first + index;
+  Reading told{.now = &reading};
+  if (options_.skipBadSamples) told.usable = [this](int64_t image) { return !ledger_.contains(image); };
   for (int64_t ahead = 0; ahead < positions; ++ahead) {
     const int64_t image = order[static_cast<size_t>((position + ahead) % positions)];
-    if (!options_.skipBadSamples || !ledger_.contains(image)) {
-      reading = image;
+    while (!options_.skipBadSamples || !ledger_.contains(image)) {
       try {
         FilledPicture filled =
-            fillPicture(planner_, slot.plan, position, image, canvas(slot, index), scratch);
+            fillPicture(planner_, slot.plan, position, image, canvas(slot, index), scratch, told);
         targets = std::move(filled.targets);
         return filled.copiedBytes;
       } catch (const Error& error) {
         if (!options_.skipBadSamples || !isSampleFault(error)) throw;
-        ledger_.add(image, planner_.dataset().file(image), error);
+        const int64_t bad = reading;  // the picture itself, or one that was joined to it: then once more
+        ledger_.add(bad, planner_.dataset().file(bad), error);
       }
     }
     if (planner_.evaluates()) return 0;

@@ -10,6 +10,28 @@ export const longShort = () =>
     .tuple([side(), side()])
     .refine(([long, short]) => long >= short, { error: 'the longer side first, as [1333, 800]' });
 
+/** Ends a step before the run does. */
+const close = (epochs: number) =>
+  z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(epochs)
+    .describe('The last epochs of the run, so many, go without this step.');
+
+const minVisible = (share: number) =>
+  fraction()
+    .default(share)
+    .describe('Boxes with less than this share of their area left are dropped.');
+
+const minSide = (verb: string) =>
+  z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(2)
+    .describe(`Boxes with a side below this are ${verb}, in pixels of the result.`);
+
 const flip = z
   .strictObject({
     probability: fraction().default(0.5).describe('Share of pictures that are mirrored.'),
@@ -45,9 +67,11 @@ const crop = z
       .refine(([least, largest]) => least <= largest, { error: 'the smaller share first, as [0.5, 1]' })
       .default([0.5, 1])
       .describe('Least and largest share of each side that is kept.'),
-    minVisible: fraction()
-      .default(0.3)
-      .describe('Boxes with less than this share of their area left are dropped.'),
+    minVisible: minVisible(0.3),
+    keepObject: z
+      .boolean()
+      .default(false)
+      .describe('Whether the window always holds the middle of an object, drawn anew each time, as centerX has it.'),
   })
   .describe('Cuts out a random window.');
 
@@ -66,6 +90,70 @@ const range = (low: number, high: number) =>
   z
     .tuple([z.number().min(low).max(high), z.number().min(low).max(high)])
     .refine(([least, largest]) => least <= largest, { error: 'the smaller number first, as [0.5, 1.5]' });
+
+const resizeCrop = z
+  .strictObject({
+    probability: fraction().default(0.5).describe('Share of pictures that it happens to.'),
+    short: z
+      .array(side())
+      .min(1)
+      .max(64)
+      .default([400, 500, 600])
+      .describe('Lengths of the shorter side, in pixels, of which one is drawn.'),
+    window: z
+      .tuple([side(), side()])
+      .refine(([least, largest]) => least <= largest, { error: 'the smaller side first, as [384, 600]' })
+      .default([384, 600])
+      .describe('Least and largest side of the window, in pixels, drawn for each side; never above that of the picture.'),
+    minVisible: minVisible(0.3),
+  })
+  .describe('Scales to a drawn size, then cuts out a window of drawn sides, as DETR does.');
+
+const mosaic = z
+  .strictObject({
+    probability: fraction().default(1).describe('Share of pictures that are joined.'),
+    centre: z
+      .tuple([z.number().min(0.1).max(0.9), z.number().min(0.1).max(0.9)])
+      .refine(([least, largest]) => least <= largest, { error: 'the smaller share first, as [0.25, 0.75]' })
+      .default([0.25, 0.75])
+      .describe('Least and largest place where the four meet, as a share of a sheet of twice `data.size`.'),
+    minVisible: minVisible(0.1),
+    minSide: minSide('dropped'),
+    close: close(10),
+  })
+  .describe(
+    'Joins four pictures, each fitted into `data.size`, around a point; an `affine` behind it may zoom out and show more of them.',
+  );
+
+const mixup = z
+  .strictObject({
+    probability: fraction().default(0.5).describe('Share of pictures that get another one laid over them.'),
+    ratio: z
+      .tuple([fraction(), fraction()])
+      .refine(([least, largest]) => least <= largest, { error: 'the smaller share first, as [0.4, 0.6]' })
+      .default([0.4, 0.6])
+      .describe('Least and largest share of the first picture; the objects of both count in full.'),
+    close: close(10),
+  })
+  .describe('Lays a second picture, as the steps before leave it, half transparent over the first.');
+
+const copyPaste = z
+  .strictObject({
+    probability: fraction().default(0.5).describe('Share of pictures that get objects.'),
+    objects: z
+      .tuple([z.int().min(1).max(100), z.int().min(1).max(100)])
+      .refine(([least, largest]) => least <= largest, { error: 'the smaller number first, as [1, 5]' })
+      .default([1, 5])
+      .describe('Least and largest number of objects, where the other picture has as many.'),
+    maxCovered: fraction()
+      .default(0.3)
+      .describe('Objects that would hide more than this share of any box are left out.'),
+    minSide: minSide('left out'),
+    close: close(10),
+  })
+  .describe(
+    'Cuts objects out of a second picture, as the steps before leave it, along their polygons and lays them on the first. Wants annotations with polygons.',
+  );
 
 const affine = z
   .strictObject({
@@ -92,21 +180,15 @@ const affine = z
       .describe(
         'Largest change of depth a pixel, drawn for each axis; never more than 0.8 / (width + height) of the picture.',
       ),
-    minVisible: fraction()
-      .default(0.1)
-      .describe('Boxes with less than this share of their area left are dropped.'),
-    minSide: z
-      .number()
-      .min(0)
-      .max(1000)
-      .default(2)
-      .describe('Boxes with a side below this are dropped, in pixels of the result.'),
+    minVisible: minVisible(0.1),
+    minSide: minSide('dropped'),
     tight: z
       .boolean()
       .default(false)
       .describe(
         "Draws a box anew around the object's polygons, where it has some; without, around the warped corners of its box, which a turn makes too large.",
       ),
+    close: close(0),
   })
   .describe('Zooms, moves, turns, slants and tilts about the centre; what is left bare is padding.');
 
@@ -127,7 +209,7 @@ const photometric = z
     'Distorts brightness, contrast, saturation, hue and the order of channels as SSD does, each in some pictures only.',
   );
 
-const steps = { flip, resize, crop, affine, colour, photometric };
+const steps = { flip, resize, crop, resizeCrop, mosaic, affine, copyPaste, mixup, colour, photometric };
 const names = Object.keys(steps);
 
 export const augmentStepSchema = z
@@ -135,7 +217,11 @@ export const augmentStepSchema = z
     flip: flip.optional(),
     resize: resize.optional(),
     crop: crop.optional(),
+    resizeCrop: resizeCrop.optional(),
+    mosaic: mosaic.optional(),
     affine: affine.optional(),
+    copyPaste: copyPaste.optional(),
+    mixup: mixup.optional(),
     colour: colour.optional(),
     photometric: photometric.optional(),
   } satisfies Record<keyof typeof steps, unknown>)

@@ -12,6 +12,7 @@
 // - minSide: objects with a side below this many pixels are dropped, 0–1000, default 2.
 // - tight: boxes are drawn around the warped polygons of an object, where it has some, rather than around the
 //   corners of its warped box, default false.
+// - close: the last epochs go without it, default 0.
 //
 // The matrix is NanoDet's (see warpOf()); NanoDet keeps every box and has a black border.
 #include <algorithm>
@@ -26,7 +27,7 @@ class Affine : public Transform {
   explicit Affine(const Value& options) {
     checkMembers("affine", options,
                  {"probability", "scale", "stretch", "translate", "rotate", "shear", "perspective",
-                  "minVisible", "minSide", "tight"});
+                  "minVisible", "minSide", "tight", "close"});
     const auto number = [&](const char* key, double fallback, double high) {
       return static_cast<float>(numberWithin("affine", options, key, fallback, 0, high));
     };
@@ -41,6 +42,8 @@ class Affine : public Transform {
     minSide_ = number("minSide", 2, 1000);
     tight_ = options.get("tight", false);
   }
+
+  bool turns() const override { return true; }
 
   void apply(Plan& plan, Random& random) const override {
     if (!random.chance(probability_)) return;

@@ -105,6 +105,12 @@ HD_KERNEL void blendAt(const uint8_t* pixels, const uint32_t* offsets, const uin
   }
 }
 
+HD_KERNEL void blendOver(const uint8_t* __restrict upper, int weight, int count, uint8_t* __restrict lower) {
+  const auto below = static_cast<uint16_t>(weight), above = static_cast<uint16_t>(256 - weight);
+  for (int i = 0; i < count; ++i)
+    lower[i] = static_cast<uint8_t>((lower[i] * below + upper[i] * above + 128) >> 8);
+}
+
 HD_KERNEL void turnColours(const float* rows, float saturation, float hue, int count, uint8_t* pixels) {
   alignas(64) float channels[3][kRun];
   float m[12];

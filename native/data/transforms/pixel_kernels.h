@@ -38,6 +38,9 @@ inline constexpr int placeBits = 11;
 void blendAt(const uint8_t* pixels, const uint32_t* offsets, const uint16_t* acrossShares,
              const uint16_t* downShares, size_t right, size_t below, int count, uint8_t* out);
 
+/// lower[i] = the nearest to (lower[i] · weight + upper[i] · (2^8 − weight)) / 2^8; weight in 0…2^8.
+void blendOver(const uint8_t* upper, int weight, int count, uint8_t* lower);
+
 /// A colour turn in place: the affine map `rows` (3 × 4, of values 0…255), then HSV: the distance of each
 /// channel from the largest one times `saturation`, and the hue `hue` turns on. Rounded and clamped.
 void turnColours(const float* rows, float saturation, float hue, int count, uint8_t* pixels);

@@ -23,6 +23,7 @@ struct RenderScratch {
   std::vector<uint16_t> row, weights;
   std::vector<uint32_t> columns;
   std::vector<uint16_t> across, down;  // of warps
+  std::vector<uint8_t> sheet, aside;   // as large as a canvas: what lies over it, what is cut out
 };
 
 /// Paints a picture that plan.geometry warps over what the canvas holds: the part of the valid part that the

@@ -97,11 +97,28 @@ struct Extent {
   bool operator==(const Extent&) const = default;
 };
 
+struct Scene;    // scene.h
+class Partners;
+
+/// What a step asks of its place in the list and of the data set.
+struct Needs {
+  bool partners = false;  ///< joins further pictures
+  bool polygons = false;  ///< objects with polygons
+  bool upright = false;   ///< nothing that turns pictures before it
+  bool last = false;      ///< no joining step behind it
+};
+
 class Transform {
  public:
   virtual ~Transform() = default;
-  /// Edits the plan with draws from `random`.
+  /// Edits the plan with draws from `random`. A step that joins pictures takes the same draws as in compose()
+  /// and does no more than set the size, which is all that canvases are chosen by.
   virtual void apply(Plan& plan, Random& random) const = 0;
+  /// Does it to all layers alike: each sees the same draws.
+  virtual void compose(Scene& scene, Random& random, const Partners& partners) const;
+  virtual Needs needs() const { return {}; }
+  /// True when the sides of what it makes need not be parallel to those of the picture.
+  virtual bool turns() const { return false; }
   /// Edits the plan as the draws do that give the largest picture.
   virtual void applyLargest(Plan&) const {}
   /// Sides that no picture exceeds after this transform when none exceeded `before`; {0, 0} stands for no

@@ -68,3 +68,38 @@ TEST_CASE("what is no list of single steps is refused") {
   }
   CHECK(codeOf([] { pipeline(R"({"flip": {}})"); }) == "HD_INTERNAL");
 }
+
+TEST_CASE("close leaves a step out of the last epochs, and only that step") {
+  const Pipeline steps = pipeline(R"([{"affine": {"close": 3}}, {"flip": {"probability": 1}}])");
+  CHECK(steps.closes());
+  CHECK_FALSE(pipeline(R"([{"affine": {}}])").closes());
+  for (const int64_t left : {int64_t{4}, int64_t{100}, Pipeline::openEnd})
+    CHECK(steps.plan(64, 64, draws(0), left).geometry.warped);
+  for (const int64_t left : {3, 2, 1}) {
+    const Plan plan = steps.plan(64, 64, draws(0), left);
+    CHECK_FALSE(plan.geometry.warped);
+    CHECK(plan.geometry.flipped);
+  }
+  CHECK(codeOf([] { pipeline(R"([{"flip": {"close": 3}}])"); }) == "HD_DATA_TRANSFORM");
+}
+
+TEST_CASE("steps that join pictures are refused where their parts could not follow") {
+  const std::string mosaic = R"({"mosaic": {"size": 64}})";
+  const auto code = [](const std::string& steps) { return codeOf([&] { pipeline(steps); }); };
+  CHECK(code("[" + mosaic + ", " + mosaic + "]") == "HD_DATA_TRANSFORM");
+  CHECK(code(R"([{"affine": {}}, )" + mosaic + "]") == "HD_DATA_TRANSFORM");
+  CHECK(code(R"([{"mixup": {}}, )" + mosaic + "]") == "HD_DATA_TRANSFORM");
+  CHECK(code(R"([{"mixup": {}}, {"copyPaste": {}}])") == "HD_DATA_TRANSFORM");
+  CHECK(code("[" + mosaic + R"(, {"affine": {}}, {"copyPaste": {}}, {"mixup": {}}, {"colour": {}}])").empty());
+  CHECK(pipeline(R"([{"mixup": {}}])").needs().partners);
+  CHECK_FALSE(pipeline(R"([{"mixup": {}}])").needs().polygons);
+  CHECK_FALSE(pipeline(R"([{"flip": {}}])").needs().partners);
+}
+
+TEST_CASE("mosaics bound the picture") {
+  CHECK(pipeline(R"([{"mosaic": {"size": [90, 60]}}])").bound() == Extent{90, 90});
+  CHECK_FALSE(pipeline(R"([{"mosaic": {"size": [90, 60], "probability": 0.5}}])").bound().has_value());
+  CHECK(pipeline(R"([{"resize": {"sizes": [50]}}, {"mosaic": {"size": 90, "probability": 0.5}}])").bound() ==
+        Extent{90, 90});
+  CHECK(pipeline(R"([{"mosaic": {"size": 90}}])").largestPlan(10, 10).geometry.width == 90);
+}

@@ -1,8 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <set>
 
-#include "native/data/picture_fixture.h"
+#include "native/data/painted.h"
 #include "native/data/transforms/steps.h"
 
 using fixture::codeOf;
@@ -53,4 +54,28 @@ TEST_CASE("crop refuses unusable options") {
     CAPTURE(json);
     CHECK(codeOf([&] { pipeline(json); }) == "HD_DATA_TRANSFORM");
   }
+}
+
+TEST_CASE("keepObject: the window holds the middle of an object, of each in turn, and keeps its size") {
+  const fixture::PaintedDataset dataset(1, 160, 120);
+  const auto annotations = dataset.annotations(0);
+  const hd::data::Pipeline keeping = pipeline(R"([{"crop": {"probability": 1, "scale": [0.2, 0.4], "keepObject": true}}])");
+  std::set<size_t> held;
+  for (uint64_t i = 0; i < 300; ++i) {
+    const hd::data::Scene scene = keeping.scene(0, draws(i), {&dataset, nullptr});
+    const hd::data::Plan anywhere = keeping.plan(160, 120, draws(i));
+    CHECK(scene.width() == anywhere.geometry.width);
+    CHECK(scene.height() == anywhere.geometry.height);
+    const hd::data::Window& window = scene.layers[0].plan.geometry.window;
+    CHECK((window.left >= 0 && window.top >= 0 && window.right <= 160 && window.bottom <= 120));
+    size_t inside = 0;
+    for (size_t k = 0; k < annotations.size(); ++k) {
+      const auto& a = annotations[k];
+      if (!window.contains((a.x1 + a.x2) / 2, (a.y1 + a.y2) / 2)) continue;
+      ++inside;
+      held.insert(k);
+    }
+    CHECK(inside >= 1);
+  }
+  CHECK(held.size() == annotations.size());
 }

@@ -174,3 +174,15 @@ TEST_CASE("colour turns keep greys, and a third of a turn moves the channels on"
   turnColours(same, 0, 0, 1, pixels.data() + 3);
   CHECK(pixels == Bytes{77, 77, 77, 200, 200, 200});
 }
+
+TEST_CASE("sheets blend to the nearest level") {
+  const Bytes upper = noise(500, 1), lower = noise(500, 2);
+  for (const int weight : {0, 1, 128, 200, 256}) {
+    Bytes out = lower;
+    out.push_back(9);
+    blendOver(upper.data(), weight, 500, out.data());
+    bool equal = out[500] == 9;
+    for (size_t i = 0; i < 500; ++i) equal &= out[i] == (lower[i] * weight + upper[i] * (256 - weight) + 128) / 256;
+    CHECK(equal);
+  }
+}
