@@ -87,6 +87,8 @@ export interface LoaderStatistics {
   waiting: number;
   /** Files that decode threads are at. */
   reading: string[];
+  /** Pictures found and not found in `data.cache`, its size, and why it keeps nothing more ('' while it does). */
+  cache: { hits: number; misses: number; bytes: number; closed: string };
 }
 
 export interface NativeLoader {

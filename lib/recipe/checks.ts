@@ -222,6 +222,15 @@ const transfersFit: Check = ({ distill, teachers, model, data }, { conflict, war
   }
 };
 
+const cached: Check = ({ data }, { conflict, warn, written }) => {
+  if (data.cache !== 'none' && !['coco', 'voc', 'yolo'].includes(data.format))
+    warn('data.cache', `keeps pictures of files only, and '${data.format}' has none`);
+  if (data.cache === 'none' && written('data.cacheLimit'))
+    warn('data.cacheLimit', "has no effect with data.cache 'none'");
+  if (data.cache !== 'disk' && data.cacheFolder !== null)
+    conflict('data.cacheFolder', "null unless data.cache is 'disk'", 'set data.cache to disk');
+};
+
 /** What the order of steps has to be stands with the native Pipeline; here it gets a line of the file. */
 const augmentation: Check = (recipe, { conflict, warn }) => {
   const names = recipe.data.augment.map((step) => Object.keys(step)[0] as string);
@@ -256,6 +265,7 @@ const deformable: Check = ({ model }, { conflict }) => {
 
 const checks: readonly Check[] = [
   augmentation,
+  cached,
   deformable,
   transfersFit,
   oneLength,

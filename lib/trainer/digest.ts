@@ -19,6 +19,9 @@ function decisive(recipe: Recipe): Record<string, unknown> {
   const {
     workers: _workers,
     slots: _slots,
+    cache: _cache,
+    cacheLimit: _cacheLimit,
+    cacheFolder: _cacheFolder,
     val: _val,
     ...data
   } = recipe.data as Recipe['data'] & { val?: unknown };

@@ -1,5 +1,6 @@
 /** From a resolved recipe to what the native side takes: data set specs, loader and session options. */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
+import { join } from 'node:path';
 import { HdError } from '../error.ts';
 import { type NativeDataset, type NativeLoader, native, type SessionOptions } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
@@ -82,6 +83,11 @@ function pipeline(recipe: Recipe, training: boolean): Record<string, unknown>[] 
   return [...steps.filter(crops), resize, ...steps.filter((step) => !crops(step))];
 }
 
+/** Where something is kept that later runs may use again. */
+export function cacheFolder(name: string): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hdtrain', name);
+}
+
 /** The first step that joins several pictures. */
 function joiningStep(recipe: Recipe): string | undefined {
   return recipe.data.augment.flatMap(Object.keys).find((name) => ['mosaic', 'mixup', 'copyPaste'].includes(name));
@@ -124,6 +130,11 @@ export function openLoader(
     ...(training && { epochs: train.epochs ?? 0, steps: train.steps ?? 0 }),
     groupByAspect: training && data.groupByAspect && !ordered,
     canvas: { divisor, maxCanvases: data.canvases },
+    cache: {
+      kind: data.cache,
+      limit: Math.round(data.cacheLimit * 1e9),
+      folder: data.cacheFolder ?? cacheFolder('pictures'),
+    },
     onBadSample: ordered ? 'stop' : data.onBadSample,
     maxBad: data.maxBad,
   });

@@ -117,9 +117,16 @@ export async function exportStudent(context: TrainContext): Promise<void> {
   await session.exportWeights(folder.weights, exportMetadata(recipe, trainSet.classes));
 }
 
-/** Emits samples that could not be read since the last call. */
+const toldOfCache = new WeakSet<TrainContext>();
+
+/** Emits samples that could not be read since the last call, and once that the cache of pictures keeps no more. */
 export function tellBadSamples(context: TrainContext): void {
-  const { newBadSamples, badSamples } = context.loader.statistics();
+  const { newBadSamples, badSamples, cache } = context.loader.statistics();
+  if (cache.closed !== '' && !toldOfCache.has(context)) {
+    toldOfCache.add(context);
+    const message = `data.cache keeps no more pictures: ${cache.closed}; the others are decoded each time`;
+    context.emit({ type: 'warning', message });
+  }
   if (newBadSamples.length > 0)
     context.emit({ type: 'bad-samples', samples: newBadSamples, total: badSamples });
 }

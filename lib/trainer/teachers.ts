@@ -1,13 +1,11 @@
 /** From the `teachers` and `distill` sections to what a session takes: what a weight file says of itself, classes matched by name. */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { type TeacherSection, type TransferSection, termName } from '../recipe/schema/distill.ts';
 import { modelSchema } from '../recipe/schema/model.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { metric } from '../report/format.ts';
-import { modelOptions } from './setup.ts';
+import { cacheFolder, modelOptions } from './setup.ts';
 import { requireWeights } from './start.ts';
 
 export interface TeacherOptions {
@@ -116,14 +114,10 @@ async function teacherOptions(
       weights,
       model: modelOptions({ ...recipe, model: section }, count),
       classMap: names ? mapClasses(weights, names, studentClasses, classMap) : null,
-      cache: cache && { folder: cache.folder ?? defaultCache(), limit: Math.round(cache.limit * 1e9) },
+      cache: cache && { folder: cache.folder ?? cacheFolder('teachers'), limit: Math.round(cache.limit * 1e9) },
     },
     tensors: tensors.length,
   };
-}
-
-function defaultCache(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hdtrain', 'teachers');
 }
 
 /** Null when both sides number their classes alike. */

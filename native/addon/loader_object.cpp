@@ -156,9 +156,14 @@ Napi::Value LoaderObject::statistics(const Napi::CallbackInfo& info) {
                                  {"code", sample.code},
                                  {"message", sample.message}});
     }
+    hd::Value cache = hd::Value::Object{{"hits", statistics.cache.hits},
+                                        {"misses", statistics.cache.misses},
+                                        {"bytes", statistics.cache.bytes},
+                                        {"closed", statistics.cache.closed}};
     hd::Value reading{hd::Value::Array{}};
     for (const std::string& file : statistics.reading) reading.push(file);
     return addon::toNapi(info.Env(), hd::Value::Object{{"waiting", statistics.waiting},
+                                                       {"cache", std::move(cache)},
                                                        {"reading", std::move(reading)},
                                                        {"waitSeconds", statistics.waitSeconds},
                                                        {"images", statistics.images},

@@ -178,18 +178,23 @@ PictureHeader probePicture(const ReadAt& read, size_t size, const std::string& p
   });
 }
 
+int decodeDivisor(int width, int height, int minWidth, int minHeight) {
+  int divisor = 1;
+  if (minWidth <= 0 || minHeight <= 0) return divisor;
+  while (divisor < 8 && width >= minWidth * int64_t{2 * divisor} &&
+         height >= minHeight * int64_t{2 * divisor}) {
+    divisor *= 2;
+  }
+  return divisor;
+}
+
 Picture decodePicture(const uint8_t* data, size_t size, const std::string& path, int minWidth, int minHeight,
                       const DecodeLimits& limits, int declaredWidth, int declaredHeight) {
   PictureHeader header = readHeader(fromMemory(data, size), size, path, limits, [&] { return data; });
   header.agreeWith(declaredWidth, declaredHeight);
   const int width = header.shownWidth(), height = header.shownHeight();
-  int divisor = 1;
-  if (header.format == PictureFormat::jpeg && minWidth > 0 && minHeight > 0) {
-    while (divisor < 8 && width >= minWidth * int64_t{2 * divisor} &&
-           height >= minHeight * int64_t{2 * divisor}) {
-      divisor *= 2;
-    }
-  }
+  const int divisor =
+      header.format == PictureFormat::jpeg ? decodeDivisor(width, height, minWidth, minHeight) : 1;
   Picture picture;
   picture.width = divided(width, divisor);
   picture.height = divided(height, divisor);

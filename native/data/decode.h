@@ -51,6 +51,9 @@ PictureHeader probePicture(const std::string& path, const DecodeLimits& limits =
 /// The same of `size` bytes that lie within something else; `path` is only its name.
 PictureHeader probePicture(const ReadAt& read, size_t size, const std::string& path,
                            const DecodeLimits& limits = {});
+/// The largest of 1, 2, 4 and 8 that leaves both sides ≥ minWidth × minHeight (0: 1); of formats that can be
+/// decoded at a fraction.
+int decodeDivisor(int width, int height, int minWidth, int minHeight);
 /// Decodes to RGB8, turned as its camera asks. JPEG: may decode at 1/2, 1/4 or 1/8 when both sides stay
 /// ≥ minWidth × minHeight (0: full size). Grey and CMYK become RGB, alpha is dropped over black, 16 bit is
 /// cut to

@@ -14,6 +14,7 @@
 #include "core/batch.h"
 #include "core/value.h"
 #include "data/dataset.h"
+#include "data/picture_cache.h"
 
 namespace hd::data {
 
@@ -50,6 +51,7 @@ struct LoaderStatistics {
   int64_t badSamples = 0;
   std::vector<BadSample> newBadSamples;  ///< since the last call
   double waiting = 0;                    ///< seconds that a next() is blocked by now; 0 when none is
+  PictureCacheStatistics cache;          ///< since the loader was made; all 0 without a cache
   std::vector<std::string> reading;      ///< files that decode threads are at; "" for generated pictures
 };
 
@@ -63,6 +65,7 @@ class Loader {
   /// - augment ([]): list of transforms, see Pipeline;
   /// - epochs or steps (0, unknown): the length of the run, after which transforms with `close` are off;
   /// - canvas: { divisor, maxCanvases, fixed: [height, width], fill: [r, g, b] }, see CanvasOptions;
+  /// - cache ({}): { kind: 'none' | 'ram' | 'disk', limit: bytes, folder }, see PictureCache;
   /// - onBadSample ('skip'): a picture that throws HD_DATA_… is noted and its place goes to the picture at
   ///   the next position; 'stop': next() throws what it threw;
   /// - maxBad (0.001): largest share of different bad pictures under 'skip'; a single one is forgiven;

@@ -45,7 +45,8 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
   }
   const Scene scene = planner.scene(batch.epoch, position, image, batch.canvas, reading.usable);
   const Plan& plan = scene.layers.front().plan;
-  if (scene.layers.size() == 1 && keepsGeometry(plan)) {
+  const bool cached = reading.cache != nullptr && PictureCache::takes(dataset, image);
+  if (scene.layers.size() == 1 && keepsGeometry(plan) && !cached) {
     if (const auto inPlace = dataset.sampleInto(image, canvas.pixels, canvas.pitch())) {
       recolour(plan, canvas);
       padCanvas(plan, canvas, fill);
@@ -54,7 +55,7 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
   }
   const auto read = [&](const Layer& layer) {
     reading.at(layer.image);
-    Sample sample = readFor(dataset, layer);
+    Sample sample = readFor(dataset, layer, reading.cache);
     requireSize(sample, layer.plan.originalWidth, layer.plan.originalHeight, dataset.file(layer.image));
     return sample;
   };

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "data/loader.h"
 #include "data/loader_plan.h"
+#include "data/picture_cache.h"
 #include "data/transforms/render.h"
 
 namespace hd::data {
@@ -19,10 +20,11 @@ struct FilledPicture {
   int64_t copiedBytes = 0;
 };
 
-/// The pictures that a place in a batch is made of, as decode threads tell of them.
+/// How the pictures of a place in a batch are read.
 struct Reading {
   std::atomic<int64_t>* now = nullptr;            ///< set to each picture before it is read; null: not told
   std::function<bool(int64_t)> usable = nullptr;  ///< which may be joined to others; null: all
+  PictureCache* cache = nullptr;                  ///< null: everything is decoded
   void at(int64_t image) const {
     if (now != nullptr) *now = image;
   }

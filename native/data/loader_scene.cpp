@@ -100,10 +100,12 @@ ImageTargets paintLayer(const Layer& layer, const Sample& sample, const Canvas& 
 
 }  // namespace
 
-Sample readFor(const Dataset& dataset, const Layer& layer) {
+Sample readFor(const Dataset& dataset, const Layer& layer, PictureCache* cache) {
   const auto [stretchX, stretchY] = largestStretch(layer.plan);
-  return dataset.sample(layer.image, leastSide(layer.plan.originalWidth, stretchX),
-                        leastSide(layer.plan.originalHeight, stretchY));
+  const int width = leastSide(layer.plan.originalWidth, stretchX),
+            height = leastSide(layer.plan.originalHeight, stretchY);
+  return cache != nullptr ? cache->sample(dataset, layer.image, width, height)
+                          : dataset.sample(layer.image, width, height);
 }
 
 int64_t paintPicture(const Picture& picture, const Plan& plan, const Canvas& canvas,

@@ -4,13 +4,14 @@
 #include <functional>
 
 #include "core/batch.h"
+#include "data/picture_cache.h"
 #include "data/transforms/render.h"
 #include "data/transforms/scene.h"
 
 namespace hd::data {
 
-/// Reads a layer's picture no larger than its plan needs.
-Sample readFor(const Dataset& dataset, const Layer& layer);
+/// Reads a layer's picture no larger than its plan needs; `cache` may be null.
+Sample readFor(const Dataset& dataset, const Layer& layer, PictureCache* cache);
 
 /// One picture, whether its plan warps or not, and the padding. Returns what renderPicture() does.
 int64_t paintPicture(const Picture& picture, const Plan& plan, const Canvas& canvas,

@@ -38,6 +38,7 @@ LoaderState::LoaderState(std::shared_ptr<const Dataset> dataset, const Value& op
     : planner_(std::move(dataset), options),
       options_(LoaderOptions::from(options)),
       ledger_(imagesInUse(planner_), options_.maxBad),
+      cache_(PictureCache::from(options.find("cache") == nullptr ? Value() : options.at("cache"))),
       slots_(static_cast<size_t>(options_.slots)),
       reading_(static_cast<size_t>(options_.threads)) {
   for (std::atomic<int64_t>& reading : reading_) reading = -1;
@@ -178,7 +179,9 @@ int64_t LoaderState::fill(const SlotState& slot, int64_t index, ImageTargets& ta
   const std::vector<int64_t>& order = *slot.plan.order;
   const auto positions = static_cast<int64_t>(order.size());
   const int64_t position = slot.plan.first + index;
-  Reading told{.now = &reading};
+  Reading told;
+  told.now = &reading;
+  told.cache = cache_.get();
   if (options_.skipBadSamples) told.usable = [this](int64_t image) { return !ledger_.contains(image); };
   for (int64_t ahead = 0; ahead < positions; ++ahead) {
     const int64_t image = order[static_cast<size_t>((position + ahead) % positions)];
@@ -289,6 +292,7 @@ LoaderStatistics LoaderState::statistics() {
   for (const std::atomic<int64_t>& reading : reading_) {
     if (const int64_t image = reading; image >= 0) out.reading.emplace_back(planner_.dataset().file(image));
   }
+  if (cache_) out.cache = cache_->statistics();
   out.badSamples = ledger_.count();
   out.newBadSamples = ledger_.takeNew();
   return out;

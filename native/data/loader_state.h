@@ -84,6 +84,7 @@ struct LoaderState {
   BatchPlanner planner_;
   const LoaderOptions options_;
   BadSampleLedger ledger_;
+  const std::unique_ptr<PictureCache> cache_;  // null without
   size_t slotBytes_ = 0;
   std::vector<SlotState> slots_;
   std::vector<std::atomic<int64_t>> reading_;  // one a thread

@@ -28,6 +28,22 @@ const common = {
     .default('auto')
     .describe('Threads that read and decode; `auto` is one a processor core.'),
   slots: autoCount(64).default('auto').describe('Batches that are held ready in memory.'),
+  cache: z
+    .enum(['none', 'ram', 'disk'])
+    .default('none')
+    .describe(
+      'Where decoded pictures of files are kept for the next epoch: in memory, or in a folder that later runs find again. The pixels are the same with and without.',
+    ),
+  cacheLimit: z
+    .number()
+    .positive()
+    .max(1_000_000)
+    .default(4)
+    .describe('Most that `cache` keeps of each split, in gigabytes; what does not fit is decoded each time.'),
+  cacheFolder: filePath()
+    .nullable()
+    .default(null)
+    .describe('Folder of `cache: disk`; null: `~/.cache/hdtrain/pictures`. Runs may share it.'),
   canvases: z
     .int()
     .min(1)

@@ -230,7 +230,12 @@ describe('augmentation', () => {
       recipe.data.augment.map((step) => Object.keys(step)[0]),
       ['crop', 'flip', 'resize'],
     );
-    assert.deepEqual(recipe.data.augment[0]?.crop, { probability: 0.5, scale: [0.5, 1], minVisible: 0.3 });
+    assert.deepEqual(recipe.data.augment[0]?.crop, {
+      probability: 0.5,
+      scale: [0.5, 1],
+      minVisible: 0.3,
+      keepObject: false,
+    });
     assert.equal(recipe.data.augment[2]?.resize?.mode, 'range');
   });
 
@@ -242,7 +247,7 @@ describe('augmentation', () => {
   test('a step is a map with one name', () => {
     assert.match(
       problemOf(augment('[{flip: {}, crop: {}}]')).message,
-      /one of the keys flip, resize, crop, affine, colour, photometric/,
+      /one of the keys flip, resize, crop, resizeCrop, mosaic, affine, copyPaste, mixup, colour, photometric/,
     );
     assert.match(problemOf(augment('[{}]')).message, /one of the keys flip/);
     assert.match(
@@ -265,6 +270,7 @@ describe('augmentation', () => {
       minVisible: 0.1,
       minSide: 2,
       tight: false,
+      close: 0,
     });
     assert.deepEqual(recipe.data.augment[1]?.photometric, {
       probability: 0.5,
@@ -276,6 +282,48 @@ describe('augmentation', () => {
     });
   });
 
+  test('steps that join pictures close ten epochs before the end', () => {
+    const { recipe, warnings } = load(
+      `${augment('[{mosaic: {}}, {affine: {}}, {copyPaste: {}}, {mixup: {}}]')}train: {epochs: 30}\n`,
+    );
+    const [mosaic, , copyPaste, mixup] = recipe.data.augment;
+    assert.deepEqual(mosaic?.mosaic, {
+      probability: 1,
+      centre: [0.25, 0.75],
+      minVisible: 0.1,
+      minSide: 2,
+      close: 10,
+    });
+    assert.deepEqual(mixup?.mixup, { probability: 0.5, ratio: [0.4, 0.6], close: 10 });
+    assert.deepEqual(copyPaste?.copyPaste, {
+      probability: 0.5,
+      objects: [1, 5],
+      maxCovered: 0.3,
+      minSide: 2,
+      close: 10,
+    });
+    assert.ok(!warnings.some((warning) => warning.includes('augment')));
+  });
+
+  test('a step that is closed from the start is told', () => {
+    const warningsOf = (steps: string) =>
+      load(`${augment(steps)}train: {epochs: 8}\n`).warnings.filter((warning) => warning.includes('augment'));
+    assert.match(
+      warningsOf('[{mosaic: {}}]').join(),
+      /^data\.augment\.0\.mosaic: never happens: it is left out of the last 10 epochs of 8/,
+    );
+    assert.deepEqual(warningsOf('[{mosaic: {close: 2}}, {affine: {}}]'), []);
+  });
+
+  test('steps that join pictures stand once, mosaic before affine, mixup last', () => {
+    const messageOf = (steps: string) => problemOf(augment(steps)).message;
+    assert.match(messageOf('[{mosaic: {}}, {mosaic: {}}]'), /expected 'mosaic' once for data\.augment\.1/);
+    assert.match(messageOf('[{affine: {}}, {mosaic: {}}]'), /expected 'mosaic' before 'affine'/);
+    assert.match(messageOf('[{mixup: {}}, {mosaic: {}}]'), /expected 'mosaic' before 'mixup'/);
+    assert.match(messageOf('[{mixup: {}}, {copyPaste: {}}]'), /expected 'copyPaste' before 'mixup'/);
+    load(augment('[{mosaic: {close: 0}}, {affine: {}}, {copyPaste: {close: 0}}, {mixup: {close: 0}}]'));
+  });
+
   test('degenerate warps and colours are refused with one sentence', () => {
     for (const [step, sentence] of [
       ['affine: {scale: [1.5, 0.5]}', /the smaller number first, as \[0\.5, 1\.5\]/],
@@ -285,6 +333,14 @@ describe('augmentation', () => {
       ['affine: {perspective: 1}', /0 to 0\.01/],
       ['photometric: {hue: 0.7}', /0 to 0\.5/],
       ['photometric: {contrast: [2, 1]}', /the smaller number first/],
+      ['mosaic: {centre: [0.8, 0.2]}', /the smaller share first, as \[0\.25, 0\.75\]/],
+      ['mosaic: {size: 64}', /unknown key 'size'/],
+      ['mosaic: {close: -1}', /mosaic\.close/],
+      ['mixup: {ratio: [0.6, 0.4]}', /the smaller share first/],
+      ['copyPaste: {objects: [0, 3]}', /copyPaste\.objects\.0 but received 0/],
+      ['resizeCrop: {window: [600, 384]}', /the smaller side first, as \[384, 600\]/],
+      ['resizeCrop: {short: []}', /resizeCrop\.short/],
+      ['flip: {close: 3}', /unknown key 'close'/],
       ['photometric: {contrast: 1}', /augment\.0\.photometric\.contrast but received 1/],
     ] as const) {
       assert.match(problemOf(augment(`[{${step}}]`)).message, sentence);
@@ -301,6 +357,26 @@ describe('augmentation', () => {
       problemOf(augment('[{resize: {}}]')).message,
       /augment\.0\.resize\.sizes but received nothing/,
     );
+  });
+});
+
+describe('the cache of pictures', () => {
+  const warningsOf = (data: string) =>
+    load(`data: {format: synthetic, train: {count: 32}, ${data}}\n`).warnings.filter((line) =>
+      line.includes('cache'),
+    );
+
+  test('is off by default, and told where it has no effect', () => {
+    const { data } = load(shortest).recipe;
+    assert.deepEqual([data.cache, data.cacheLimit, data.cacheFolder], ['none', 4, null]);
+    assert.match(warningsOf('cache: ram').join(), /data\.cache: keeps pictures of files only, and 'synthetic'/);
+    assert.match(warningsOf('cacheLimit: 9').join(), /has no effect with data\.cache 'none'/);
+  });
+
+  test('a folder wants a cache on disk', () => {
+    const folder = 'data: {format: synthetic, train: {count: 32}, cacheFolder: kept}\n';
+    assert.match(problemOf(folder).message, /expected null unless data\.cache is 'disk'/);
+    assert.match(problemOf(folder.replace('cacheFolder: kept', 'cacheLimit: 0')).message, /data\.cacheLimit/);
   });
 });
 

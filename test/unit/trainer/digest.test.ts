@@ -50,6 +50,7 @@ describe('recipeDigest', () => {
     ['precision', { train: { precision: 'bf16' } }],
     ['decode threads', { data: { workers: 3 } }],
     ['slots', { data: { slots: 7 } }],
+    ['the cache of pictures', { data: { cache: 'disk', cacheLimit: 9, cacheFolder: 'kept' } }],
     ['validation pictures', { data: { val: { count: 9 } } as Sections['data'] }],
     ['evaluation', { eval: { every: 3, scoreThreshold: 0.5, pictures: 0 } }],
     ['saving', { checkpoint: { epochs: 0.5, keep: 9 } }],

@@ -165,6 +165,40 @@ describe('openLoader', () => {
     assert.deepEqual(stepsOf({ data } as Sections), ['flip', 'resize', 'crop']);
     assert.deepEqual(stepsOf({ data } as Sections, false), ['resize']);
   });
+  test('windows of drawn size are crops too; what joins pictures comes behind the resize and knows the size', () => {
+    const data = { size: [96, 64], augment: [{ mosaic: {} }, { resizeCrop: {} }, { mixup: {} }] };
+    assert.deepEqual(stepsOf({ data } as Sections), ['resizeCrop', 'resize', 'mosaic', 'mixup']);
+    const steps = optionsOf({ data } as Sections, true).augment as { mosaic?: { size: unknown } }[];
+    assert.deepEqual(steps[2]?.mosaic?.size, [96, 64]);
+  });
+  test('training knows how long it is, for steps that close', () => {
+    const training = optionsOf({ train: { epochs: 12 } }, true);
+    assert.deepEqual([training.epochs, training.steps], [12, 0]);
+    assert.equal(optionsOf({ train: { epochs: 12 } }, false).epochs, undefined);
+    const inSteps = optionsOf({ train: { epochs: null, steps: 70 } } as Sections, true);
+    assert.deepEqual([inSteps.epochs, inSteps.steps], [0, 70]);
+  });
+  test('a stream cannot be joined, and evaluation does not join', () => {
+    for (const step of ['mosaic', 'mixup', 'copyPaste']) {
+      const sections = { data: { augment: [{ flip: {} }, { [step]: {} }] } } as Sections;
+      assert.throws(
+        () => optionsOf(sections, true, true),
+        new RegExp(`HD_USAGE_SOURCE|expected no '${step}' in data.augment`),
+      );
+      assert.deepEqual(stepsOf(sections, false), ['resize']);
+      optionsOf(sections, true, false);
+    }
+  });
+  test('the cache of pictures goes where the recipe says', () => {
+    const cacheOf = (data: Sections['data']) => optionsOf({ data }, true).cache;
+    assert.equal((cacheOf({}) as { kind: string }).kind, 'none');
+    assert.deepEqual(cacheOf({ cache: 'disk', cacheLimit: 0.5, cacheFolder: '/kept' }), {
+      kind: 'disk',
+      limit: 500_000_000,
+      folder: '/kept',
+    });
+    assert.match((cacheOf({ cache: 'disk' }) as { folder: string }).folder, /hdtrain.pictures$/);
+  });
   test('a stream is neither shuffled, grouped nor forgiven', () => {
     const options = optionsOf({ data: { groupByAspect: true, onBadSample: 'skip' } }, true, true);
     assert.deepEqual([options.shuffle, options.groupByAspect, options.onBadSample], [false, false, 'stop']);

@@ -176,9 +176,23 @@ test('bad samples are told once, with the sum so far', () => {
   const answers = [[], [bad], []].map((newBadSamples, i) => ({
     newBadSamples,
     badSamples: Math.min(i, 1) + 4,
+    cache: { hits: 0, misses: 0, bytes: 0, closed: '' },
   }));
   const loader = { statistics: () => answers.shift() as LoaderStatistics } as NativeLoader;
   const context = contextOf(recipeOf(), { trainSet, loader });
   for (let i = 0; i < 3; ++i) tellBadSamples(context);
   assert.deepEqual(context.events, [{ type: 'bad-samples', samples: [bad], total: 5 }]);
+});
+
+test('a cache of pictures that keeps no more is told once', () => {
+  const cache = { hits: 1, misses: 9, bytes: 5, closed: 'the limit of 5 MB is reached' };
+  const statistics = { newBadSamples: [], badSamples: 0, cache } as unknown as LoaderStatistics;
+  const loader = { statistics: () => statistics } as NativeLoader;
+  const context = contextOf(recipeOf(), { trainSet, loader });
+  for (let i = 0; i < 3; ++i) tellBadSamples(context);
+  assert.equal(context.events.length, 1);
+  assert.match(
+    (context.events[0] as { message: string }).message,
+    /keeps no more pictures: the limit of 5 MB is reached; the others are decoded each time/,
+  );
 });

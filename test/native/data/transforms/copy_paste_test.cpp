@@ -62,7 +62,7 @@ TEST_CASE("copyPaste: nothing is hidden beyond the share that is allowed") {
 }
 
 TEST_CASE("copyPaste: pixels inside the polygons are the other picture's, all others stay") {
-  const auto dataset = std::make_shared<PaintedDataset>(8, 160, 120);
+  const auto dataset = std::make_shared<PaintedDataset>(16, 160, 120);
   const std::string json = R"([{"copyPaste": {"probability": 1, "objects": [1, 3]}}])";
   int pastes = 0;
   for (const auto& picture : fixture::painted(dataset, json, 16)) {

@@ -120,7 +120,7 @@ TEST_CASE("mosaic: boxes lie where the colours are, also where a warp shows more
   const auto dataset = std::make_shared<PaintedDataset>(12, 160, 120);
   for (const char* json :
        {R"([{"mosaic": {"size": 192, "minVisible": 0, "minSide": 0}}])",
-        R"([{"mosaic": {"size": 192}}, {"affine": {"scale": [0.5, 1.2], "rotate": 10, "minVisible": 0, "minSide": 0}}])"}) {
+        R"([{"mosaic": {"size": 192, "minVisible": 0, "minSide": 0}}, {"affine": {"scale": [0.5, 1.2], "rotate": 10, "minVisible": 0, "minSide": 0}}])"}) {
     int objects = 0;
     for (const auto& picture : fixture::painted(dataset, json, 24)) {
       CHECK(picture.width == 192);
