@@ -223,7 +223,7 @@ const transfersFit: Check = ({ distill, teachers, model, data }, { conflict, war
 };
 
 const cached: Check = ({ data }, { conflict, warn, written }) => {
-  if (data.cache !== 'none' && !['coco', 'voc', 'yolo'].includes(data.format))
+  if (data.cache !== 'none' && ['synthetic', 'source'].includes(data.format))
     warn('data.cache', `keeps pictures of files only, and '${data.format}' has none`);
   if (data.cache === 'none' && written('data.cacheLimit'))
     warn('data.cacheLimit', "has no effect with data.cache 'none'");
@@ -238,7 +238,8 @@ const augmentation: Check = (recipe, { conflict, warn }) => {
   const mixup = names.indexOf('mixup');
   for (const [index, name] of names.entries()) {
     const at = `data.augment.${index}`;
-    if (joining.includes(name) && names.indexOf(name) < index) conflict(at, `'${name}' once`, 'remove this one');
+    if (joining.includes(name) && names.indexOf(name) < index)
+      conflict(at, `'${name}' once`, 'remove this one');
     else if (joining.includes(name) && mixup >= 0 && mixup < index)
       conflict(at, `'${name}' before 'mixup'`, "move 'mixup' behind it");
     if (name === 'mosaic' && names.slice(0, index).includes('affine'))

@@ -90,7 +90,9 @@ export function cacheFolder(name: string): string {
 
 /** The first step that joins several pictures. */
 function joiningStep(recipe: Recipe): string | undefined {
-  return recipe.data.augment.flatMap(Object.keys).find((name) => ['mosaic', 'mixup', 'copyPaste'].includes(name));
+  return recipe.data.augment
+    .flatMap(Object.keys)
+    .find((name) => ['mosaic', 'mixup', 'copyPaste'].includes(name));
 }
 
 /** `ordered`: the pictures are a stream, which is neither shuffled nor forgiven bad samples (see stream.ts). */

@@ -114,7 +114,10 @@ async function teacherOptions(
       weights,
       model: modelOptions({ ...recipe, model: section }, count),
       classMap: names ? mapClasses(weights, names, studentClasses, classMap) : null,
-      cache: cache && { folder: cache.folder ?? cacheFolder('teachers'), limit: Math.round(cache.limit * 1e9) },
+      cache: cache && {
+        folder: cache.folder ?? cacheFolder('teachers'),
+        limit: Math.round(cache.limit * 1e9),
+      },
     },
     tensors: tensors.length,
   };

@@ -117,7 +117,8 @@ void DatasetBuilder::reportProblems(const std::vector<Problem>& problems) {
   }
 }
 
-bool DatasetBuilder::addAnnotation(int64_t image, const Annotation& annotation, const std::function<std::string()>& where) {
+bool DatasetBuilder::addAnnotation(int64_t image, const Annotation& annotation,
+                                   const std::function<std::string()>& where) {
   const Annotation& a = annotation;
   const float pictureWidth = static_cast<float>(width(image));
   const float pictureHeight = static_cast<float>(height(image));

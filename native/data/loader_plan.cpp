@@ -57,19 +57,21 @@ void BatchPlanner::checkNeeds() const {
   if (!needs.partners || samplerOptions_.evaluate) return;
   for (const int64_t image : dataset_->trainable()) {
     if (dataset_->width(image) > 0 && dataset_->height(image) > 0) continue;
-    throw Error("HD_DATA_TRANSFORM",
-                concat("expected the size of every picture for the steps of data.augment that join pictures but "
-                       "received none for picture ",
-                       image, "; give the sizes with the source, or remove mosaic, mixup and copyPaste"),
-                "data.augment");
+    throw Error(
+        "HD_DATA_TRANSFORM",
+        concat("expected the size of every picture for the steps of data.augment that join pictures but "
+               "received none for picture ",
+               image, "; give the sizes with the source, or remove mosaic, mixup and copyPaste"),
+        "data.augment");
   }
   const auto& all = dataset_->table().annotations;
   const bool cut = std::any_of(all.begin(), all.end(), [](const Annotation& a) { return a.polygons >= 0; });
   if (!needs.polygons || cut) return;
-  throw Error("HD_DATA_TRANSFORM",
-              "expected objects with polygons for data.augment.copyPaste but received a data set without any; "
-              "take annotations with masks drawn as polygons, or remove the step",
-              "data.augment.copyPaste");
+  throw Error(
+      "HD_DATA_TRANSFORM",
+      "expected objects with polygons for data.augment.copyPaste but received a data set without any; "
+      "take annotations with masks drawn as polygons, or remove the step",
+      "data.augment.copyPaste");
 }
 
 Random BatchPlanner::draws(int64_t epoch, int64_t position) const {
@@ -84,8 +86,7 @@ Plan BatchPlanner::sample(int64_t epoch, int64_t position, int width, int height
 
 Scene BatchPlanner::scene(int64_t epoch, int64_t position, int64_t image, Extent canvas,
                           const std::function<bool(int64_t)>& usable) const {
-  Scene scene =
-      pipeline_.scene(image, draws(epoch, position), {dataset_.get(), usable}, epochsLeft(epoch));
+  Scene scene = pipeline_.scene(image, draws(epoch, position), {dataset_.get(), usable}, epochsLeft(epoch));
   for (Layer& layer : scene.layers) shrinkToFit(layer.plan, canvas);
   return scene;
 }

@@ -82,13 +82,15 @@ Canvas sheetLike(const Canvas& canvas, std::vector<uint8_t>& memory) {
   return {memory.data(), canvas.width, canvas.height};
 }
 
-ImageTargets paintLayer(const Layer& layer, const Sample& sample, const Canvas& sheet, RenderScratch& scratch) {
+ImageTargets paintLayer(const Layer& layer, const Sample& sample, const Canvas& sheet,
+                        RenderScratch& scratch) {
   if (!layer.pasted) {
     warpPicture(sample.picture, layer.plan, sheet, scratch);
     return placeTargets(layer.plan, sample.annotations, *sample.table);
   }
   std::vector<Annotation> chosen;
-  for (const int64_t object : layer.objects) chosen.push_back(sample.annotations[static_cast<size_t>(object)]);
+  for (const int64_t object : layer.objects)
+    chosen.push_back(sample.annotations[static_cast<size_t>(object)]);
   ImageTargets targets = placeTargets(layer.plan, chosen, *sample.table);
   const Canvas aside = sheetLike(sheet, scratch.aside);
   warpPicture(sample.picture, layer.plan, aside, scratch);

@@ -88,11 +88,12 @@ std::unique_ptr<PictureCache> PictureCache::from(const Value& options) {
   const int64_t limit = options.get("limit", int64_t{4'000'000'000});
   if (kind == "none") return nullptr;
   if (limit < 1 || (kind != "ram" && kind != "disk")) {
-    throw Error("HD_DATA_CACHE",
-                concat("expected kind 'none', 'ram' or 'disk' and a limit of at least 1 byte for data.cache but "
-                       "received '",
-                       kind, "' and ", limit, "; correct them"),
-                "data.cache");
+    throw Error(
+        "HD_DATA_CACHE",
+        concat("expected kind 'none', 'ram' or 'disk' and a limit of at least 1 byte for data.cache but "
+               "received '",
+               kind, "' and ", limit, "; correct them"),
+        "data.cache");
   }
   return std::make_unique<PictureCache>(
       kind == "ram" ? makeMemoryStore(limit) : makeDiskStore(options.at("folder").asString(), limit));
@@ -109,7 +110,8 @@ Sample PictureCache::sample(const Dataset& dataset, int64_t image, int minWidth,
                  .width = dataset.width(image),
                  .height = dataset.height(image),
                  .divisor = decodeDivisor(dataset.width(image), dataset.height(image), minWidth, minHeight)};
-  const std::optional<FileStamp> stamp = FileStamp::of(key.file);
+  const std::string stored = dataset.storedIn(image);
+  const std::optional<FileStamp> stamp = FileStamp::of(stored);
   if (!stamp || !takes(dataset, image)) return dataset.sample(image, minWidth, minHeight);
   key.stamp = *stamp;
   if (std::optional<StoredPicture> found = findServing(*store_, key)) {
@@ -125,7 +127,7 @@ Sample PictureCache::sample(const Dataset& dataset, int64_t image, int minWidth,
   ++misses_;
   Sample out = dataset.sample(image, minWidth, minHeight);
   // Decoding took a while; a file that was written meanwhile is looked at again next time.
-  if (FileStamp::of(key.file) != stamp || out.picture.storage.empty()) return out;
+  if (FileStamp::of(stored) != stamp || out.picture.storage.empty()) return out;
   Picture& picture = out.picture;
   const auto owner = std::make_shared<const std::vector<uint8_t>>(std::move(picture.storage));
   picture.storage.clear();

@@ -1,9 +1,9 @@
 // Decoded pictures kept in memory or on disk, for data sets of files that are gone through many times.
 //
-// What is kept is the decoder's output at the fraction that was asked for (1/1, 1/2, 1/4 or 1/8 of a JPEG), so
-// a picture has the same pixels whether it comes from the cache or not. An entry belongs to a file of one size
-// and time of change, the fraction, the announced size (which decides about the turn that Exif asks for) and
-// the decoding libraries: a file that changes is another entry. Nothing here stops a run: without room or
+// What is kept is the decoder's output at the fraction that was asked for (1/1, 1/2, 1/4 or 1/8 of a JPEG),
+// so a picture has the same pixels whether it comes from the cache or not. An entry belongs to a file of one
+// size and time of change, the fraction, the announced size (which decides about the turn that Exif asks for)
+// and the decoding libraries: a file that changes is another entry. Nothing here stops a run: without room or
 // with a disk that refuses, pictures are decoded.
 #pragma once
 
@@ -57,9 +57,9 @@ class PictureStore {
 /// all pictures, whatever was thrown out would be the next one wanted.
 std::unique_ptr<PictureStore> makeMemoryStore(int64_t limit);
 /// Entries are files of `folder`, which several processes may share: each appears whole (temporary name,
-/// rename) and carries its key and a checksum. When `limit` bytes are reached, files of earlier runs that this
-/// one has not used go, the oldest first; after them nothing more is kept. Throws HD_DATA_CACHE when the folder
-/// cannot be made.
+/// rename) and carries its key and a checksum. When `limit` bytes are reached, files of earlier runs that
+/// this one has not used go, the oldest first; after them nothing more is kept. Throws HD_DATA_CACHE when the
+/// folder cannot be made.
 std::unique_ptr<PictureStore> makeDiskStore(const std::string& folder, int64_t limit);
 
 struct PictureCacheStatistics {
@@ -69,7 +69,8 @@ struct PictureCacheStatistics {
 
 class PictureCache {
  public:
-  /// { kind: 'ram' | 'disk', limit: bytes, folder }; null without a kind, or with 'none'. Throws HD_DATA_CACHE.
+  /// { kind: 'ram' | 'disk', limit: bytes, folder }; null without a kind, or with 'none'. Throws
+  /// HD_DATA_CACHE.
   static std::unique_ptr<PictureCache> from(const Value& options);
   explicit PictureCache(std::unique_ptr<PictureStore> store) : store_(std::move(store)) {}
 

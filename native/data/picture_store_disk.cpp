@@ -92,8 +92,8 @@ class DiskStore : public PictureStore {
     fs::create_directories(folder_, error);
     if (error || ::access(folder_.c_str(), R_OK | W_OK | X_OK) != 0) {
       throw Error("HD_DATA_CACHE",
-                  concat("expected a folder that can be written to for data.cacheFolder but received ", folder,
-                         " (", error ? error.message() : std::strerror(errno),
+                  concat("expected a folder that can be written to for data.cacheFolder but received ",
+                         folder, " (", error ? error.message() : std::strerror(errno),
                          "); name another one, or set data.cache to ram or none"),
                   folder);
     }
@@ -138,8 +138,9 @@ class DiskStore : public PictureStore {
       const std::lock_guard lock(mutex_);
       used_.insert(name);
     }
-    StoredPicture out{{static_cast<int>(header.width), static_cast<int>(header.height), {}, pixels->data(), pixels},
-                      header.fixed != 0};
+    StoredPicture out{
+        {static_cast<int>(header.width), static_cast<int>(header.height), {}, pixels->data(), pixels},
+        header.fixed != 0};
     return out;
   }
 
@@ -147,7 +148,8 @@ class DiskStore : public PictureStore {
     const std::string text = textOf(key), name = nameOf(text), path = folder_ + "/" + name;
     const Picture& picture = stored.picture;
     const size_t size = static_cast<size_t>(picture.width) * static_cast<size_t>(picture.height) * 3;
-    const auto whole = static_cast<int64_t>(kMagic.size() + sizeof(uint64_t) + text.size() + sizeof(Header) + size);
+    const auto whole =
+        static_cast<int64_t>(kMagic.size() + sizeof(uint64_t) + text.size() + sizeof(Header) + size);
     if (!makeRoom(whole)) return;
     const std::string temporary = temporaryPath(path);
     const uint64_t length = text.size();
@@ -158,9 +160,9 @@ class DiskStore : public PictureStore {
     bool written = false;
     {
       const File file(temporary, O_WRONLY | O_CREAT | O_EXCL);
-      written = file.open() && file.write(kMagic.data(), kMagic.size()) && file.write(&length, sizeof length) &&
-                file.write(text.data(), text.size()) && file.write(&header, sizeof header) &&
-                file.write(picture.pixels, size);
+      written = file.open() && file.write(kMagic.data(), kMagic.size()) &&
+                file.write(&length, sizeof length) && file.write(text.data(), text.size()) &&
+                file.write(&header, sizeof header) && file.write(picture.pixels, size);
     }
     written = written && ::rename(temporary.c_str(), path.c_str()) == 0;
     const int reason = errno;

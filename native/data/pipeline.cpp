@@ -78,8 +78,9 @@ Pipeline::Pipeline(const Value& steps) {
     const auto& [name, options] = step.asObject().front();
     auto transform = transformFactory(name)(options);
     order.add(name, *transform);
-    const int64_t close =
-        options.isObject() ? static_cast<int64_t>(numberWithin(name.c_str(), options, "close", 0, 0, 1e9)) : 0;
+    const int64_t close = options.isObject()
+                              ? static_cast<int64_t>(numberWithin(name.c_str(), options, "close", 0, 0, 1e9))
+                              : 0;
     steps_.push_back({std::move(transform), close});
   }
 }
@@ -96,7 +97,8 @@ Scene Pipeline::compose(size_t steps, int64_t image, Random& random, const Pictu
                         int64_t left) const {
   Scene scene(image, source.dataset->width(image), source.dataset->height(image));
   for (size_t i = 0; i < steps; ++i) {
-    if (steps_[i].open(left)) steps_[i].transform->compose(scene, random, StepPartners(*this, i, source, left));
+    if (steps_[i].open(left))
+      steps_[i].transform->compose(scene, random, StepPartners(*this, i, source, left));
   }
   return scene;
 }

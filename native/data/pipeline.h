@@ -30,8 +30,8 @@ class Pipeline {
   /// HD_DATA_TRANSFORM.
   explicit Pipeline(const Value& steps);
 
-  /// What happens to a picture of this size with these draws (stream "augment"), `left` epochs before the end,
-  /// this one included. Of pictures that are joined: their size, and the first one's share in them.
+  /// What happens to a picture of this size with these draws (stream "augment"), `left` epochs before the
+  /// end, this one included. Of pictures that are joined: their size, and the first one's share in them.
   Plan plan(int width, int height, Random random, int64_t left = openEnd) const;
   /// The same with the pictures that are joined: of the size that plan() says.
   Scene scene(int64_t image, Random random, const PictureSource& source, int64_t left = openEnd) const;

@@ -24,6 +24,9 @@ class ShardDataset : public Dataset {
 
   /// Reads the picture's header. Throws HD_DATA_IMAGE. Thread-safe.
   PictureHeader probe(int64_t image) const;
+  std::string storedIn(int64_t image) const override {
+    return shards_.path(places_[static_cast<size_t>(image)].shard);
+  }
   Picture load(int64_t image, int minWidth, int minHeight) const override;
   bool loadInto(int64_t image, uint8_t* pixels, size_t pitch) const override;
 

@@ -20,9 +20,7 @@ const close = (epochs: number) =>
     .describe('The last epochs of the run, so many, go without this step.');
 
 const minVisible = (share: number) =>
-  fraction()
-    .default(share)
-    .describe('Boxes with less than this share of their area left are dropped.');
+  fraction().default(share).describe('Boxes with less than this share of their area left are dropped.');
 
 const minSide = (verb: string) =>
   z
@@ -71,7 +69,9 @@ const crop = z
     keepObject: z
       .boolean()
       .default(false)
-      .describe('Whether the window always holds the middle of an object, drawn anew each time, as centerX has it.'),
+      .describe(
+        'Whether the window always holds the middle of an object, drawn anew each time, as centerX has it.',
+      ),
   })
   .describe('Cuts out a random window.');
 
@@ -104,7 +104,9 @@ const resizeCrop = z
       .tuple([side(), side()])
       .refine(([least, largest]) => least <= largest, { error: 'the smaller side first, as [384, 600]' })
       .default([384, 600])
-      .describe('Least and largest side of the window, in pixels, drawn for each side; never above that of the picture.'),
+      .describe(
+        'Least and largest side of the window, in pixels, drawn for each side; never above that of the picture.',
+      ),
     minVisible: minVisible(0.3),
   })
   .describe('Scales to a drawn size, then cuts out a window of drawn sides, as DETR does.');

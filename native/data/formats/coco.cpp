@@ -1,7 +1,8 @@
 // COCO JSON: spec { images: folder, annotations: file, classes?: names to use and their order, keepEmpty,
-// minSide }. Classes default to all categories by rising id. Members come in any order. A sound file is cut into
-// pieces that simdjson's On-Demand parser reads on all cores, so that memory holds a few of them and not the tape of
-// the whole; a file that is not goes through the parser in one piece, which knows the byte where it breaks.
+// minSide }. Classes default to all categories by rising id. Members come in any order. A sound file is cut
+// into pieces that simdjson's On-Demand parser reads on all cores, so that memory holds a few of them and not
+// the tape of the whole; a file that is not goes through the parser in one piece, which knows the byte where
+// it breaks.
 //
 // Broken structure (syntax, types, duplicate image or category ids) throws; an annotation with bad content
 // becomes a finding and is dropped. Semantics: crowd and `ignore` stay as regions to ignore; `area` defaults
@@ -109,7 +110,8 @@ class CocoReader {
     if (wave.front().first == 0) reserveFor(wave, all);
   }
 
-  /// What the first pieces held tells how much the others will: growing by doubling would copy hundreds of megabytes.
+  /// What the first pieces held tells how much the others will: growing by doubling would copy hundreds of
+  /// megabytes.
   void reserveFor(std::span<const JsonPiece> wave, const std::vector<JsonPiece>& all) {
     double seen = 0, total = 0;
     for (const JsonPiece& piece : wave) seen += static_cast<double>(piece.text.size());

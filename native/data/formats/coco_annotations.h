@@ -1,4 +1,5 @@
-// The list of annotations of a COCO file, read in runs that know nothing of each other: several threads read at once.
+// The list of annotations of a COCO file, read in runs that know nothing of each other: several threads read
+// at once.
 #pragma once
 
 #include <cstdint>

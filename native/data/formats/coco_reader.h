@@ -31,7 +31,8 @@ class CocoExtension {
       const std::unordered_map<int64_t, int32_t>& labels) const = 0;
 };
 
-/// spec: see coco.cpp. Throws HD_DATA_… as it says. A broken file is read a second time, with another extension.
+/// spec: see coco.cpp. Throws HD_DATA_… as it says. A broken file is read a second time, with another
+/// extension.
 std::shared_ptr<const Dataset> readCoco(
     const Value& spec, const std::function<std::unique_ptr<CocoExtension>()>& makeExtension = {});
 

@@ -78,8 +78,7 @@ void JsonFile::parsePiece(const JsonPiece& piece,
   text.reserve(piece.text.size() + 2 + simdjson::SIMDJSON_PADDING);
   text.append("[").append(piece.text).append("]");
   forget(piece.text);
-  simdjson::ondemand::document document =
-      scratch->parser.iterate(text.data(), text.size(), text.capacity());
+  simdjson::ondemand::document document = scratch->parser.iterate(text.data(), text.size(), text.capacity());
   int64_t index = piece.first;
   for (simdjson::ondemand::object object : document.get_array()) read(object, index++);
   const std::lock_guard lock(scratchMutex_);

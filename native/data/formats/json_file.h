@@ -40,11 +40,12 @@ class JsonFile {
   /// The same for text that lies within something else, whose place the path then is.
   void parse(std::string text, const std::function<void(simdjson::ondemand::document&)>& read);
 
-  /// The lists of the root object in pieces of about a megabyte, in file order, when the file is a sound object whose
-  /// lists hold objects alone; else nothing, and parse() says what is wrong. Valid as long as this is.
+  /// The lists of the root object in pieces of about a megabyte, in file order, when the file is a sound
+  /// object whose lists hold objects alone; else nothing, and parse() says what is wrong. Valid as long as
+  /// this is.
   std::vector<JsonPiece> pieces();
-  /// Calls `read` with each object of a piece and its index in the list. From any thread. Throws simdjson_error for
-  /// broken syntax. The piece's pages are given back to the system.
+  /// Calls `read` with each object of a piece and its index in the list. From any thread. Throws
+  /// simdjson_error for broken syntax. The piece's pages are given back to the system.
   void parsePiece(const JsonPiece& piece,
                   const std::function<void(simdjson::ondemand::object, int64_t)>& read) const;
 
@@ -67,7 +68,8 @@ class JsonFile {
   [[noreturn]] void failSyntax(simdjson::error_code error, size_t offset) const;
   size_t startOffset(simdjson::error_code error) const;
 
-  /// Of one thread that parses pieces; kept, because fresh memory costs more than the parsing of a small piece.
+  /// Of one thread that parses pieces; kept, because fresh memory costs more than the parsing of a small
+  /// piece.
   struct Scratch {
     std::string text;
     simdjson::ondemand::parser parser;

@@ -16,7 +16,10 @@ constexpr int64_t maxObjects = 100'000;
 class SampleReader {
  public:
   SampleReader(const std::string& path, DatasetBuilder& builder)
-      : path_(path), builder_(builder), file_(path), shapes_(file_, builder.table(),
+      : path_(path),
+        builder_(builder),
+        file_(path),
+        shapes_(file_, builder.table(),
                 [&builder](const char* code, const std::string& where, const std::string& message) {
                   builder.report(code, where, message);
                 }) {}

@@ -36,8 +36,8 @@ void ShapeReader::segmentation(json::value value, const Place& place, const Wher
     file_.numbers(item, place, list_);
     if (list_.size() < 6 || list_.size() % 2 != 0 || !finite(list_)) {
       report_("invalid-polygon", where(),
-                      concat("a polygon of ", list_.size(), " numbers",
-                             finite(list_) ? "" : ", some not finite", ": dropped"));
+              concat("a polygon of ", list_.size(), " numbers", finite(list_) ? "" : ", some not finite",
+                     ": dropped"));
       continue;
     }
     polygons_.emplace_back(list_.begin(), list_.end());
@@ -82,8 +82,7 @@ void ShapeReader::keypoints(json::value value, const Place& place, const Where& 
   if (value.is_null()) return;
   file_.numbers(value, place, list_);
   if (list_.size() % 3 != 0 || !finite(list_)) {
-    report_("invalid-keypoints", where(),
-                    concat(list_.size(), " numbers are no x, y, v triples: dropped"));
+    report_("invalid-keypoints", where(), concat(list_.size(), " numbers are no x, y, v triples: dropped"));
     return;
   }
   bool labelled = false;

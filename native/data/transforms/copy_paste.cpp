@@ -78,8 +78,7 @@ class CopyPaste : public Transform {
     }
     uint32_t found = 0;
     for (size_t i = 0; i < candidates.size() && found < wanted; ++i) {
-      std::swap(candidates[i],
-                candidates[i + own.below(static_cast<uint32_t>(candidates.size() - i))]);
+      std::swap(candidates[i], candidates[i + own.below(static_cast<uint32_t>(candidates.size() - i))]);
       Layer& layer = from.layers[candidates[i].layer];
       const auto object = static_cast<size_t>(candidates[i].object);
       const Box box = boxOf(layer.plan.geometry, partners.annotations(layer.image)[object]);

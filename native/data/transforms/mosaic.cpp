@@ -1,6 +1,7 @@
 // mosaic: joins four pictures around a point.
 // - probability: share of pictures, 0–1, default 1.
-// - size: [long, short] of the result in pixels, laid as the first picture is; one number N stands for [N, N].
+// - size: [long, short] of the result in pixels, laid as the first picture is; one number N stands for [N,
+// N].
 // - centre: [least, largest] place of the point where the four meet, as a share of each side of a sheet of
 //   twice the size, drawn for each axis, 0.1–0.9, default [0.25, 0.75].
 // - minVisible: objects with less than this share of their box left are dropped, 0–1, default 0.1.
@@ -8,8 +9,8 @@
 // - close: the last epochs go without it, default 0.
 //
 // Each picture is scaled, ratio kept, until it fits `size`, and laid with a corner at the point; the sheet is
-// twice as large, and its middle is the result. An `affine` that follows may zoom out and so show the rest, as
-// YOLOv5 has it.
+// twice as large, and its middle is the result. An `affine` that follows may zoom out and so show the rest,
+// as YOLOv5 has it.
 #include <algorithm>
 #include <cmath>
 #include <iterator>

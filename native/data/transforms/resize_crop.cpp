@@ -20,8 +20,7 @@ class ResizeCrop : public Transform {
     checkMembers("resizeCrop", options, {"probability", "short", "window", "minVisible"});
     probability_ = static_cast<float>(numberWithin("resizeCrop", options, "probability", 0.5, 0, 1));
     minVisible_ = static_cast<float>(numberWithin("resizeCrop", options, "minVisible", 0.3, 0, 1));
-    const auto [least, largest] =
-        rangeWithin("resizeCrop", options, "window", {384, 600}, 1, kLargestSide);
+    const auto [least, largest] = rangeWithin("resizeCrop", options, "window", {384, 600}, 1, kLargestSide);
     least_ = static_cast<int>(least);
     largest_ = static_cast<int>(largest);
     const Value* given = options.find("short");

@@ -26,7 +26,9 @@ struct Scene {
   size_t upper = 0;           ///< first layer of the upper sheet; 0: there is one sheet
   float share = 1;            ///< of the lower sheet, where there are two
 
-  Scene(int64_t image, int width, int height) { layers.push_back({.image = image, .plan = Plan(width, height)}); }
+  Scene(int64_t image, int width, int height) {
+    layers.push_back({.image = image, .plan = Plan(width, height)});
+  }
   int width() const { return layers.front().plan.geometry.width; }
   int height() const { return layers.front().plan.geometry.height; }
   /// Scales every layer.

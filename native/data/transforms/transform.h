@@ -97,7 +97,7 @@ struct Extent {
   bool operator==(const Extent&) const = default;
 };
 
-struct Scene;    // scene.h
+struct Scene;  // scene.h
 class Partners;
 
 /// What a step asks of its place in the list and of the data set.

@@ -1,4 +1,5 @@
-// Pictures that are joined of several others: order, threads, ranks, resuming, damaged files, the end of a run.
+// Pictures that are joined of several others: order, threads, ranks, resuming, damaged files, the end of a
+// run.
 #include "data/loader_scene.h"
 
 #include <doctest/doctest.h>
@@ -36,7 +37,8 @@ class Damaged : public PaintedDataset {
  public:
   Damaged(int count, std::set<int64_t> bad) : PaintedDataset(count, 80, 60), bad_(std::move(bad)) {}
   Picture load(int64_t image, int width, int height) const override {
-    if (bad_.contains(image)) throw hd::Error("HD_DATA_IMAGE", "expected a picture but received noise", "memory");
+    if (bad_.contains(image))
+      throw hd::Error("HD_DATA_IMAGE", "expected a picture but received noise", "memory");
     return PaintedDataset::load(image, width, height);
   }
 
@@ -89,14 +91,16 @@ TEST_CASE("close: mosaics end with their epoch, whether the run's length comes i
 
 TEST_CASE("canvases fit what is left when mosaics have ended") {
   const auto dataset = std::make_shared<PaintedDataset>(8, 200, 80);
-  Loader loader(dataset, options(R"({"batch": 2, "epochs": 2, "augment": [{"mosaic": {"size": 96, "close": 1}}]})"));
+  Loader loader(dataset,
+                options(R"({"batch": 2, "epochs": 2, "augment": [{"mosaic": {"size": 96, "close": 1}}]})"));
   loader.begin(1, 0);
   const hd::data::Slot slot = loader.next();
   CHECK(slot.batch().images[0].width == 200);
 }
 
 TEST_CASE("a picture that cannot be read is replaced where it would be joined, and counted once") {
-  const std::string how = R"({"seed": 3, "batch": 4, "maxBad": 0.5, "threads": 2, "augment": [{"mosaic": {"size": 96}}, {"mixup": {}}]})";
+  const std::string how =
+      R"({"seed": 3, "batch": 4, "maxBad": 0.5, "threads": 2, "augment": [{"mosaic": {"size": 96}}, {"mixup": {}}]})";
   const auto dataset = std::make_shared<Damaged>(10, std::set<int64_t>{2, 7});
   Loader loader(dataset, options(how));
   loader.begin(0, 0);
@@ -112,7 +116,10 @@ TEST_CASE("a picture that cannot be read is replaced where it would be joined, a
 
 TEST_CASE("under 'stop' the run ends with the error of a joined picture") {
   const auto dataset = std::make_shared<Damaged>(4, std::set<int64_t>{1, 2, 3});
-  Loader loader(dataset, options(R"({"batch": 1, "shuffle": false, "onBadSample": "stop", "augment": [{"mosaic": {"size": 96}}]})"));
+  Loader loader(
+      dataset,
+      options(
+          R"({"batch": 1, "shuffle": false, "onBadSample": "stop", "augment": [{"mosaic": {"size": 96}}]})"));
   loader.begin(0, 0);
   CHECK(codeOf([&] { loader.next(); }) == "HD_DATA_IMAGE");
 }

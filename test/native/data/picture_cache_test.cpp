@@ -41,11 +41,10 @@ Bytes bytesOf(const Sample& sample) {
   return {sample.picture.pixels, sample.picture.pixels + size};
 }
 
-std::unique_ptr<PictureCache> cacheOf(const std::string& kind, const Folder& folder, int64_t limit = 100'000'000) {
-  return PictureCache::from(hd::Value()
-                                .set("kind", kind)
-                                .set("limit", limit)
-                                .set("folder", folder / "cache"));
+std::unique_ptr<PictureCache> cacheOf(const std::string& kind, const Folder& folder,
+                                      int64_t limit = 100'000'000) {
+  return PictureCache::from(
+      hd::Value().set("kind", kind).set("limit", limit).set("folder", folder / "cache"));
 }
 
 std::vector<std::string> entriesIn(const std::string& folder) {
@@ -64,7 +63,8 @@ TEST_CASE("a picture has the same pixels with and without a cache, at every frac
     const auto cache = cacheOf(kind, folder);
     for (int round = 0; round < 3; ++round) {
       for (int64_t image = 0; image < 4; ++image) {
-        for (const auto& [width, height] : {std::pair{0, 0}, {kWidth, kHeight}, {100, 80}, {60, 40}, {10, 10}}) {
+        for (const auto& [width, height] :
+             {std::pair{0, 0}, {kWidth, kHeight}, {100, 80}, {60, 40}, {10, 10}}) {
           const Sample plain = dataset->sample(image, width, height);
           const Sample cached = cache->sample(*dataset, image, width, height);
           CHECK(cached.picture.width == plain.picture.width);
@@ -214,12 +214,12 @@ TEST_CASE("a folder that cannot be made, an unknown kind and no limit are refuse
 TEST_CASE("loaders: batches are equal with and without a cache, and its hits are told") {
   const Folder folder;
   const auto dataset = filesIn(folder, 6);
-  for (const char* steps :
-       {R"([{"resize": {"sizes": [[60, 60], [200, 160]]}}, {"flip": {}}])", "[]",
-        R"([{"mosaic": {"size": 96}}, {"affine": {"scale": [0.4, 1.2]}}])"}) {
+  for (const char* steps : {R"([{"resize": {"sizes": [[60, 60], [200, 160]]}}, {"flip": {}}])", "[]",
+                            R"([{"mosaic": {"size": 96}}, {"affine": {"scale": [0.4, 1.2]}}])"}) {
     const auto batches = [&](const std::string& cache) {
-      Loader loader(dataset, fixture::options(hd::concat(R"({"seed": 2, "batch": 3, "threads": 3, "augment": )",
-                                                         steps, R"(, "cache": )", cache, "}")));
+      Loader loader(dataset,
+                    fixture::options(hd::concat(R"({"seed": 2, "batch": 3, "threads": 3, "augment": )", steps,
+                                                R"(, "cache": )", cache, "}")));
       loader.begin(0, 0);
       auto out = fixture::take(loader, 8);
       return std::pair{out, loader.statistics()};

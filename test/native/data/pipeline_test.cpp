@@ -90,7 +90,8 @@ TEST_CASE("steps that join pictures are refused where their parts could not foll
   CHECK(code(R"([{"affine": {}}, )" + mosaic + "]") == "HD_DATA_TRANSFORM");
   CHECK(code(R"([{"mixup": {}}, )" + mosaic + "]") == "HD_DATA_TRANSFORM");
   CHECK(code(R"([{"mixup": {}}, {"copyPaste": {}}])") == "HD_DATA_TRANSFORM");
-  CHECK(code("[" + mosaic + R"(, {"affine": {}}, {"copyPaste": {}}, {"mixup": {}}, {"colour": {}}])").empty());
+  CHECK(
+      code("[" + mosaic + R"(, {"affine": {}}, {"copyPaste": {}}, {"mixup": {}}, {"colour": {}}])").empty());
   CHECK(pipeline(R"([{"mixup": {}}])").needs().partners);
   CHECK_FALSE(pipeline(R"([{"mixup": {}}])").needs().polygons);
   CHECK_FALSE(pipeline(R"([{"flip": {}}])").needs().partners);

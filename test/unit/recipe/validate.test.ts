@@ -369,7 +369,10 @@ describe('the cache of pictures', () => {
   test('is off by default, and told where it has no effect', () => {
     const { data } = load(shortest).recipe;
     assert.deepEqual([data.cache, data.cacheLimit, data.cacheFolder], ['none', 4, null]);
-    assert.match(warningsOf('cache: ram').join(), /data\.cache: keeps pictures of files only, and 'synthetic'/);
+    assert.match(
+      warningsOf('cache: ram').join(),
+      /data\.cache: keeps pictures of files only, and 'synthetic'/,
+    );
     assert.match(warningsOf('cacheLimit: 9').join(), /has no effect with data\.cache 'none'/);
   });
 

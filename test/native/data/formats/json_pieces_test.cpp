@@ -32,15 +32,17 @@ Walk walk(const std::string& text, size_t bytes = 1) {
 
 using Pieces = std::vector<std::string>;
 
-/// The same answer by looking at one byte after the other. A backslash takes the next byte away, also outside strings,
-/// where it is bad JSON that the parser of the piece refuses.
+/// The same answer by looking at one byte after the other. A backslash takes the next byte away, also outside
+/// strings, where it is bad JSON that the parser of the piece refuses.
 size_t slowEnd(const std::string& text, size_t begin) {
   int depth = 0;
   bool inString = false;
   for (size_t i = begin; i < text.size(); ++i) {
     if (text[i] == '\\') {
-      if (i + 1 < text.size() && text[i + 1] == '"') ++i;
-      else if (i + 1 < text.size() && text[i + 1] == '\\') ++i;
+      if (i + 1 < text.size() && text[i + 1] == '"')
+        ++i;
+      else if (i + 1 < text.size() && text[i + 1] == '\\')
+        ++i;
     } else if (inString) {
       inString = text[i] != '"';
     } else if (text[i] == '"') {

@@ -43,8 +43,8 @@ TEST_CASE("copyPaste: nothing is hidden beyond the share that is allowed") {
   for (const double share : {0.0, 0.3}) {
     size_t pastes = 0;
     for (uint64_t i = 0; i < 100; ++i) {
-      const Scene scene =
-          pasted(dataset, hd::concat(R"({"probability": 1, "objects": [3, 3], "maxCovered": )", share, "}"), i);
+      const Scene scene = pasted(
+          dataset, hd::concat(R"({"probability": 1, "objects": [3, 3], "maxCovered": )", share, "}"), i);
       if (scene.layers.size() == 1) continue;
       for (const int64_t object : scene.layers[1].objects) {
         ++pastes;
@@ -66,10 +66,11 @@ TEST_CASE("copyPaste: pixels inside the polygons are the other picture's, all ot
   const std::string json = R"([{"copyPaste": {"probability": 1, "objects": [1, 3]}}])";
   int pastes = 0;
   for (const auto& picture : fixture::painted(dataset, json, 16)) {
-    const Scene scene = Pipeline(hd::parseJson(json))
-                            .scene(picture.targets.image,
-                                   hd::Random(4, "augment", 0, static_cast<uint64_t>(picture.targets.position)),
-                                   {dataset.get(), nullptr});
+    const Scene scene =
+        Pipeline(hd::parseJson(json))
+            .scene(picture.targets.image,
+                   hd::Random(4, "augment", 0, static_cast<uint64_t>(picture.targets.position)),
+                   {dataset.get(), nullptr});
     const Picture base = dataset->load(picture.targets.image, 0, 0);
     fixture::Bytes expected(base.pixels, base.pixels + 160 * 120 * 3);
     size_t objects = 3;

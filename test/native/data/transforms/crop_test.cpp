@@ -59,7 +59,8 @@ TEST_CASE("crop refuses unusable options") {
 TEST_CASE("keepObject: the window holds the middle of an object, of each in turn, and keeps its size") {
   const fixture::PaintedDataset dataset(1, 160, 120);
   const auto annotations = dataset.annotations(0);
-  const hd::data::Pipeline keeping = pipeline(R"([{"crop": {"probability": 1, "scale": [0.2, 0.4], "keepObject": true}}])");
+  const hd::data::Pipeline keeping =
+      pipeline(R"([{"crop": {"probability": 1, "scale": [0.2, 0.4], "keepObject": true}}])");
   std::set<size_t> held;
   for (uint64_t i = 0; i < 300; ++i) {
     const hd::data::Scene scene = keeping.scene(0, draws(i), {&dataset, nullptr});

@@ -37,11 +37,13 @@ TEST_CASE("mixup: pixels are the weighted mean of both pictures, objects those o
     CHECK(picture.targets.labels.size() == 6);
     CHECK(picture.targets.keypoints.size() == 6);
     CHECK(picture.targets.polygons.size() == 6);
-    const Scene scene = hd::data::Pipeline(hd::parseJson(json))
-                            .scene(picture.targets.image,
-                                   hd::Random(4, "augment", 0, static_cast<uint64_t>(picture.targets.position)),
-                                   {dataset.get(), nullptr});
-    const Picture lower = dataset->load(scene.layers[0].image, 0, 0), upper = dataset->load(scene.layers[1].image, 0, 0);
+    const Scene scene =
+        hd::data::Pipeline(hd::parseJson(json))
+            .scene(picture.targets.image,
+                   hd::Random(4, "augment", 0, static_cast<uint64_t>(picture.targets.position)),
+                   {dataset.get(), nullptr});
+    const Picture lower = dataset->load(scene.layers[0].image, 0, 0),
+                  upper = dataset->load(scene.layers[1].image, 0, 0);
     double largest = 0;
     for (size_t y = 0; y < 64; ++y) {
       for (size_t i = 0; i < 96 * 3; ++i) {

@@ -78,7 +78,8 @@ TEST_CASE("mosaic: what lies beyond a corner of the sheet is cut away") {
 
 TEST_CASE("mosaic: it lies as its first picture does, and plan() says its size") {
   const PaintedDataset tall(3, 60, 90), wide(3, 90, 60);
-  const char* json = R"([{"mosaic": {"size": [300, 200], "probability": 0.5}}, {"crop": {"probability": 1}}])";
+  const char* json =
+      R"([{"mosaic": {"size": [300, 200], "probability": 0.5}}, {"crop": {"probability": 1}}])";
   int joined = 0;
   for (uint64_t i = 0; i < 60; ++i) {
     for (const PaintedDataset* dataset : {&tall, &wide}) {
@@ -118,9 +119,10 @@ TEST_CASE("mosaic: steps before it happen to each picture by itself, steps behin
 
 TEST_CASE("mosaic: boxes lie where the colours are, also where a warp shows more of the sheet") {
   const auto dataset = std::make_shared<PaintedDataset>(12, 160, 120);
-  for (const char* json :
-       {R"([{"mosaic": {"size": 192, "minVisible": 0, "minSide": 0}}])",
-        R"([{"mosaic": {"size": 192, "minVisible": 0, "minSide": 0}}, {"affine": {"scale": [0.5, 1.2], "rotate": 10, "minVisible": 0, "minSide": 0}}])"}) {
+  for (
+      const char* json :
+      {R"([{"mosaic": {"size": 192, "minVisible": 0, "minSide": 0}}])",
+       R"([{"mosaic": {"size": 192, "minVisible": 0, "minSide": 0}}, {"affine": {"scale": [0.5, 1.2], "rotate": 10, "minVisible": 0, "minSide": 0}}])"}) {
     int objects = 0;
     for (const auto& picture : fixture::painted(dataset, json, 24)) {
       CHECK(picture.width == 192);

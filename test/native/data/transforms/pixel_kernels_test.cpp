@@ -182,7 +182,8 @@ TEST_CASE("sheets blend to the nearest level") {
     out.push_back(9);
     blendOver(upper.data(), weight, 500, out.data());
     bool equal = out[500] == 9;
-    for (size_t i = 0; i < 500; ++i) equal &= out[i] == (lower[i] * weight + upper[i] * (256 - weight) + 128) / 256;
+    for (size_t i = 0; i < 500; ++i)
+      equal &= out[i] == (lower[i] * weight + upper[i] * (256 - weight) + 128) / 256;
     CHECK(equal);
   }
 }

@@ -41,9 +41,9 @@ TEST_CASE("resizeCrop: a picture smaller than the least window stays whole") {
 }
 
 TEST_CASE("resizeCrop refuses unusable options") {
-  for (const char* options : {R"({"short": []})", R"({"short": 400})", R"({"short": ["a"]})",
-                              R"({"short": [0]})", R"({"window": [600, 384]})", R"({"window": [0, 5]})",
-                              R"({"minVisible": 2})", R"({"size": 1})"}) {
+  for (const char* options :
+       {R"({"short": []})", R"({"short": 400})", R"({"short": ["a"]})", R"({"short": [0]})",
+        R"({"window": [600, 384]})", R"({"window": [0, 5]})", R"({"minVisible": 2})", R"({"size": 1})"}) {
     CAPTURE(options);
     CHECK(codeOf([&] { pipeline(hd::concat(R"([{"resizeCrop": )", options, "}]")); }) == "HD_DATA_TRANSFORM");
   }
