@@ -118,8 +118,6 @@ class Dataset {
   const std::vector<std::string>& classes() const { return classes_; }
   const std::vector<int64_t>& categoryIds() const { return categoryIds_; }  ///< of the file, per class
   std::string_view file(int64_t image) const;  ///< path as it can be opened; "" for generated pictures
-  /// The file on disk that holds the picture; another one than file() for pictures within shards.
-  virtual std::string storedIn(int64_t image) const { return std::string(file(image)); }
   int64_t imageId(int64_t image) const { return imageIds_[image]; }
   /// From the annotation or the picture's header; 0 when unknown (unreadable file, external source).
   int width(int64_t image) const { return widths_[image]; }
@@ -163,6 +161,9 @@ class Dataset {
 
   /// As loadInto(), with the annotations; the sample's picture is empty, since its pixels are in place.
   virtual std::optional<Sample> sampleInto(int64_t image, uint8_t* pixels, size_t pitch) const;
+
+  /// The file on disk that holds the picture; another one than file() for pictures within shards.
+  virtual std::string storedIn(int64_t image) const { return std::string(file(image)); }
 
  protected:
   friend class DatasetBuilder;
