@@ -49,6 +49,19 @@ describe('the pictures that training would see', () => {
     browse('augmented', '--count', '3');
     assert.ok(!read('plain').equals(read('augmented')));
   });
+  test('joined pictures have more objects, until the epoch that closes them', () => {
+    const steps = '[{ mosaic: { close: 1 } }, { affine: {} }, { copyPaste: { close: 1 } }, { mixup: { close: 1 } }]';
+    const joining = writeRecipe(folder, tinyRecipe.replace(/augment: .*/, `augment: ${steps}`), 'joined.yaml');
+    const boxes = (epoch: number) => {
+      const out = join(folder, `joined-${epoch}`);
+      const args = ['--config', joining, '--out', out, '--count', '12', '--epoch', `${epoch}`, '--json'];
+      const end = run(['browse', ...args]);
+      assert.equal(end.status, 0, end.stderr);
+      const { pictures } = JSON.parse(end.stdout) as Browsed;
+      return pictures.reduce((sum, picture) => sum + picture.boxes, 0);
+    };
+    assert.ok(boxes(1) > boxes(2) * 1.3);
+  });
   test('data.val ends with its last picture', () => {
     assert.equal(browse('val', '--val', '--count', '100').pictures.length, 4);
   });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
@@ -147,4 +147,13 @@ describe('refused', () => {
     assert.equal(end.status, 4, end.stderr);
     assert.match(end.stderr, /t\.pth/);
   });
+});
+
+test('objects cannot be cut out of a data set without polygons, and check says so', () => {
+  const { config } = dataSet('no-polygons');
+  const text = readFileSync(config, 'utf8').replace('  size: 64\n', '  size: 64\n  augment: [{ copyPaste: { close: 0 } }]\n');
+  writeFileSync(config, text);
+  const end = run(['check', '--config', config]);
+  assert.equal(end.status, 3);
+  assert.match(end.stderr, /expected objects with polygons for data\.augment\.copyPaste but received .* without any/);
 });
