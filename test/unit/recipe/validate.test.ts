@@ -190,6 +190,7 @@ describe('data', () => {
     ['coco', ['images', 'annotations']],
     ['voc', ['images', 'annotations']],
     ['yolo', ['images', 'labels', 'classes']],
+    ['webdataset', ['shards']],
     ['synthetic', ['count']],
   ];
   for (const [format, fields] of required) {
