@@ -4,7 +4,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { native } from '../../lib/native.ts';
+import type { RecipeInput } from '../../lib/recipe/index.ts';
 import { localShards } from '../../lib/trainer/shards.ts';
+import { Trainer } from '../../lib/trainer/trainer.ts';
 import { writePng } from '../unit/cli/files.ts';
 import { refuseWith, serveShards, tarOf } from '../unit/trainer/shard-server.ts';
 import { temporaryFolder } from './command.ts';
@@ -119,6 +121,52 @@ describe('12: hostile and damaged tar shards', () => {
       await server.close();
     }
   });
+});
+
+test('a run on shards resumes bit-equal, and learns the same from an address as from the disk', async () => {
+  const pictures = (first: number) => {
+    const members: Record<string, Buffer | string> = {};
+    for (let i = first; i < first + 6; ++i) {
+      const file = join(folder, 'one.png');
+      writePng(file, 64, 48, i);
+      members[`${i}.png`] = readFileSync(file);
+      members[`${i}.json`] = JSON.stringify({ boxes: [[4, 4, 30 + i, 40]], labels: [i % 2 ? 'cat' : 'dog'] });
+    }
+    return tarOf(members);
+  };
+  const recipeOf = (shards: string) => ({
+    model: { backbone: 'resnet18', neckChannels: 32, headChannels: 32, headConvs: 1, norm: 'train' },
+    data: {
+      format: 'webdataset',
+      size: 64,
+      train: { shards },
+      augment: [{ flip: {} }, { colour: {} }],
+      shardCache: { folder: join(folder, 'fetched') },
+    },
+    train: { epochs: 2, batch: 4, threads: 1 },
+    log: { every: 1 },
+  });
+  const server = await serveShards();
+  try {
+    for (const [i, bytes] of [pictures(0), pictures(6)].entries()) {
+      writeFileSync(join(folder, `s-${i}.tar`), bytes);
+      server.files.set(`/s-${i}.tar`, { bytes });
+    }
+    const whole = await new Trainer(recipeOf(`${server.url}/s-{0..1}.tar`) as RecipeInput, {
+      run: join(folder, 'whole'),
+    }).run();
+    assert.equal(whole.step, 6);
+    const local = recipeOf(join(folder, 's-{0..1}.tar')) as RecipeInput;
+    const abort = new AbortController();
+    const first = new Trainer(local, { run: join(folder, 'cut'), signal: abort.signal }).run();
+    for await (const event of first) if (event.type === 'step' && event.step === 2) abort.abort();
+    assert.equal((await first).status, 'interrupted');
+    const rest = await new Trainer(local, { run: join(folder, 'cut'), resume: 'auto' }).run();
+    assert.equal(rest.status, 'done');
+    assert.ok(readFileSync(rest.weights).equals(readFileSync(whole.weights)));
+  } finally {
+    await server.close();
+  }
 });
 
 describe('13: shards without samples, or with odd ones', () => {

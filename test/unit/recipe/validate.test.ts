@@ -182,7 +182,7 @@ describe('data', () => {
     );
     assert.match(
       problemOf('data: {format: 3}\n').message,
-      /expected one of 'coco', 'lvis', 'voc', .* but received 3/,
+      /expected one of 'coco', .* 'webdataset', .* but received 3/,
     );
   });
 
