@@ -19,7 +19,7 @@ export const newRecipe: Verb<NewOptions> = {
       .positional('data', {
         type: 'string',
         demandOption: true,
-        describe: 'Folder of a COCO, LVIS, Pascal VOC or YOLO data set',
+        describe: 'Folder of a COCO, LVIS, Pascal VOC or YOLO data set, or of tar shards',
       })
       .option('out', { type: 'string', describe: 'Recipe to write (default: <folder name>.yaml)' })
       .option('force', { type: 'boolean', default: false, describe: 'Overwrite the recipe' }),

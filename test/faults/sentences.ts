@@ -16,7 +16,9 @@ export const sentences: Record<string, string[]> = {
   ],
   HD_DATA_EMPTY: [
     "expected at least one image to train on but received … images, none of them usable; run 'hdtrain check' to see why",
+    "expected samples, each a picture and a .json file of the same key, for … but received none…: list a shard with 'tar tf'",
   ],
+  HD_DATA_FETCH: ['expected to fetch … but received …: …'],
   HD_DATA_FORMAT: [
     'expected … for … but received … (…): …',
     'expected valid … for … but received … broken place… (…): correct or remove them',
@@ -26,6 +28,10 @@ export const sentences: Record<string, string[]> = {
   ],
   HD_DATA_JSON: [
     'expected valid JSON for … but received an error at byte … of … (…): export or download the file again',
+  ],
+  HD_DATA_SHARD: [
+    'expected a readable tar file at … but received …: …',
+    'expected a tar file for … but received something that does not begin like one: unpack it if it is compressed (gunzip), or take it out of the list',
   ],
   HD_DATA_TOO_LARGE: ['expected at most … bytes for … but received …: split it into several files'],
   HD_DATA_TOO_MANY_BAD: [

@@ -11,11 +11,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const rows = read('docs/internals/faults.md')
   .split('\n')
-  .filter((line) => /^\| \d+ \|/.test(line))
+  .filter((line) => /^\| \d+ *\|/.test(line))
   .map((line) => {
     const [number = '', fault = '', answer = '', tests = ''] = line
       .split(' | ')
-      .map((cell) => cell.replace(/^\| | \|$/g, ''));
+      .map((cell) => cell.replace(/^\| | \|$/g, '').trim());
     return { number: Number(number), fault, answer, tests };
   });
 const own = readdirSync(join(root, 'test/faults')).filter((name) => name.endsWith('.test.ts'));

@@ -92,6 +92,7 @@ describe('the addon', () => {
       'createSession',
       'detectDataset',
       'draw',
+      'expandBraces',
       'finishWork',
       'fsyncPath',
       'importWeights',

@@ -197,7 +197,7 @@ const webdataset = format(
     categoryIds: categoryIds()
       .nullable()
       .default(null)
-      .describe('The numbers of `classes` in the samples, where these give numbers; without, 0, 1, 2, …'),
+      .describe('The numbers that stand for `classes` in the samples; without, these count from 0.'),
   },
   { classes: asInTraining(names()), categoryIds: asInTraining(categoryIds()) },
 )

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { run, temporaryFolder } from '../../faults/command.ts';
+import { tarOf } from '../trainer/shard-server.ts';
 import { type Box, writeCoco, writePng } from './files.ts';
 
 const root = temporaryFolder();
@@ -64,12 +65,34 @@ function makeYolo(folder: string): void {
   writeFileSync(join(folder, 'data.yaml'), 'names: [cat, dog]\n');
 }
 
+function makeShards(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, ids] of [
+    ['train-0', [1, 2]],
+    ['train-1', [3]],
+    ['val-0', [4]],
+  ] as const) {
+    const members: Record<string, Buffer | string> = {};
+    for (const i of ids) {
+      const picture = join(root, 'picture.png');
+      writePng(picture, 64, 48, i);
+      members[`p${i}.png`] = readFileSync(picture);
+      members[`p${i}.json`] = JSON.stringify({
+        boxes: [[4, 6, 24 + i, 30]],
+        labels: [i % 2 ? 'cat' : 'dog'],
+      });
+    }
+    writeFileSync(join(folder, `${name}.tar`), tarOf(members));
+  }
+}
+
 describe('new', () => {
   for (const [format, make] of [
     ['coco', makeCoco],
     ['lvis', makeLvis],
     ['voc', makeVoc],
     ['yolo', makeYolo],
+    ['webdataset', makeShards],
   ] as const) {
     test(`${format}: is recognised, and check accepts the recipe that is written`, () => {
       const folder = join(root, format);

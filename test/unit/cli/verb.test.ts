@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { machineOverrides, outputFolder, print, wholeNumber } from '../../../lib/cli/verb.ts';
+import { machineOverrides, outputFolder, print, showFetching, wholeNumber } from '../../../lib/cli/verb.ts';
 import { HdError } from '../../../lib/error.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hdtrain-verb-'));
@@ -49,6 +49,23 @@ test('machine options are overrides of the recipe', () => {
   assert.deepEqual(machineOverrides({}), []);
   assert.deepEqual(machineOverrides({ threads: undefined }), []);
   assert.deepEqual(machineOverrides({ threads: 3 }), ['train.threads=3']);
+});
+
+test('fetching is told on a terminal only, and leaves no line behind', (context) => {
+  const written: string[] = [];
+  context.mock.method(process.stderr, 'write', (text: string) => written.push(text) > 0);
+  const before = process.stderr.isTTY;
+  try {
+    process.stderr.isTTY = false;
+    showFetching({ type: 'fetch', ready: 0, shards: 1, bytes: 1024 });
+    assert.deepEqual(written, []);
+    process.stderr.isTTY = true;
+    showFetching({ type: 'fetch', ready: 0, shards: 1, bytes: 1024 });
+    showFetching({ type: 'fetch', ready: 1, shards: 1, bytes: 2048 });
+    assert.deepEqual(written, ['\r\x1b[Kfetching shards: 0 of 1, 1 kB', '\r\x1b[K']);
+  } finally {
+    process.stderr.isTTY = before;
+  }
 });
 
 test('a result is JSON for machines, text for people, one of them', (context) => {

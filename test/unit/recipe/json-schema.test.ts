@@ -101,6 +101,7 @@ describe('the reference', () => {
       'data: `format: lvis`',
       'data: `format: voc`',
       'data: `format: yolo`',
+      'data: `format: webdataset`',
       'data: `format: synthetic`',
       'data: `format: source`',
       'train',

@@ -74,6 +74,27 @@ test('COCO and YOLO', () => {
   assert.equal(filed.train.classes, '/d/classes.txt');
 });
 
+test('shards, as a pattern or a list', () => {
+  const classes = ['cat', 'dog'];
+  const text = writeRecipeFor(
+    {
+      ...voc,
+      format: 'webdataset',
+      classes,
+      train: { shards: '/data/cells/train-{000..012}.tar', classes },
+      val: { shards: ['/data/cells/a.tar', '/data/cells/b.tar'], classes },
+    },
+    { folder: '/data/cells' },
+  );
+  assert.match(text, /^ {4}shards: train-\{000\.\.012\}\.tar$/m);
+  assert.match(text, /^ {6}- b\.tar$/m);
+  const { recipe, warnings } = load(text);
+  assert.deepEqual(warnings, []);
+  assert.ok(recipe.data.format === 'webdataset');
+  assert.match(String(recipe.data.train.shards), /\/train-\{000\.\.012\}\.tar$/);
+  assert.deepEqual(recipe.data.val?.classes, classes);
+});
+
 test('paths are short where the recipe lies near the data', () => {
   const text = writeRecipeFor(voc, { folder: '/data/recipes' });
   assert.match(text, /^ {4}images: \.\.\/cells\/images$/m);

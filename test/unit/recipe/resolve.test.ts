@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { loadRecipe, resolveRecipe } from '../../../lib/recipe/index.ts';
+import { isAddress } from '../../../lib/recipe/resolve.ts';
 import { folderOf } from './helpers.ts';
 
 describe('paths', () => {
@@ -47,6 +48,34 @@ describe('paths', () => {
       'own.yaml': `${coco}teachers: [{weights: t.pth}]\ndistill: [{transfer: localization}]\n`,
     });
     assert.equal(loadRecipe('own.yaml', { cwd: folder }).recipe.teachers[0]?.weights, join(folder, 't.pth'));
+  });
+});
+
+describe('addresses', () => {
+  const shardsOf = (shards: string) => {
+    const folder = folderOf({ 'own.yaml': `data: {format: webdataset, train: {shards: ${shards}}}\n` });
+    const { data } = loadRecipe('own.yaml', { cwd: folder }).recipe;
+    assert.ok(data.format === 'webdataset');
+    return { folder, shards: data.train.shards };
+  };
+  test('stay as they are, beside paths that become absolute', () => {
+    const list = shardsOf('[a.tar, "https://x.org/b-{0..3}.tar", "HTTP://x.org/c.tar"]');
+    assert.deepEqual(list.shards, [
+      join(list.folder, 'a.tar'),
+      'https://x.org/b-{0..3}.tar',
+      'HTTP://x.org/c.tar',
+    ]);
+    const one = shardsOf('"train-{000..012}.tar"');
+    assert.equal(one.shards, join(one.folder, 'train-{000..012}.tar'));
+  });
+  test('are none where a field wants a file', () => {
+    assert.ok(isAddress('https://x.org'));
+    for (const text of ['httpx://x', 'http:/x', 'x/http://y', '']) assert.ok(!isAddress(text));
+    const { recipe } = resolveRecipe({
+      model: { weights: 'http://x/w.pth' },
+      data: { format: 'synthetic', train: { count: 4 } },
+    });
+    assert.equal(recipe.model.weights, join(process.cwd(), 'http:/x/w.pth'));
   });
 });
 

@@ -31,6 +31,9 @@ test('the format tells the fields of a split', () => {
   expectTypeOf<Of<'voc'>['train']['classes']>().toEqualTypeOf<string | string[] | null>();
   expectTypeOf<Of<'yolo'>['train']['classes']>().toEqualTypeOf<string | string[]>();
   expectTypeOf<Of<'coco'>['train']['annotations']>().toEqualTypeOf<string>();
+  expectTypeOf<Of<'webdataset'>['train']['shards']>().toEqualTypeOf<string | string[]>();
+  expectTypeOf<Of<'webdataset'>['shardCache']>().toEqualTypeOf<{ folder: string | null; limit: number }>();
+  expectTypeOf<Of<'coco'>>().not.toHaveProperty('shardCache');
   expectTypeOf<Of<'coco'>>().not.toHaveProperty('labels');
   expectTypeOf<NonNullable<Of<'synthetic'>['val']>>().toEqualTypeOf<{ count: number }>();
 });

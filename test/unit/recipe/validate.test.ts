@@ -182,7 +182,7 @@ describe('data', () => {
     );
     assert.match(
       problemOf('data: {format: 3}\n').message,
-      /expected one of 'coco', 'lvis', 'voc', .* but received 3/,
+      /expected one of 'coco', .* 'webdataset', .* but received 3/,
     );
   });
 
@@ -190,6 +190,7 @@ describe('data', () => {
     ['coco', ['images', 'annotations']],
     ['voc', ['images', 'annotations']],
     ['yolo', ['images', 'labels', 'classes']],
+    ['webdataset', ['shards']],
     ['synthetic', ['count']],
   ];
   for (const [format, fields] of required) {

@@ -52,6 +52,7 @@ const evaluation: EvaluationEvent = {
   best: true,
 };
 const progress: TrainEvent = { type: 'progress', what: 'evaluating', done: 3, total: 9 };
+const fetching: TrainEvent = { type: 'fetch', ready: 1, shards: 3, bytes: 3 * 2 ** 20 };
 const end: TrainEvent = {
   type: 'end',
   status: 'done',
@@ -71,6 +72,23 @@ function shown(
   for (const event of events) report(event);
   return text;
 }
+
+describe('shards that are fetched', () => {
+  const last: TrainEvent = { ...fetching, ready: 3 };
+  test('are a line when all are there', () => {
+    assert.equal(shown([fetching, last]), 'fetching shards: 3 of 3, 3 MB\n');
+  });
+  test('are a live line on a terminal', () => {
+    const text = shown([fetching, { ...fetching, waiting: true }, last], { isTTY: true });
+    assert.equal(
+      stripVTControlCharacters(text),
+      '\rfetching shards: 1 of 3, 3 MB\rfetching shards: 1 of 3, 3 MB, waiting for another process\rfetching shards: 3 of 3, 3 MB',
+    );
+  });
+  test('are nothing for machines', () => {
+    assert.equal(shown([fetching, last], { json: true }), '');
+  });
+});
 
 describe('plain lines', () => {
   test('the start says what is trained, on what, and where it goes', () => {

@@ -56,6 +56,16 @@ describe('recipeDigest', () => {
     ['saving', { checkpoint: { epochs: 0.5, keep: 9 } }],
     ['the log', { log: { every: 1 } }],
   ];
+  test('the place of fetched shards may change, the shards may not', () => {
+    const of = (shards: string, shardCache: Record<string, unknown>) =>
+      recipeDigest(
+        resolveRecipe({ data: { format: 'webdataset', train: { shards }, shardCache } } as RecipeInput)
+          .recipe,
+      );
+    const one = of('https://x.org/a.tar', {});
+    assert.equal(of('https://x.org/a.tar', { folder: '/elsewhere', limit: 3 }), one);
+    assert.notEqual(of('https://x.org/b.tar', {}), one);
+  });
   for (const [what, change] of harmless) {
     test(`${what}: may change when a run goes on`, () => {
       assert.equal(recipeDigest(recipeOf(change)), base);
