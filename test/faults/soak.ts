@@ -55,8 +55,9 @@ const overrides = (from: number, ...more: string[]) => [
 /** One process on the run. */
 function sit(recipe: string, into: string, random: Random, calm: boolean): Promise<Sitting> {
   const pick = <T>(list: readonly T[]) => list[Math.floor(random.next() * list.length)] as T;
-  const trouble = calm ? 'none' : pick(troubles);
   const began = savedStep(into);
+  // Every round is interrupted at least once; the last two kinds let it come to its end.
+  const trouble = calm ? 'none' : pick(began === 0 ? troubles.slice(0, 3) : troubles);
   const step = began + 1 + Math.floor(random.next() * 12);
   const point = trouble === 'disk-full' ? pick(points.slice(1, 5)) : pick(points);
   const injected = trouble !== 'none' && trouble !== 'outside';
