@@ -29,7 +29,10 @@ test(`${trainers} trainers leave nothing behind`, { timeout: 3_600_000 }, async 
   context.diagnostic(rounds.map(({ memory }) => `${Math.round(memory / 1e6)} MB`).join(', '));
   const [first, last] = [rounds[0], rounds.at(-1)] as [Held, Held];
   assert.ok(last.threads <= first.threads + 1, `${first.threads} threads became ${last.threads}`);
-  assert.ok(last.descriptors <= first.descriptors + 1, `${first.descriptors} descriptors became ${last.descriptors}`);
+  assert.ok(
+    last.descriptors <= first.descriptors + 1,
+    `${first.descriptors} descriptors became ${last.descriptors}`,
+  );
   // The allocator keeps an arena for each of the threads that once lived side by side: flat once it has them all.
   const slope = growth(rounds.slice(5).map(({ memory }) => memory));
   assert.ok(slope < 0.12, `memory grew by ${(100 * slope).toFixed(0)} % over the last 15 rounds`);
