@@ -58,7 +58,9 @@ export class RunFolder {
    */
   open(): void {
     try {
-      mkdirSync(this.file('checkpoints'), { recursive: true });
+      mkdirSync(this.path, { recursive: true });
+      // Not recursively: on a read-only disk that says only that the folder does not exist.
+      if (!existsSync(this.file('checkpoints'))) mkdirSync(this.file('checkpoints'));
     } catch (error) {
       throw new HdError(
         'HD_RUN_FOLDER',

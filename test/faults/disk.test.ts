@@ -5,10 +5,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { native } from '../../lib/native.ts';
 import { RunFolder } from '../../lib/trainer/run-folder.ts';
 import { temporaryFolder, writeRecipe } from './command.ts';
-import { errorOf, tells } from './sentences.ts';
+import { tells } from './sentences.ts';
 import { metricsOf, train, weightsOf } from './train.ts';
 
 const folder = temporaryFolder();
@@ -122,10 +121,4 @@ test('23: a second trainer on one run folder is refused with the process that ho
     first.close();
   }
   assert.ok(!existsSync(join(into, 'metrics.jsonl')), 'the second has written nothing');
-});
-
-test('an old file survives a write that fails', { skip: refused }, async () => {
-  const path = join(folder, 'no', 'folder', 'x.json');
-  const error = await errorOf(() => native().writeFile(path, 'x'));
-  assert.equal((error as { code: string }).code, 'HD_IO');
 });
