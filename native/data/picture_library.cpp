@@ -25,7 +25,14 @@ std::string& libraryPath() {
 class Vips {
  public:
   static const Vips& get() {
-    static const Vips vips;
+    std::string path;
+    {
+      const std::lock_guard lock(pathMutex);
+      path = libraryPath();
+    }
+    static const Vips missing{""};
+    if (path.empty()) return missing;
+    static const Vips vips{path};
     return vips;
   }
 
@@ -48,12 +55,7 @@ class Vips {
   char* (*takeErrors)() = nullptr;
 
  private:
-  Vips() {
-    std::string path;
-    {
-      const std::lock_guard lock(pathMutex);
-      path = libraryPath();
-    }
+  explicit Vips(const std::string& path) {
     if (path.empty()) {
       problem_ = "libvips is not installed";
       return;
