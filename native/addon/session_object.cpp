@@ -62,7 +62,8 @@ Napi::Value SessionObject::create(const Napi::CallbackInfo& info) {
     // setting.
     auto executor = std::make_shared<Executor>([threads = options.threads] {
       at::globalContext().setFlushDenormal(true);
-      // oneDNN and our own kernels do the convolutions; on processors that it does not know NNPACK warns, and no more.
+      // oneDNN and our own kernels do the convolutions; on processors that it does not know NNPACK warns, and
+      // no more.
       at::globalContext().setUserEnabledNNPACK(false);
       if (threads > 0) at::set_num_threads(threads);
     });
