@@ -164,9 +164,6 @@ class Dataset {
   /// As loadInto(), with the annotations; the sample's picture is empty, since its pixels are in place.
   virtual std::optional<Sample> sampleInto(int64_t image, uint8_t* pixels, size_t pitch) const;
 
-  /// The file on disk that holds the picture; another one than file() for pictures within shards.
-  virtual std::string storedIn(int64_t image) const { return std::string(file(image)); }
-
  protected:
   friend class DatasetBuilder;
   std::vector<std::string> classes_;

@@ -50,8 +50,13 @@ describe('the pictures that training would see', () => {
     assert.ok(!read('plain').equals(read('augmented')));
   });
   test('joined pictures have more objects, until the epoch that closes them', () => {
-    const steps = '[{ mosaic: { close: 1 } }, { affine: {} }, { copyPaste: { close: 1 } }, { mixup: { close: 1 } }]';
-    const joining = writeRecipe(folder, tinyRecipe.replace(/augment: .*/, `augment: ${steps}`), 'joined.yaml');
+    const steps =
+      '[{ mosaic: { close: 1 } }, { affine: {} }, { copyPaste: { close: 1 } }, { mixup: { close: 1 } }]';
+    const joining = writeRecipe(
+      folder,
+      tinyRecipe.replace(/augment: .*/, `augment: ${steps}`),
+      'joined.yaml',
+    );
     const boxes = (epoch: number) => {
       const out = join(folder, `joined-${epoch}`);
       const args = ['--config', joining, '--out', out, '--count', '12', '--epoch', `${epoch}`, '--json'];

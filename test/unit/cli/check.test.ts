@@ -151,9 +151,15 @@ describe('refused', () => {
 
 test('objects cannot be cut out of a data set without polygons, and check says so', () => {
   const { config } = dataSet('no-polygons');
-  const text = readFileSync(config, 'utf8').replace('  size: 64\n', '  size: 64\n  augment: [{ copyPaste: { close: 0 } }]\n');
+  const text = readFileSync(config, 'utf8').replace(
+    '  size: 64\n',
+    '  size: 64\n  augment: [{ copyPaste: { close: 0 } }]\n',
+  );
   writeFileSync(config, text);
   const end = run(['check', '--config', config]);
   assert.equal(end.status, 3);
-  assert.match(end.stderr, /expected objects with polygons for data\.augment\.copyPaste but received .* without any/);
+  assert.match(
+    end.stderr,
+    /expected objects with polygons for data\.augment\.copyPaste but received .* without any/,
+  );
 });
