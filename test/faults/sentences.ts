@@ -56,6 +56,9 @@ export const sentences: Record<string, string[]> = {
   HD_PTH_UNSAFE: [
     'expected plain data for … of … (byte …) but received a call of …, which hdtrain never executes: load the file where it was made and save its state_dict() alone',
   ],
+  HD_PTH_UNSUPPORTED: [
+    'expected pickle protocol 2 to 5 as torch.save writes it at byte … of … but received opcode …: save the state_dict alone with a current torch',
+  ],
   HD_RECIPE_DUPLICATE_KEY: [
     'expected each key once for … but received it twice (…); remove it here or in line …',
   ],

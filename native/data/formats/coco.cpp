@@ -51,7 +51,9 @@ class CocoReader {
   /// Null for a file that does not come in pieces. Throws simdjson_error for one that breaks within a piece.
   std::shared_ptr<const Dataset> readPieces() {
     const std::vector<JsonPiece> pieces = file_.pieces();
-    if (pieces.empty()) return nullptr;
+    // Without a list of annotations the whole document tells whether they are missing or something else.
+    const auto annotated = [](const JsonPiece& piece) { return piece.list == "annotations"; };
+    if (std::none_of(pieces.begin(), pieces.end(), annotated)) return nullptr;
     bool images = false, categories = false, annotations = false;
     for (size_t i = 0; i < pieces.size();) {
       const std::string_view list = pieces[i].list;

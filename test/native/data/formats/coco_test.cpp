@@ -170,6 +170,7 @@ TEST_CASE("coco: broken structure is refused with the place") {
   CHECK(coco.code("{" + categories + R"(,"annotations":[]})") == "HD_DATA_FORMAT");
   CHECK(coco.code("{" + images + R"(,"annotations":[]})") == "HD_DATA_FORMAT");
   CHECK(coco.code(R"({"images":{},"categories":[],"annotations":[]})") == "HD_DATA_FORMAT");
+  CHECK(coco.code("{" + images + "," + categories + R"(,"annotations":7})") == "HD_DATA_FORMAT");
   CHECK(coco.code(with("5")) == "HD_DATA_FORMAT");
   CHECK(coco.code(with(R"({"id":1,"image_id":"5","category_id":3,"bbox":[1,1,9,9]})")) == "HD_DATA_FORMAT");
   CHECK(coco.code(with(R"({"id":1.5,"image_id":5,"category_id":3,"bbox":[1,1,9,9]})")) == "HD_DATA_FORMAT");
