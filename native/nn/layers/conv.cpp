@@ -24,6 +24,12 @@ bool takesWinograd(const Tensors& levels, const Tensor& weight, const ConvGeomet
          ops::prefersWinograd(levels, weight);
 }
 
+/// oneDNN's bf16 gradient of the weights leaves taps unwritten that see padding alone, on maps of one pixel
+/// with a stride (seen with AVX512-BF16): such a map is a handful of values and goes in fp32.
+bool bf16LosesTaps(const Tensor& x, const ConvGeometry& g) {
+  return x.scalar_type() == at::kBFloat16 && g.kernel > 1 && x.size(2) == 1 && x.size(3) == 1;
+}
+
 /// How a convolution is executed where gradients may be wanted: the one place to change it.
 Tensors convolve(const Tensors& levels, const Tensor& weight, const Tensor& bias,
                  const ConvGeometry& geometry) {
@@ -31,7 +37,15 @@ Tensors convolve(const Tensors& levels, const Tensor& weight, const Tensor& bias
     return ops::conv3x3(levels, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
   }
   Tensors out;
-  for (const Tensor& x : levels) out.push_back(convolution(x, weight, bias, geometry));
+  for (const Tensor& x : levels) {
+    if (bf16LosesTaps(x, geometry)) {
+      const Tensor wideBias = bias.defined() ? bias.to(at::kFloat) : bias;
+      out.push_back(
+          convolution(x.to(at::kFloat), weight.to(at::kFloat), wideBias, geometry).to(at::kBFloat16));
+    } else {
+      out.push_back(convolution(x, weight, bias, geometry));
+    }
+  }
   return out;
 }
 

@@ -269,6 +269,23 @@ TEST_CASE("levels share the weights, and their gradients add up") {
   CHECK(relativeError(gradient, store.find("conv.weight")->working.grad()) < 1e-5);
 }
 
+TEST_CASE("bf16 on a map of one pixel under a stride: every tap has a gradient, in memory that held NaN") {
+  ParameterStore store(4);
+  ConvUnit conv(store, unit(Norm::none, false, {.kernel = 3, .stride = 2, .padding = 1}));
+  store.setWorking(at::kBFloat16);
+  const Tensor weight = store.find("conv.weight")->working;
+  for (int round = 0; round < 20; ++round) {
+    for (const int64_t share : {1, 2, 4}) at::full({weight.numel() * share / 2}, std::nan(""));
+    const Tensor x = channelsLast(at::ones({4, 12, 1, 1})).to(at::kBFloat16);
+    weight.mutable_grad() = Tensor();
+    conv.forward(x, Mode::train).to(at::kFloat).sum().backward();
+    const Tensor gradient = weight.grad().to(at::kFloat);
+    CHECK(at::isfinite(gradient).all().item<bool>());
+    // Only the middle tap sees the pixel.
+    CHECK(gradient.sum().item<float>() == gradient.select(2, 1).select(2, 1).sum().item<float>());
+  }
+}
+
 TEST_CASE("bf16 works in every kind of unit, forward and backward") {
   at::manual_seed(8);
   for (const Norm norm : every) {
