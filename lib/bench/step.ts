@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { native } from '../native.ts';
 import { type Recipe, type RecipeInput, resolveRecipe } from '../recipe/index.ts';
 import { openTraining } from '../trainer/open.ts';
-import { baseLearningRate } from '../trainer/schedule.ts';
+import { baseLearningRate, groupRates } from '../trainer/schedule.ts';
 import { sessionOptions } from '../trainer/setup.ts';
 import { exportMetadata } from '../trainer/start.ts';
 
@@ -54,7 +54,7 @@ export async function openStepBench(recipe: Recipe): Promise<StepBench> {
   const { session, loader, close } = await openTraining(recipe);
   loader.begin(0, 0);
   const rate = baseLearningRate(recipe.train);
-  const learningRates = [...recipe.train.groups.map((group) => group.lr * rate), rate];
+  const learningRates = groupRates(recipe.train.groups, rate);
   let step = 0;
   return {
     async run() {

@@ -2,7 +2,7 @@ import { totalmem } from 'node:os';
 import { HdError } from '../error.ts';
 import { table } from '../report/tables.ts';
 import { openTraining } from '../trainer/open.ts';
-import { baseLearningRate } from '../trainer/schedule.ts';
+import { baseLearningRate, groupRates } from '../trainer/schedule.ts';
 import {
   print,
   type RecipeOptions,
@@ -99,7 +99,7 @@ async function tryBatch(
     const step = async (number: number) => {
       const output = await training.session.step(training.loader, {
         step: number,
-        learningRates: [...recipe.train.groups.map((group) => group.lr * rate), rate],
+        learningRates: groupRates(recipe.train.groups, rate),
         emaDecay: 0,
         lossWeights: recipe.train.lossWeights,
         clipNorm: recipe.train.clip,

@@ -5,6 +5,7 @@ import { lineChart } from '../report/line-chart.ts';
 import { table } from '../report/tables.ts';
 import { type RangePoint, rangeTest, suggestRate } from '../trainer/lr-range.ts';
 import { openTraining } from '../trainer/open.ts';
+import { baseLearningRate, groupRates } from '../trainer/schedule.ts';
 import {
   print,
   type RecipeOptions,
@@ -42,8 +43,6 @@ export const findLr: Verb<FindLrOptions> = {
     if (!(from > 0 && to > from && to <= 100))
       throw new HdError('HD_USAGE', `expected 0 < --from < --to <= 100 but received ${from} and ${to}`);
     const { train } = recipe;
-    const scale = train.lrBatch > 0 ? train.batch / train.lrBatch : 1;
-    const groups = [...train.groups.map((group) => group.lr), 1];
     const training = await openTraining(recipe, showFetching);
     let points: RangePoint[];
     try {
@@ -54,7 +53,7 @@ export const findLr: Verb<FindLrOptions> = {
         try {
           const output = await training.session.step(training.loader, {
             step,
-            learningRates: groups.map((factor) => factor * lr * scale),
+            learningRates: groupRates(train.groups, baseLearningRate({ ...train, lr })),
             emaDecay: 0,
             lossWeights: train.lossWeights,
             clipNorm: train.clip,

@@ -73,6 +73,11 @@ export function baseLearningRate(train: Pick<TrainSection, 'lr' | 'lrBatch' | 'b
   return train.lrBatch > 0 ? (train.lr * train.batch) / train.lrBatch : train.lr;
 }
 
+/** What `SessionOptions.groups` want at a rate: one for each group of the recipe, then that of all other parameters. */
+export function groupRates(groups: readonly { lr: number }[], rate: number): number[] {
+  return [...groups.map((group) => group.lr * rate), rate];
+}
+
 /** EMA decay of a step: rises to `decay` so that the first weights are forgotten. */
 export function emaDecay(step: number, ema: Ema): number {
   if (!ema) return 0;

@@ -27,7 +27,7 @@ import { transferHook } from './hooks/transfers.ts';
 import { StepMeter } from './meter.ts';
 import { cutMetrics, metricsHook } from './metrics-file.ts';
 import { type ResumeMode, RunFolder, readCheckpoint } from './run-folder.ts';
-import { baseLearningRate, emaDecay, learningRate } from './schedule.ts';
+import { baseLearningRate, emaDecay, groupRates, learningRate } from './schedule.ts';
 import { checkClasses, classCount, openData, openLoader, sessionOptions } from './setup.ts';
 import { openSource, type Source } from './source.ts';
 import {
@@ -263,7 +263,6 @@ export class Trainer {
     const meter = new StepMeter(timeline, recipe.log.every);
     const base = baseLearningRate(recipe.train);
     const distills = recipe.distill.length > 0;
-    const groups = [...recipe.train.groups.map((group) => group.lr), 1];
     const call = async (pick: (hook: Hook) => unknown) => {
       for (const hook of hooks) await pick(hook);
     };
@@ -279,7 +278,7 @@ export class Trainer {
         const rate = learningRate(context.step, base, recipe.train.schedule, recipe.train.warmup, timeline);
         const output = await steps.take(context, {
           step: context.step,
-          learningRates: groups.map((factor) => factor * rate),
+          learningRates: groupRates(recipe.train.groups, rate),
           emaDecay: emaDecay(context.step, recipe.train.ema),
           lossWeights: recipe.train.lossWeights,
           clipNorm: recipe.train.clip,

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   baseLearningRate,
   emaDecay,
+  groupRates,
   learningRate,
   scheduleFactor,
   warmupFactor,
@@ -80,4 +81,11 @@ test('EMA decay rises to its value', () => {
   near(emaDecay(0, { decay: 0.999, warmup: 0 }), 0.999);
   near(emaDecay(1999, { decay: 0.9998, warmup: 2000 }), 0.9998 * (1 - Math.exp(-1)));
   assert.ok(emaDecay(10, { decay: 0.9998, warmup: 2000 }) < 0.01);
+});
+
+describe('groupRates', () => {
+  test('each group has its factor, the rest comes last', () => {
+    assert.deepEqual(groupRates([{ lr: 0.1 }, { lr: 0 }], 0.5), [0.05, 0, 0.5]);
+    assert.deepEqual(groupRates([], 0.5), [0.5]);
+  });
 });
