@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { schemaAt } from './introspect.ts';
 import { type Problem, problem, show } from './problem.ts';
+import { joiningSteps } from './schema/augment.ts';
 import { termName } from './schema/distill.ts';
 import type { Recipe } from './schema/root.ts';
 import { nodeAt, originOf, type Path, type SourceNode, toPlain } from './source.ts';
@@ -234,13 +235,12 @@ const cached: Check = ({ data }, { conflict, warn, written }) => {
 /** What the order of steps has to be stands with the native Pipeline; here it gets a line of the file. */
 const augmentation: Check = (recipe, { conflict, warn }) => {
   const names = recipe.data.augment.map((step) => Object.keys(step)[0] as string);
-  const joining = ['mosaic', 'copyPaste', 'mixup'];
   const mixup = names.indexOf('mixup');
   for (const [index, name] of names.entries()) {
     const at = `data.augment.${index}`;
-    if (joining.includes(name) && names.indexOf(name) < index)
+    if (joiningSteps.includes(name) && names.indexOf(name) < index)
       conflict(at, `'${name}' once`, 'remove this one');
-    else if (joining.includes(name) && mixup >= 0 && mixup < index)
+    else if (joiningSteps.includes(name) && mixup >= 0 && mixup < index)
       conflict(at, `'${name}' before 'mixup'`, "move 'mixup' behind it");
     if (name === 'mosaic' && names.slice(0, index).includes('affine'))
       conflict(at, "'mosaic' before 'affine'", "move 'affine' behind it");

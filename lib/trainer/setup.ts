@@ -1,9 +1,10 @@
 /** From a resolved recipe to what the native side takes: data set specs, loader and session options. */
-import { availableParallelism, homedir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
 import { HdError } from '../error.ts';
 import { type NativeDataset, type NativeLoader, native, type SessionOptions } from '../native.ts';
+import { joiningSteps } from '../recipe/schema/augment.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
+import { cacheFolder } from './cache-folder.ts';
 import { precisionOf, threadsOf } from './digest.ts';
 import type { FetchEvent } from './events.ts';
 import { localShards } from './shards.ts';
@@ -93,16 +94,9 @@ function pipeline(recipe: Recipe, training: boolean): Record<string, unknown>[] 
   return [...steps.filter(crops), resize, ...steps.filter((step) => !crops(step))];
 }
 
-/** Where something is kept that later runs may use again. */
-export function cacheFolder(name: string): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hdtrain', name);
-}
-
 /** The first step that joins several pictures. */
 function joiningStep(recipe: Recipe): string | undefined {
-  return recipe.data.augment
-    .flatMap(Object.keys)
-    .find((name) => ['mosaic', 'mixup', 'copyPaste'].includes(name));
+  return recipe.data.augment.flatMap(Object.keys).find((name) => joiningSteps.includes(name));
 }
 
 /** `ordered`: the pictures are a stream, which is neither shuffled nor forgiven bad samples (see stream.ts). */

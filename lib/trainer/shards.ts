@@ -8,12 +8,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { isAddress } from '../recipe/resolve.ts';
+import { cacheFolder } from './cache-folder.ts';
 import type { FetchEvent } from './events.ts';
 import { type FetchOptions, fetchFile } from './fetch-file.ts';
 
@@ -39,7 +39,7 @@ export async function localShards(
   cache: ShardCache,
   options: ShardOptions = {},
 ): Promise<string[]> {
-  const folder = cache.folder ?? defaultShardCache();
+  const folder = cache.folder ?? cacheFolder('shards');
   const missing = new Map<string, string>();
   const paths = [shards].flat().flatMap((entry) => {
     if (!isAddress(entry)) return [entry];
@@ -53,10 +53,6 @@ export async function localShards(
   });
   if (missing.size > 0) await fetchAll(missing, folder, cache.limit * 1e9, options);
   return paths;
-}
-
-export function defaultShardCache(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hdtrain', 'shards');
 }
 
 /** Where the file of an address lies. */

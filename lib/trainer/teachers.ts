@@ -5,7 +5,8 @@ import { type TeacherSection, type TransferSection, termName } from '../recipe/s
 import { modelSchema } from '../recipe/schema/model.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { metric } from '../report/format.ts';
-import { cacheFolder, modelOptions } from './setup.ts';
+import { cacheFolder } from './cache-folder.ts';
+import { modelOptions } from './setup.ts';
 import { requireWeights } from './start.ts';
 
 export interface TeacherOptions {

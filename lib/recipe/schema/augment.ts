@@ -211,6 +211,9 @@ const photometric = z
     'Distorts brightness, contrast, saturation, hue and the order of channels as SSD does, each in some pictures only.',
   );
 
+/** Steps that put several pictures into one. */
+export const joiningSteps: readonly string[] = ['mosaic', 'mixup', 'copyPaste'];
+
 const steps = { flip, resize, crop, resizeCrop, mosaic, affine, copyPaste, mixup, colour, photometric };
 const names = Object.keys(steps);
 

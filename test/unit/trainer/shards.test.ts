@@ -8,7 +8,7 @@ import { native } from '../../../lib/native.ts';
 import { type RecipeInput, resolveRecipe } from '../../../lib/recipe/index.ts';
 import type { FetchEvent } from '../../../lib/trainer/events.ts';
 import { openData, openSplit } from '../../../lib/trainer/setup.ts';
-import { defaultShardCache, localShards, targetOf } from '../../../lib/trainer/shards.ts';
+import { localShards, targetOf } from '../../../lib/trainer/shards.ts';
 import { temporaryFolder } from '../../faults/command.ts';
 import { writePng } from '../cli/files.ts';
 import { cutAfter, refuseWith, type ShardServer, serveShards, tarOf } from './shard-server.ts';
@@ -172,16 +172,6 @@ describe('where a shard lies', () => {
     ])
       assert.equal(basename(targetOf(url ?? '', '/c')), name);
     assert.throws(() => targetOf('https://', '/c'), { code: 'HD_DATA_FETCH' });
-  });
-  test('the default is below the cache of the user', () => {
-    const before = process.env.XDG_CACHE_HOME;
-    try {
-      process.env.XDG_CACHE_HOME = '/somewhere';
-      assert.equal(defaultShardCache(), '/somewhere/hdtrain/shards');
-    } finally {
-      if (before === undefined) delete process.env.XDG_CACHE_HOME;
-      else process.env.XDG_CACHE_HOME = before;
-    }
   });
 });
 
