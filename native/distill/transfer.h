@@ -46,7 +46,8 @@ class Transfer {
   virtual ~Transfer() = default;
   virtual std::vector<std::string> studentTaps() const = 0;
   virtual std::vector<std::string> teacherTaps() const = 0;
-  /// Rows of the teacher's maps that it reads: one uint8 mask a level, rows image-major. Empty: all rows.
+  /// Rows of the teacher's maps that it reads: one uint8 mask a level, rows image-major, then cells, then
+  /// their anchors. Empty: all rows.
   virtual std::vector<Tensor> teacherRows(const Batch&, const detectors::DenseAssignment&) const {
     return {};
   }

@@ -59,7 +59,9 @@ class Imitation final : public Transfer {
                                   const detectors::DenseAssignment& assignment) const override {
     // Disagreement is looked for everywhere, and the background is everywhere.
     if (kind_ == "gibox" || kind_ == "decouple") return {};
-    return masks(batch, assignment);
+    auto rows = masks(batch, assignment);
+    for (Tensor& cells : rows) cells = cells.repeat_interleave(head_.anchorsPerCell());
+    return rows;
   }
 
   size_t normaliserCount() const override { return kind_ == "gibox" ? 2 : 2 * head_.strides.size() + 2; }
