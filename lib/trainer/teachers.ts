@@ -16,6 +16,8 @@ export interface TeacherOptions {
   /** Teacher's class of each student class; null: the same numbers. */
   classMap: number[] | null;
   cache: { folder: string; limit: number } | null;
+  /** Of its plan. */
+  precision: 'fp32' | 'bf16';
 }
 
 export interface DistillOptions {
@@ -29,6 +31,7 @@ export interface TeacherSummary {
   backbone: string;
   tensors: number;
   classes: number;
+  precision: 'fp32' | 'bf16';
   transfers: string[];
   /** What teachers[].verify measured. */
   verified?: { images: number; ap: number };
@@ -78,6 +81,7 @@ export async function distillOptions(
       backbone: String(options.model.backbone),
       tensors,
       classes: Number(options.model.classes),
+      precision: options.precision,
       transfers: recipe.distill.filter(({ teacher }) => teacher === index).map(termName),
     });
   }
@@ -96,7 +100,7 @@ function withoutNulls(section: object): Record<string, unknown> {
 
 async function teacherOptions(
   recipe: Recipe,
-  { weights, classMap, cache, verify: _verify, ...given }: TeacherSection,
+  { weights, classMap, cache, precision, verify: _verify, ...given }: TeacherSection,
   studentClasses: readonly string[],
 ): Promise<{ options: TeacherOptions; tensors: number }> {
   requireWeights(weights);
@@ -119,9 +123,16 @@ async function teacherOptions(
         folder: cache.folder ?? cacheFolder('teachers'),
         limit: Math.round(cache.limit * 1e9),
       },
+      precision: precision === 'auto' ? planPrecision() : precision,
     },
     tensors: tensors.length,
   };
+}
+
+/** A frozen network loses little to rounding, so that a processor without matrix units uses bf16 as well when it has it. */
+function planPrecision(): 'fp32' | 'bf16' {
+  const { amx, bf16 } = native().info();
+  return amx || bf16 ? 'bf16' : 'fp32';
 }
 
 /** Null when both sides number their classes alike. */
@@ -150,10 +161,11 @@ export function describeTeacher({
   backbone,
   tensors,
   classes,
+  precision,
   transfers,
   verified,
 }: TeacherSummary): string {
   const teaches = transfers.length > 0 ? `teaches ${transfers.join(', ')}` : 'is not used';
   const measured = verified ? `, AP ${metric(verified.ap)} on ${verified.images} pictures` : '';
-  return `teacher ${weights}: ${backbone}, ${classes} classes, ${tensors} tensors${measured}; ${teaches}`;
+  return `teacher ${weights}: ${backbone}, ${classes} classes, ${tensors} tensors, ${precision}${measured}; ${teaches}`;
 }

@@ -12,10 +12,13 @@ namespace hd::distill {
 
 namespace {
 
-/// What decides a teacher's outputs besides the picture: its file, and how the file is read.
-std::string identityOf(const std::string& weights, const Value& model) {
+/// What decides a teacher's outputs besides the picture: its file, how the file is read, and the arithmetic.
+std::string identityOf(const std::string& weights, const Value& model, bool bf16) {
   const io::FileImage file = io::mapFile(weights);
-  return ContentHash().add(file.data, file.size).add(printJson(model)).hex();
+  ContentHash hash;
+  hash.add(file.data, file.size).add(printJson(model));
+  if (bf16) hash.add("bf16");
+  return hash.hex();
 }
 
 }  // namespace
@@ -46,17 +49,20 @@ Teacher::Teacher(const Value& section) : weights_(section.at("weights").asString
   auto& store = detector_->graph().parameters();
   for (nn::Parameter& parameter : store.all()) parameter.trainable = false;
   store.setWorking(at::kFloat);
+  const bool bf16 = section.get("precision", "fp32") == "bf16";
   report_ = nn::loadWeights(store, io::readWeights(weights_), nn::MatchMode::strict, weights_);
-  store.keepPlansOnly();
+  store.keepPlansOnly(bf16 ? at::kBFloat16 : at::kFloat);
   if (const Value* cache = section.find("cache"); cache != nullptr && !cache->isNull()) {
-    cache_ = std::make_unique<OutputCache>(cache->at("folder").asString(), identityOf(weights_, model),
+    cache_ = std::make_unique<OutputCache>(cache->at("folder").asString(), identityOf(weights_, model, bf16),
                                            cache->at("limit").asInt());
   }
 }
 
 nn::Tensors Teacher::run(const Batch& batch, const std::vector<std::string>& taps) {
   const at::NoGradGuard guard;
-  return nn::runBatch(detector_->graph(), batch, taps, nn::Mode::plan);
+  nn::Tensors maps = nn::runBatch(detector_->graph(), batch, taps, nn::Mode::plan);
+  for (torch::Tensor& map : maps) map = map.to(at::kFloat);
+  return maps;
 }
 
 std::vector<Detections> Teacher::detect(const Batch& batch, const detectors::PostProcess& options) {

@@ -20,8 +20,8 @@ namespace hd::distill {
 class Teacher {
  public:
   /// `section`: { model: as for a student, classes a number; weights: a file; classMap: [teacher's class of
-  /// each student class] or null; cache: { folder, limit in bytes } or null }. Strict load: throws what
-  /// nn::loadWeights throws (missing, unexpected, zero, NaN tensors).
+  /// each student class] or null; cache: { folder, limit in bytes } or null; precision: "fp32" or "bf16" of
+  /// the plan }. Strict load: throws what nn::loadWeights throws (missing, unexpected, zero, NaN tensors).
   explicit Teacher(const Value& section);
 
   const std::string& weights() const { return weights_; }
@@ -30,6 +30,7 @@ class Teacher {
   const std::vector<int64_t>& classMap() const { return classMap_; }
   int64_t neckChannels() const { return neckChannels_; }
 
+  /// fp32 whatever the plan computes in. A bf16 plan is within 2 % of the largest value of a map (measured).
   nn::Tensors run(const Batch& batch, const std::vector<std::string>& taps);
 
   /// Null without a cache.

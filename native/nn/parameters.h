@@ -69,9 +69,13 @@ class ParameterStore {
   /// Call it again after changing `trainable`, and after loading while `dtype` is not kFloat; it drops
   /// gradients.
   void setWorking(torch::Dtype dtype);
-  /// From now on the network runs as a plan only and its tensors never change: layers put folded weights in
-  /// the place of the loaded ones, which are gone then. For frozen teachers, which never save their weights.
-  void keepPlansOnly() { plansOnly_ = true; }
+  /// From now on the network runs as a plan only, in `type` (kFloat or kBFloat16), and its tensors never
+  /// change: layers put folded weights in the place of the loaded ones, which are gone then. Folding is done
+  /// in fp32 and rounded once. For frozen teachers, which never save their weights.
+  void keepPlansOnly(torch::Dtype type = torch::kFloat) {
+    plansOnly_ = true;
+    workingType_ = type;
+  }
   bool plansOnly() const { return plansOnly_; }
   /// The type that layers compute in.
   torch::Dtype workingType() const { return workingType_; }

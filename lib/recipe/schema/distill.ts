@@ -34,6 +34,12 @@ export const teachersSchema = z
         .describe(
           "The teacher's name of each class of the student, where names differ. Without, classes are matched by name, or by number when a side has none.",
         ),
+      precision: z
+        .enum(['auto', 'fp32', 'bf16'])
+        .default('auto')
+        .describe(
+          'Arithmetic of the teacher: `auto` is bf16 where the processor multiplies it (AVX512-BF16 or AMX), else fp32.',
+        ),
       cache: z
         .strictObject({
           folder: filePath()

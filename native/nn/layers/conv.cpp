@@ -231,7 +231,11 @@ void ConvUnit::prepare() {
   if (batchNorm()) {
     std::tie(preparedWeight_, preparedBias_) =
         foldBatchNorm(preparedWeight_, gamma_->working, beta_->working, mean_->working, variance_->working);
-    if (store_.plansOnly()) weight_->master = weight_->working = preparedWeight_;
+  }
+  if (store_.plansOnly()) {
+    preparedWeight_ = preparedWeight_.to(store_.workingType());
+    if (preparedBias_.defined()) preparedBias_ = preparedBias_.to(store_.workingType());
+    weight_->master = weight_->working = preparedWeight_;
   }
   packed_.reset();
   prepared_ = present;

@@ -101,7 +101,8 @@ TEST_CASE("a cached teacher says what it says uncached, with several anchors a c
   // Instances are looked for everywhere: without them only some cells are kept.
   constexpr const char* kSome =
       R"([{"transfer":"localization","name":"main","region":"main","weight":0.75},
-          {"transfer":"classification","name":"kd","region":"valuable","kind":"binary","weight":1}])";
+          {"transfer":"classification","name":"kd","region":"valuable","kind":"binary","weight":1},
+          {"transfer":"imitation","name":"inside","kind":"inside-box","weight":1}])";
   for (const std::string& detector : kDetectors) {
     CAPTURE(detector);
     const Pair pair(detector);
@@ -110,11 +111,53 @@ TEST_CASE("a cached teacher says what it says uncached, with several anchors a c
     const StepResult stored = storing.step(scene.batch, input());
     Session reading(pair.taught(1, kSome, true));
     const StepResult read = reading.step(scene.batch, input());
-    for (const char* name : {"main", "kd"}) {
+    for (const char* name : {"main", "kd", "inside"}) {
       CAPTURE(name);
       CHECK(stored.losses.at(name) == doctest::Approx(expected.losses.at(name)).epsilon(1e-5));
       CHECK(read.losses.at(name) == stored.losses.at(name));
     }
+  }
+}
+
+TEST_CASE(
+    "a teacher in bf16 says the same to the rounding of bf16, in fp32, and is another one to its cache") {
+  const Scene scene;
+  for (const std::string& detector : kDetectors) {
+    CAPTURE(detector);
+    const Pair pair(detector);
+    const auto taught = [&](const char* precision, bool cached) {
+      SessionOptions out = pair.taught(1, kTransfers, cached);
+      Value teacher = out.teachers.asArray()[0];
+      teacher.set("precision", precision);
+      out.teachers = Value::Array{teacher};
+      return out;
+    };
+    Session fine(taught("fp32", false)), coarse(taught("bf16", false));
+    const std::vector<std::string> taps{"neck.p3", "head.cls.p3", "head.reg.p3", "head.reg.p5"};
+    const auto run = [&](Session& session) {
+      return session.distillation()->teachers()[0]->run(scene.batch, taps);
+    };
+    const auto exact = run(fine), rounded = run(coarse), again = run(coarse);
+    for (size_t t = 0; t < taps.size(); ++t) {
+      CAPTURE(taps[t]);
+      CHECK((rounded[t].scalar_type() == at::kFloat));
+      CHECK(at::equal(rounded[t], again[t]));
+      CHECK(!at::equal(rounded[t], exact[t]));
+      const double error = (rounded[t] - exact[t]).abs().max().item<double>();
+      CHECK(error < 0.02 * exact[t].abs().max().item<double>());
+    }
+    const StepResult expected = fine.step(scene.batch, input());
+    const StepResult result = coarse.step(scene.batch, input());
+    for (const std::string& name : kTerms) {
+      CAPTURE(name);
+      // Which instances are chosen turns with the last digit.
+      const double within = name == "instances" ? 0.5 : 0.05;
+      CHECK(result.losses.at(name) == doctest::Approx(expected.losses.at(name)).epsilon(within));
+    }
+    Session(taught("fp32", true)).step(scene.batch, input());
+    Session other(taught("bf16", true));
+    other.step(scene.batch, input());
+    CHECK(other.distillation()->teachers()[0]->cache()->statistics().hits == 0);
   }
 }
 

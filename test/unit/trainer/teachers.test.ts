@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { HdError, type TrainEvent, Trainer } from '../../../lib/index.ts';
+import { native } from '../../../lib/native.ts';
 import { type RecipeInput, resolveRecipe } from '../../../lib/recipe/index.ts';
-import { describeTeacher, distillOptions } from '../../../lib/trainer/teachers.ts';
+import { describeTeacher, distillOptions, type TeacherSummary } from '../../../lib/trainer/teachers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hdtrain-teachers-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -59,7 +60,7 @@ describe('a trained student as a teacher', () => {
     assert.ok(summary && summary.tensors > 100);
     assert.match(
       describeTeacher(summary),
-      /resnet18, 4 classes, \d+ tensors; teaches ld, ld_valuable, classes$/,
+      /resnet18, 4 classes, \d+ tensors, \w+; teaches ld, ld_valuable, classes$/,
     );
   });
 
@@ -219,6 +220,42 @@ describe('GFL v2', () => {
       code: 'HD_RECIPE_TEACHER',
       message: /the detector gflv2 .* received gfl/,
     });
+  });
+});
+
+describe('the arithmetic of a teacher', () => {
+  const precisionOf = async (precision?: 'auto' | 'fp32' | 'bf16') => {
+    const options = await optionsOf(
+      taught({ teachers: [{ weights: teacher, ...(precision && { precision }) }] }),
+    );
+    return options?.teachers[0]?.precision;
+  };
+
+  test('is bf16 where the processor has it, and what the recipe asks for elsewhere', async () => {
+    const { amx, bf16 } = native().info();
+    assert.equal(await precisionOf(), amx || bf16 ? 'bf16' : 'fp32');
+    assert.equal(await precisionOf('auto'), amx || bf16 ? 'bf16' : 'fp32');
+    assert.equal(await precisionOf('fp32'), 'fp32');
+    assert.equal(await precisionOf('bf16'), 'bf16');
+  });
+
+  test('both teach nearly the same, and say which they are', async () => {
+    const lossOf = async (precision: 'fp32' | 'bf16') => {
+      const events: TrainEvent[] = [];
+      const input = taught({ teachers: [{ weights: teacher, precision }] });
+      for await (const event of new Trainer(input, { run: join(folder, precision) }).run())
+        events.push(event);
+      const step = events.find((event) => event.type === 'step');
+      const start = events.find((event) => event.type === 'start');
+      assert.match(
+        describeTeacher(start?.teachers[0] as TeacherSummary),
+        new RegExp(`tensors, ${precision};`),
+      );
+      return step?.losses?.ld ?? Number.NaN;
+    };
+    const [exact, rounded] = [await lossOf('fp32'), await lossOf('bf16')];
+    assert.notEqual(exact, rounded);
+    assert.ok(Math.abs(rounded / exact - 1) < 0.05, `${rounded} against ${exact}`);
   });
 });
 

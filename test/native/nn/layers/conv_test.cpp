@@ -353,12 +353,34 @@ TEST_CASE("a unit that keeps plans only says the same, holds its weights once, a
     }
     const Parameter& weight = *tight.find("conv.weight");
     CHECK(weight.master.is_same(weight.working));
-    CHECK(weight.master.is_same(original) == !isBatch(norm));
+    CHECK((weight.master.data_ptr() == original.data_ptr()) == !isBatch(norm));
     tight.touch();  // nothing to make it from again: it keeps what it has
     const Tensor x = channelsLast(at::randn({1, 12, 9, 9}));
     CHECK(at::equal(kept.forward(x, Mode::plan), usual.forward(x, Mode::plan)));
     CHECK(codeOf([&] { kept.forward(x, Mode::frozen); }) == "HD_INTERNAL");
     CHECK(codeOf([&] { kept.forward(x, Mode::train); }) == "HD_INTERNAL");
+  }
+}
+
+TEST_CASE("a unit that keeps a bf16 plan holds bf16 weights and is as exact as they are") {
+  for (const Norm norm : {Norm::none, Norm::batchFrozen, Norm::group}) {
+    for (const int64_t deformable : {0, 1, 2}) {
+      CAPTURE(static_cast<int>(norm));
+      CAPTURE(deformable);
+      ParameterStore exactStore(4), coarseStore(4);
+      ConvOptions options = unit(norm, true);
+      options.trainable = false;
+      options.deformable = deformable;
+      ConvUnit exact(exactStore, options), coarse(coarseStore, options);
+      for (ParameterStore* store : {&exactStore, &coarseStore}) store->setWorking(at::kFloat);
+      coarseStore.keepPlansOnly(at::kBFloat16);
+      const at::NoGradGuard guard;
+      const Tensor x = channelsLast(at::randn({2, 12, 16, 16}).to(at::kBFloat16));
+      const Tensor y = coarse.forward(x, Mode::plan);
+      CHECK((y.scalar_type() == at::kBFloat16));
+      CHECK(relativeError(y.to(at::kFloat), exact.forward(x.to(at::kFloat), Mode::plan)) < 0.02);
+      CHECK((coarseStore.find("conv.weight")->working.scalar_type() == at::kBFloat16));
+    }
   }
 }
 
