@@ -24,10 +24,10 @@ bool takesWinograd(const Tensors& levels, const Tensor& weight, const ConvGeomet
          ops::prefersWinograd(levels, weight);
 }
 
-/// oneDNN's bf16 gradient of the weights leaves taps unwritten that see padding alone, on maps of one pixel
+/// oneDNN's bf16 gradient of the weights leaves taps unwritten that see padding alone, on maps of one column
 /// with a stride (seen with AVX512-BF16): such a map is a handful of values and goes in fp32.
 bool bf16LosesTaps(const Tensor& x, const ConvGeometry& g) {
-  return x.scalar_type() == at::kBFloat16 && g.kernel > 1 && x.size(2) == 1 && x.size(3) == 1;
+  return x.scalar_type() == at::kBFloat16 && g.kernel > 1 && x.size(3) == 1;
 }
 
 /// How a convolution is executed where gradients may be wanted: the one place to change it.

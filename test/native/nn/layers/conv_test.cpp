@@ -269,20 +269,60 @@ TEST_CASE("levels share the weights, and their gradients add up") {
   CHECK(relativeError(gradient, store.find("conv.weight")->working.grad()) < 1e-5);
 }
 
-TEST_CASE("bf16 on a map of one pixel under a stride: every tap has a gradient, in memory that held NaN") {
+TEST_CASE("bf16 on maps of one column under a stride: every tap has a gradient, in memory that held NaN") {
   ParameterStore store(4);
   ConvUnit conv(store, unit(Norm::none, false, {.kernel = 3, .stride = 2, .padding = 1}));
   store.setWorking(at::kBFloat16);
   const Tensor weight = store.find("conv.weight")->working;
-  for (int round = 0; round < 20; ++round) {
+  for (int64_t round = 0; round < 40; ++round) {
     for (const int64_t share : {1, 2, 4}) at::full({weight.numel() * share / 2}, std::nan(""));
-    const Tensor x = channelsLast(at::ones({4, 12, 1, 1})).to(at::kBFloat16);
+    const Tensor x = channelsLast(at::ones({4, 12, 1 + round % 8, 1})).to(at::kBFloat16);
     weight.mutable_grad() = Tensor();
     conv.forward(x, Mode::train).to(at::kFloat).sum().backward();
     const Tensor gradient = weight.grad().to(at::kFloat);
     CHECK(at::isfinite(gradient).all().item<bool>());
-    // Only the middle tap sees the pixel.
-    CHECK(gradient.sum().item<float>() == gradient.select(2, 1).select(2, 1).sum().item<float>());
+    // Only the middle column of taps sees the pixels.
+    CHECK(gradient.sum().item<float>() == gradient.select(3, 1).sum().item<float>());
+  }
+}
+
+TEST_CASE("bf16 gradients are those of fp32 on maps of any small size") {
+  at::manual_seed(3);
+  const std::vector<ConvGeometry> geometries{{.kernel = 1, .stride = 2},
+                                             {.kernel = 3, .padding = 1},
+                                             {.kernel = 3, .stride = 2, .padding = 1},
+                                             {.kernel = 3, .stride = 2, .padding = 1, .groups = 4},
+                                             {.kernel = 3, .padding = 2, .dilation = 2},
+                                             {.kernel = 7, .stride = 2, .padding = 3}};
+  for (const ConvGeometry& geometry : geometries) {
+    ParameterStore fineStore(4), coarseStore(4);
+    const ConvOptions options = unit(Norm::none, false, geometry);
+    ConvUnit fine(fineStore, options), coarse(coarseStore, options);
+    coarseStore.setWorking(at::kBFloat16);
+    {
+      const at::NoGradGuard guard;
+      fineStore.find("conv.weight")->master.copy_(coarseStore.find("conv.weight")->working);
+    }
+    for (const int64_t height : {1, 2, 5, 8}) {
+      for (const int64_t width : {1, 2, 3, 8}) {
+        CAPTURE(geometry.kernel);
+        CAPTURE(geometry.stride);
+        CAPTURE(height);
+        CAPTURE(width);
+        const Tensor x = channelsLast(at::randn({2, 12, height, width})).to(at::kBFloat16);
+        const auto gradients = [&](ConvUnit& conv, ParameterStore& store, at::ScalarType type) {
+          const Tensor leaf = x.to(type).clone().requires_grad_(),
+                       weight = store.find("conv.weight")->working;
+          weight.mutable_grad() = Tensor();
+          conv.forward(leaf, Mode::train).to(at::kFloat).sum().backward();
+          return std::pair{leaf.grad().to(at::kFloat), weight.grad().to(at::kFloat)};
+        };
+        const auto expected = gradients(fine, fineStore, at::kFloat);
+        const auto found = gradients(coarse, coarseStore, at::kBFloat16);
+        CHECK(relativeError(found.first, expected.first) < 0.02);
+        CHECK(relativeError(found.second, expected.second) < 0.02);
+      }
+    }
   }
 }
 
