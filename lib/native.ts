@@ -18,6 +18,8 @@ export interface NativeInfo {
   avx512: boolean;
   amx: boolean;
   bf16: boolean;
+  /** Whether convolutions are faster in bf16 than in fp32. */
+  bf16Pays: boolean;
   cuda: string | null;
   /** Picture decoders and their versions. */
   decoders: Record<string, string>;

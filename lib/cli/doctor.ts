@@ -4,6 +4,7 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { ExitCode } from '../error.ts';
 import { addonCandidates, type NativeInfo, native } from '../native.ts';
 import { table } from '../report/tables.ts';
+import { precisionFor } from '../trainer/digest.ts';
 import { type CommonOptions, print, type Verb } from './verb.ts';
 
 export const doctor: Verb<CommonOptions> = {
@@ -62,10 +63,7 @@ export const doctor: Verb<CommonOptions> = {
             ? `AVX2 ${yes(info.avx2)}, AVX-512 ${yes(info.avx512)}, bf16 ${yes(info.bf16)}, AMX ${yes(info.amx)}`
             : 'unknown without the addon',
         ],
-        [
-          'precision',
-          info ? (info.amx ? 'auto means bf16' : 'auto means fp32 (bf16 without AMX is slower)') : 'unknown',
-        ],
+        ['precision', info ? `auto means ${precisionFor('auto')}, which is faster here` : 'unknown'],
         ['CUDA', result.cuda],
         [
           'decoders',

@@ -62,10 +62,14 @@ async function hashFiles(paths: readonly string[]): Promise<string> {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** `auto` is bf16 only where the machine has matrix units for it: elsewhere it is slower than fp32. */
+/** What `auto` means depends on the machine alone, never on a measurement: the same machine gives the same run. */
+export function precisionFor(wish: 'auto' | 'fp32' | 'bf16'): 'fp32' | 'bf16' {
+  if (wish !== 'auto') return wish;
+  return native().info().bf16Pays ? 'bf16' : 'fp32';
+}
+
 export function precisionOf(recipe: Recipe): 'fp32' | 'bf16' {
-  if (recipe.train.precision !== 'auto') return recipe.train.precision;
-  return native().info().amx ? 'bf16' : 'fp32';
+  return precisionFor(recipe.train.precision);
 }
 
 export function threadsOf(recipe: Recipe): number {

@@ -6,6 +6,7 @@ import { modelSchema } from '../recipe/schema/model.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { metric } from '../report/format.ts';
 import { cacheFolder } from './cache-folder.ts';
+import { precisionFor } from './digest.ts';
 import { modelOptions } from './setup.ts';
 import { requireWeights } from './start.ts';
 
@@ -123,16 +124,10 @@ async function teacherOptions(
         folder: cache.folder ?? cacheFolder('teachers'),
         limit: Math.round(cache.limit * 1e9),
       },
-      precision: precision === 'auto' ? planPrecision() : precision,
+      precision: precisionFor(precision),
     },
     tensors: tensors.length,
   };
-}
-
-/** A frozen network loses little to rounding, so that a processor without matrix units uses bf16 as well when it has it. */
-function planPrecision(): 'fp32' | 'bf16' {
-  const { amx, bf16 } = native().info();
-  return amx || bf16 ? 'bf16' : 'fp32';
 }
 
 /** Null when both sides number their classes alike. */

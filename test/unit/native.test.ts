@@ -76,7 +76,8 @@ describe('the addon', () => {
     assert.match(info.torch, /^\d+\.\d+\.\d+/);
     assert.match(info.build, /^[0-9a-f]{16}$/);
     assert.ok(['DEFAULT', 'AVX2', 'AVX512'].includes(info.capability));
-    for (const name of ['avx2', 'avx512', 'amx', 'bf16'] as const) assert.equal(typeof info[name], 'boolean');
+    for (const name of ['avx2', 'avx512', 'amx', 'bf16', 'bf16Pays'] as const)
+      assert.equal(typeof info[name], 'boolean');
     assert.ok(info.threads >= 1);
     assert.deepEqual(Object.keys(info.decoders).sort(), ['WebP, AVIF, TIFF, GIF', 'jpeg', 'png']);
     for (const version of Object.values(info.decoders)) assert.match(version, /\d+\.\d+/);

@@ -37,9 +37,7 @@ export const teachersSchema = z
       precision: z
         .enum(['auto', 'fp32', 'bf16'])
         .default('auto')
-        .describe(
-          'Arithmetic of the teacher: `auto` is bf16 where the processor multiplies it (AVX512-BF16 or AMX), else fp32.',
-        ),
+        .describe('Arithmetic of the teacher; `auto` as in train.precision.'),
       cache: z
         .strictObject({
           folder: filePath()

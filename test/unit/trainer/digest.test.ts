@@ -97,8 +97,8 @@ describe('recipeDigest', () => {
 });
 
 describe('what auto means on this machine', () => {
-  test('precision: bf16 exactly where there are matrix units for it', () => {
-    assert.equal(precisionOf(recipeOf()), native().info().amx ? 'bf16' : 'fp32');
+  test('precision: bf16 exactly where that is faster', () => {
+    assert.equal(precisionOf(recipeOf()), native().info().bf16Pays ? 'bf16' : 'fp32');
     for (const precision of ['fp32', 'bf16'] as const)
       assert.equal(precisionOf(recipeOf({ train: { precision } })), precision);
   });
