@@ -15,7 +15,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { figure, writeReport } from '../lib/bench/report.ts';
-import { median } from '../lib/bench/step.ts';
+import { median } from '../lib/bench/statistics.ts';
 import { table } from '../lib/report/tables.ts';
 
 interface Sample {

@@ -4,6 +4,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { z } from 'zod';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
+import { median, quantile } from './statistics.ts';
 
 const format = 'hdtrain-bench-1';
 /** Fewer samples than these say nothing of how much a figure varies. */
@@ -55,21 +56,12 @@ export function figure(
   samples: readonly number[],
   better: Figure['better'] = 'lower',
 ): Figure {
-  const sorted = [...samples].sort((a, b) => a - b);
-  const value = quantile(sorted, 0.5);
-  if (sorted.length < leastSamples) {
+  const value = median(samples);
+  if (samples.length < leastSamples) {
     const noise = assumedNoise * Math.abs(value);
     return { name, unit, better, value, low: value - noise, high: value + noise };
   }
-  return { name, unit, better, value, low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) };
-}
-
-/** Linear between neighbours; NaN of nothing. */
-function quantile(sorted: readonly number[], share: number): number {
-  const place = share * (sorted.length - 1);
-  const below = sorted[Math.floor(place)] ?? Number.NaN;
-  const above = sorted[Math.ceil(place)] ?? Number.NaN;
-  return below + (place - Math.floor(place)) * (above - below);
+  return { name, unit, better, value, low: quantile(samples, 0.25), high: quantile(samples, 0.75) };
 }
 
 export function thisMachine(): Machine {

@@ -6,9 +6,9 @@ import { generateCoco } from '../bench/annotations.ts';
 import { openDataBench } from '../bench/data.ts';
 import { type BenchReport, type Figure, figure } from '../bench/report.ts';
 import { type Latency, measureSpeed, stripes } from '../bench/speed.ts';
+import { median } from '../bench/statistics.ts';
 import {
   distilledStepRecipe,
-  median,
   openStepBench,
   serveSteps,
   serveTurns,

@@ -33,7 +33,11 @@ export const bench: Verb<BenchOptions> = {
         default: [] as string[],
         describe: 'step: override one field of the recipe',
       })
-      .option('steps', { type: 'number', default: 10, describe: 'step: timed steps, after two that warm up' })
+      .option('steps', {
+        type: 'number',
+        default: 10,
+        describe: 'step: timed steps, after two that warm up; data: timed passes',
+      })
       .option('distill', {
         type: 'boolean',
         default: false,

@@ -65,7 +65,7 @@ export const findBatch: Verb<FindBatchOptions> = {
       }
       trials.push(trial);
       if (!options.json) process.stderr.write(`batch ${batch}: ${trial.imagesPerSecond.toFixed(1)} img/s\n`);
-      // The next one would take about twice what this one took above the weights.
+      // The next one would take about twice what this one took; the weights make that a little too much.
       if (2 * trial.memory > budget) {
         why = `a batch of ${2 * batch} would exceed ${options.memory} GB`;
         break;

@@ -28,8 +28,8 @@ ${
 }`;
 }
 
-function frame(step: number | null, name: string, file: string, source: PictureSource): Markup {
-  const when = step === null ? 'at the end' : `after step ${count(step)}`;
+function frame(step: number, name: string, file: string, source: PictureSource): Markup {
+  const when = `after step ${count(step)}`;
   const address = source(file);
   const link = file.split('/').map(encodeURIComponent).join('/');
   const content: Content = address

@@ -48,13 +48,6 @@ export class History {
     else if (fields.type === 'diverged') this.diverged += 1;
   }
 
-  /** The curves whose names begin so, without that beginning. */
-  group(prefix: string): [name: string, curve: Curve][] {
-    return [...this.curves].flatMap(([name, curve]) =>
-      name.startsWith(prefix) ? [[name.slice(prefix.length), curve] as [string, Curve]] : [],
-    );
-  }
-
   #addStep(step: number, event: Record<string, unknown>): void {
     for (const [name, value] of Object.entries(numbersOf(event.losses)))
       this.#put(`loss ${name}`, step, value);

@@ -9,8 +9,8 @@ import { parseStatus, type RunStatus } from './status.ts';
 import { Tail } from './tail.ts';
 
 export interface PictureSet {
-  /** Steps that the network had done; null for the pictures of the end. */
-  step: number | null;
+  /** Steps that the network had done. */
+  step: number;
   /** Relative to the run folder. */
   files: string[];
 }
@@ -74,7 +74,7 @@ function textOf(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
-/** pictures/step-N/… in the order of steps, then those that lie in pictures/ itself. */
+/** pictures/step-N/… in the order of steps. */
 export function pictureSets(run: string): PictureSet[] {
   const names = (folder: string) =>
     existsSync(join(run, folder)) ? readdirSync(join(run, folder), { withFileTypes: true }) : [];
@@ -87,8 +87,8 @@ export function pictureSets(run: string): PictureSet[] {
     const step = /^step-(\d+)$/.exec(entry.name)?.[1];
     return entry.isDirectory() && step !== undefined ? [{ step: Number(step), folder: entry.name }] : [];
   });
-  const sets: PictureSet[] = steps
+  return steps
     .sort((a, b) => a.step - b.step)
-    .map(({ step, folder }) => ({ step, files: filesIn(`pictures/${folder}`) }));
-  return [...sets, { step: null, files: filesIn('pictures') }].filter(({ files }) => files.length > 0);
+    .map(({ step, folder }) => ({ step, files: filesIn(`pictures/${folder}`) }))
+    .filter(({ files }) => files.length > 0);
 }

@@ -78,7 +78,7 @@ function overlaid(runs: readonly NamedRun[]): Markup {
     : html`<div class="grid-of-charts">${charts}</div>`;
 }
 
-/** By the fields that differ from the defaults in any of the runs: what is nowhere special is everywhere the same. */
+/** The fields in which the runs differ from each other. */
 function differingFields(runs: readonly NamedRun[]): Markup {
   const recipes = runs.map(({ run }) => run.fields);
   const fields = [...new Set(recipes.flatMap((recipe) => [...recipe.keys()]))].filter(

@@ -22,8 +22,8 @@ describe('steps', () => {
     assert.deepEqual(values(history, 'dataWait')?.[1], [2, 0.25]);
     assert.deepEqual(history.lastStep, { step: 2, epoch: 0, eta: 7, imagesPerSecond: 3 });
     assert.deepEqual(
-      history.group('loss ').map(([name]) => name),
-      ['box', 'total'],
+      [...history.curves.keys()].filter((name) => name.startsWith('loss ')),
+      ['loss box', 'loss total'],
     );
   });
   test('steps of before memory was told have no memory', () => {

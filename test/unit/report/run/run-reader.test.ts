@@ -31,17 +31,18 @@ describe('a run folder', () => {
     );
     assert.deepEqual(run.pictures[0]?.files, ['pictures/step-100/000-a.png', 'pictures/step-100/001-b.png']);
   });
-  test('pictures come by the number of the step, those of the end last; other files are none', () => {
+  test('pictures come by the number of the step; other files are none', () => {
     const run = readerOf('pictures', { pictures: [1000, 20, 3] });
-    writeFileSync(join(run.path, 'pictures', '000-z.JPG'), '');
-    writeFileSync(join(run.path, 'pictures', 'notes.txt'), '');
+    writeFileSync(join(run.path, 'pictures', '000-loose.jpg'), '');
+    writeFileSync(join(run.path, 'pictures', 'step-20', '009-z.JPG'), '');
+    writeFileSync(join(run.path, 'pictures', 'step-20', 'notes.txt'), '');
     mkdirSync(join(run.path, 'pictures', 'step-x'));
     assert.equal(run.refresh(), true);
     assert.deepEqual(
       run.pictures.map(({ step }) => step),
-      [3, 20, 1000, null],
+      [3, 20, 1000],
     );
-    assert.deepEqual(run.pictures.at(-1)?.files, ['pictures/000-z.JPG']);
+    assert.equal(run.pictures[1]?.files.at(-1), 'pictures/step-20/009-z.JPG');
   });
   test('refresh tells whether there is anything new', () => {
     const run = readerOf('fresh');

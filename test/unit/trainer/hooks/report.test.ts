@@ -142,10 +142,11 @@ describe('when', () => {
     context.status = 'done';
     await hook.onEnd?.(context);
     assert.equal(status()?.state, 'done');
-    assert.doesNotMatch(readFileSync(file('report.html'), 'utf8'), /at the end/);
-    writeFileSync(file('pictures', '000-x.jpg'), 'x');
+    assert.doesNotMatch(readFileSync(file('report.html'), 'utf8'), /000-x\.jpg/);
+    mkdirSync(file('pictures', 'step-7'));
+    writeFileSync(file('pictures', 'step-7', '000-x.jpg'), 'x');
     hook.onEvent?.({ type: 'end' } as TrainEvent);
-    assert.match(readFileSync(file('report.html'), 'utf8'), /000-x\.jpg at the end/);
+    assert.match(readFileSync(file('report.html'), 'utf8'), /000-x\.jpg after step 7/);
   });
   test('lines that came since are in the next one', async () => {
     const { hook, context, file, clock } = makeRun();
