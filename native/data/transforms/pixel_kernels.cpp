@@ -89,6 +89,29 @@ HD_KERNEL void mapColours(const int32_t* rows, int count, uint8_t* pixels) {
   }
 }
 
+HD_KERNEL void placePixels(const double* start, const double* step, int width, int height, int count,
+                           uint32_t* __restrict offsets, uint16_t* __restrict acrossShares,
+                           uint16_t* __restrict downShares) {
+  const double a = start[0], b = start[1], c = start[2], da = step[0], db = step[1], dc = step[2];
+  const double right = width - 1, bottom = height - 1, scale = 1 << placeBits;
+  const int lastColumn = width > 1 ? width - 2 : 0, lastLine = height > 1 ? height - 2 : 0;
+  for (int x = 0; x < count; ++x) {
+    const double depth = c + x * dc;
+    double across = (a + x * da) / depth, down = (b + x * db) / depth;
+    across = across < 0 ? 0 : across > right ? right : across;
+    down = down < 0 ? 0 : down > bottom ? bottom : down;
+    const auto fixedAcross = static_cast<int32_t>(across * scale + 0.5);
+    const auto fixedDown = static_cast<int32_t>(down * scale + 0.5);
+    int32_t column = fixedAcross >> placeBits, line = fixedDown >> placeBits;
+    column = column > lastColumn ? lastColumn : column;
+    line = line > lastLine ? lastLine : line;
+    offsets[x] =
+        (static_cast<uint32_t>(line) * static_cast<uint32_t>(width) + static_cast<uint32_t>(column)) * 3u;
+    acrossShares[x] = static_cast<uint16_t>(fixedAcross - (column << placeBits));
+    downShares[x] = static_cast<uint16_t>(fixedDown - (line << placeBits));
+  }
+}
+
 HD_KERNEL void blendAt(const uint8_t* pixels, const uint32_t* offsets, const uint16_t* acrossShares,
                        const uint16_t* downShares, size_t right, size_t below, int count, uint8_t* out) {
   constexpr uint32_t kOne = 1u << placeBits, kHalf = 1u << (2 * placeBits - 1);

@@ -32,6 +32,12 @@ void mapColours(const int32_t* rows, int count, uint8_t* pixels);
 /// Fraction bits of the shares of blendAt().
 inline constexpr int placeBits = 11;
 
+/// Where the pixels of a row lie in a picture of RGB: pixel x at (a, b) / c with (a, b, c) = start + x ·
+/// step, in pixels from the centre of the first one; c > 0. Gives blendAt() the byte of the upper left of the
+/// four neighbours, at most the second last of its row and line, and the shares; edges repeat.
+void placePixels(const double* start, const double* step, int width, int height, int count, uint32_t* offsets,
+                 uint16_t* acrossShares, uint16_t* downShares);
+
 /// Pixel x blends four pixels of `pixels`: the one at byte offsets[x], its right neighbour (`right` bytes
 /// on), and the two below (`below` bytes on). Shares of the right and lower ones: acrossShares[x] and
 /// downShares[x] / 2^11. Exact up to rounding.

@@ -10,6 +10,8 @@
 namespace hd::data {
 namespace {
 
+constexpr int kLargestSide = (1 << (31 - placeBits)) - 1;  // positions in the fixed point of blendAt()
+
 // One axis of the way back: source position of the centre of target pixel i = start + i · step, in decoded
 // pixels.
 struct Axis {
@@ -91,31 +93,53 @@ void resample(const Picture& picture, const Geometry& geometry, int divisor, con
   }
 }
 
-// From the canvas to the picture, pixel centres at halves.
-class WayBack {
+// One row of a canvas seen from the picture: pixel x of it has its centre at start + x · step, homogeneous.
+class RowBack {
  public:
-  explicit WayBack(const Projection& inverse) : inverse_(inverse) {}
-  // False where the picture's window does not reach, and behind the viewer.
-  bool find(double x, double y, const Window& window, double* sourceX, double* sourceY) const {
-    const double depth = inverse_.depth(x, y);
-    if (!(depth > 1e-9)) return false;
-    *sourceX = (inverse_.m[0] * x + inverse_.m[1] * y + inverse_.m[2]) / depth;
-    *sourceY = (inverse_.m[3] * x + inverse_.m[4] * y + inverse_.m[5]) / depth;
-    return window.contains(*sourceX, *sourceY);
+  RowBack(const Projection& inverse, int y) {
+    for (size_t i = 0; i < 3; ++i) {
+      const double* m = &inverse.m[i * 3];
+      step_[i] = m[0];
+      start_[i] = m[0] * 0.5 + m[1] * (y + 0.5) + m[2];
+    }
+  }
+
+  // Pixels whose centres lie in the window and before the viewer: what a straight row sees of a rectangle is
+  // one run, between the ends of five half lines.
+  void clip(const Window& window, int width, int* first, int* end) const {
+    double low = 0, high = width - 1;
+    const auto keep = [&](double at0, double slope) {  // at0 + slope · x ≥ 0
+      if (slope > 0) low = std::max(low, -at0 / slope);
+      if (slope < 0) high = std::min(high, -at0 / slope);
+      if (slope == 0 && at0 < 0) high = -1;
+    };
+    keep(start_[2] - kNearest, step_[2]);
+    keep(start_[0] - window.left * start_[2], step_[0] - window.left * step_[2]);
+    keep(window.right * start_[2] - start_[0], window.right * step_[2] - step_[0]);
+    keep(start_[1] - window.top * start_[2], step_[1] - window.top * step_[2]);
+    keep(window.bottom * start_[2] - start_[1], window.bottom * step_[2] - step_[1]);
+    *first = *end = 0;
+    if (!(low <= high)) return;
+    *first = static_cast<int>(std::ceil(low));
+    *end = static_cast<int>(std::floor(high)) + 1;
+  }
+
+  // As placePixels() wants it from pixel `first` on, of a picture that was decoded at 1 / divisor.
+  std::array<double, 6> from(int first, int divisor) const {
+    std::array<double, 6> out{};
+    for (size_t i = 0; i < 2; ++i) {
+      out[i] = (start_[i] + first * step_[i]) / divisor - 0.5 * (start_[2] + first * step_[2]);
+      out[3 + i] = step_[i] / divisor - 0.5 * step_[2];
+    }
+    out[2] = start_[2] + first * step_[2];
+    out[5] = step_[2];
+    return out;
   }
 
  private:
-  const Projection inverse_;
+  static constexpr double kNearest = 1e-9;
+  double start_[3], step_[3];
 };
-
-// The left (upper) neighbour of a position and the share of the other one, in 2^-placeBits; edges repeat.
-uint32_t place(double at, int size, uint16_t* share) {
-  const double inside = std::clamp(at, 0.0, static_cast<double>(size - 1));
-  const auto fixed = static_cast<uint32_t>(inside * (1 << placeBits) + 0.5);
-  const uint32_t first = std::min(fixed >> placeBits, static_cast<uint32_t>(std::max(0, size - 2)));
-  *share = static_cast<uint16_t>(fixed - (first << placeBits));
-  return first;
-}
 
 // A plan's colours as the kernels take them.
 class ColourKernels {
@@ -157,8 +181,13 @@ int64_t renderPicture(const Picture& picture, const Plan& plan, const Canvas& ca
 }
 
 void warpPicture(const Picture& picture, const Plan& plan, const Canvas& canvas, RenderScratch& scratch) {
-  const WayBack way(plan.geometry.toCanvas().inverse());
+  const Projection back = plan.geometry.toCanvas().inverse();
   const int divisor = divisorOf(picture, plan);
+  if (std::max(picture.width, picture.height) > kLargestSide) {
+    throw Error("HD_DATA_IMAGE", concat("expected a picture with sides of at most ", kLargestSide,
+                                        " pixels for affine, mosaic, mixup and copyPaste but received ",
+                                        picture.width, "×", picture.height, "; cut it into pieces"));
+  }
   const ColourKernels colours(plan);
   const size_t pitch = static_cast<size_t>(picture.width) * 3;
   const auto width = static_cast<size_t>(plan.geometry.width);
@@ -166,21 +195,14 @@ void warpPicture(const Picture& picture, const Plan& plan, const Canvas& canvas,
   scratch.across.resize(width);
   scratch.down.resize(width);
   for (int y = 0; y < plan.geometry.height; ++y) {
-    // What a straight row sees of a rectangle is one run of pixels.
-    int first = 0, count = 0;
-    for (int x = 0; x < plan.geometry.width; ++x) {
-      double sourceX = 0, sourceY = 0;
-      if (!way.find(x + 0.5, y + 0.5, plan.geometry.window, &sourceX, &sourceY)) {
-        if (count > 0) break;
-        continue;
-      }
-      if (count == 0) first = x;
-      const auto i = static_cast<size_t>(count++);
-      const uint32_t column = place(sourceX / divisor - 0.5, picture.width, &scratch.across[i]);
-      const uint32_t line = place(sourceY / divisor - 0.5, picture.height, &scratch.down[i]);
-      scratch.columns[i] = static_cast<uint32_t>(line * pitch + column * 3);
-    }
-    if (count == 0) continue;
+    const RowBack row(back, y);
+    int first = 0, end = 0;
+    row.clip(plan.geometry.window, plan.geometry.width, &first, &end);
+    const int count = end - first;
+    if (count <= 0) continue;
+    const std::array<double, 6> places = row.from(first, divisor);
+    placePixels(places.data(), places.data() + 3, picture.width, picture.height, count,
+                scratch.columns.data(), scratch.across.data(), scratch.down.data());
     uint8_t* out = canvas.pixels + static_cast<size_t>(y) * canvas.pitch() + static_cast<size_t>(first) * 3;
     blendAt(picture.pixels, scratch.columns.data(), scratch.across.data(), scratch.down.data(),
             picture.width > 1 ? 3 : 0, picture.height > 1 ? pitch : 0, count, out);

@@ -86,6 +86,32 @@ TEST_CASE("colours map exactly as the integer formula says") {
   }
 }
 
+TEST_CASE("places are those of the exact map, cut at the border, with shares to 1/2048") {
+  const double step[3] = {0.7, -0.3, 0.002};
+  for (const auto& [width, height] : {std::pair{40, 30}, {1, 30}, {40, 1}, {2, 2}}) {
+    for (const int count : kCounts) {
+      const double start[3] = {-3, 25, 0.9};
+      std::vector<uint32_t> offsets(static_cast<size_t>(count));
+      std::vector<uint16_t> across(offsets.size()), down(offsets.size());
+      placePixels(start, step, width, height, count, offsets.data(), across.data(), down.data());
+      bool right = true;
+      for (int x = 0; x < count; ++x) {
+        const auto i = static_cast<size_t>(x);
+        const double depth = start[2] + x * step[2];
+        const double u = std::clamp((start[0] + x * step[0]) / depth, 0.0, width - 1.0);
+        const double v = std::clamp((start[1] + x * step[1]) / depth, 0.0, height - 1.0);
+        const int column = static_cast<int>(offsets[i] / 3) % width,
+                  line = static_cast<int>(offsets[i] / 3) / width;
+        right &= column <= std::max(0, width - 2) && line <= std::max(0, height - 2);
+        right &= std::abs(column + across[i] / 2048.0 - u) <= 0.5 / 2048 + 1e-9;
+        right &= std::abs(line + down[i] / 2048.0 - v) <= 0.5 / 2048 + 1e-9;
+        right &= across[i] <= 2048 && down[i] <= 2048;
+      }
+      CHECK(right);
+    }
+  }
+}
+
 TEST_CASE("four pixels blend exactly up to rounding") {
   const int width = 40, height = 30;
   const Bytes in = noise(static_cast<size_t>(width) * height * 3, 6);
