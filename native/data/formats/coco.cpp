@@ -9,11 +9,10 @@
 // to the box's; run lengths that do not fill the picture, and polygons with fewer than three points, are
 // dropped without their annotation.
 #include <algorithm>
-#include <exception>
 #include <filesystem>
-#include <span>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "core/error.h"
 #include "data/dataset_builder.h"
@@ -23,6 +22,7 @@
 #include "data/formats/json_file.h"
 #include "data/formats/listing.h"
 #include "data/formats/shapes.h"
+#include "data/huge_pages.h"
 #include "data/parallel.h"
 
 namespace hd::data {
@@ -48,33 +48,31 @@ class CocoReader {
     return finish();
   }
 
-  /// Null for a file that does not come in pieces. Throws simdjson_error for one that breaks within a piece.
+  /// Null for a file that does not come in pieces. Whatever is thrown, readWhole() has the words for it.
+  ///
+  /// Three things go on side by side: the next pieces are cut, the present ones are parsed, and what was
+  /// parsed before is put into the index, in the order of the file.
   std::shared_ptr<const Dataset> readPieces() {
-    const std::vector<JsonPiece> pieces = file_.pieces();
-    // Without a list of annotations the whole document tells whether they are missing or something else.
-    const auto annotated = [](const JsonPiece& piece) { return piece.list == "annotations"; };
-    if (std::none_of(pieces.begin(), pieces.end(), annotated)) return nullptr;
-    bool images = false, categories = false, annotations = false;
-    for (size_t i = 0; i < pieces.size();) {
-      const std::string_view list = pieces[i].list;
-      if (list == "annotations") {
-        annotations = true;
-        const size_t first = i;
-        while (i < pieces.size() && i < first + piecesAtOnce && pieces[i].list == list) ++i;
-        readAnnotations({pieces.data() + first, i - first}, pieces);
-        continue;
-      }
-      if (list == "images") {
-        images = true;
-        file_.parsePiece(pieces[i], [this](json::object object, int64_t index) { readImage(object, index); });
-      } else if (list == "categories") {
-        categories = true;
-        file_.parsePiece(pieces[i],
-                         [this](json::object object, int64_t index) { readCategory(object, index); });
-      }
-      ++i;
+    std::vector<Parsed> parsed, done;
+    std::vector<JsonPiece> next = file_.nextPieces(piecesAtOnce);
+    while (!next.empty() || !parsed.empty()) {
+      done = std::move(parsed);
+      parsed = std::vector<Parsed>(next.size());
+      for (size_t i = 0; i < next.size(); ++i) parsed[i].piece = next[i];
+      next.clear();
+      const bool more = !parsed.empty();
+      parallelFor(std::ssize(parsed) + 2, 0, [&](int64_t i) {
+        if (i == 0) {
+          if (more) next = file_.nextPieces(piecesAtOnce);
+        } else if (i == 1) {
+          for (Parsed& before : done) take(before);
+        } else {
+          parse(parsed[static_cast<size_t>(i - 2)]);
+        }
+      });
     }
-    checkLists(images, categories, annotations);
+    if (!file_.sound() || !seen_.annotations) return nullptr;
+    checkLists();
     return finish();
   }
 
@@ -91,43 +89,52 @@ class CocoReader {
 
   // --- the document ---
 
-  /// The order of the file is kept, and of several faults the first is told.
-  void readAnnotations(std::span<const JsonPiece> wave, const std::vector<JsonPiece>& all) {
-    std::vector<CocoRun> runs(wave.size());
-    std::vector<std::exception_ptr> faults(wave.size());
-    parallelFor(static_cast<int64_t>(wave.size()), 0, [&](int64_t i) {
-      const auto piece = static_cast<size_t>(i);
-      try {
-        CocoAnnotationReader reader(file_, runs[piece]);
-        file_.parsePiece(wave[piece],
-                         [&](json::object object, int64_t index) { reader.read(object, index); });
-      } catch (...) {
-        faults[piece] = std::current_exception();
-      }
-    });
-    for (size_t piece = 0; piece < wave.size(); ++piece) {
-      if (faults[piece]) std::rethrow_exception(faults[piece]);
-      take(std::move(runs[piece]));
-    }
-    if (wave.front().first == 0) reserveFor(wave, all);
+  /// A piece, and what it held when it is one of annotations; images and categories are few, and read when
+  /// their turn comes.
+  struct Parsed {
+    JsonPiece piece{};
+    CocoRun run;
+  };
+
+  void parse(Parsed& parsed) const {
+    if (parsed.piece.list != "annotations") return;
+    CocoAnnotationReader reader(file_, parsed.run);
+    file_.parsePiece(parsed.piece, [&](json::object object, int64_t index) { reader.read(object, index); });
   }
 
-  /// What the first pieces held tells how much the others will: growing by doubling would copy hundreds of
-  /// megabytes.
-  void reserveFor(std::span<const JsonPiece> wave, const std::vector<JsonPiece>& all) {
-    double seen = 0, total = 0;
-    for (const JsonPiece& piece : wave) seen += static_cast<double>(piece.text.size());
-    for (const JsonPiece& piece : all)
-      total += piece.list == "annotations" ? static_cast<double>(piece.text.size()) : 0;
-    if (seen == 0) return;
-    const auto expected = [&](size_t count) {
-      return static_cast<size_t>(static_cast<double>(count) * total / seen * 1.05);
+  void take(Parsed& parsed) {
+    const std::string_view list = parsed.piece.list;
+    if (list == "annotations") {
+      seen_.annotations = true;
+      if (!raw_.empty()) reserveOnce();
+      bytesTaken_ += parsed.piece.text.size();
+      take(std::move(parsed.run));
+    } else if (list == "images") {
+      seen_.images = true;
+      file_.parsePiece(parsed.piece,
+                       [this](json::object object, int64_t index) { readImage(object, index); });
+    } else if (list == "categories") {
+      seen_.categories = true;
+      file_.parsePiece(parsed.piece,
+                       [this](json::object object, int64_t index) { readCategory(object, index); });
+    }
+  }
+
+  /// What the first piece held tells how much the others will: growing by doubling would copy hundreds of
+  /// megabytes. A file that is smaller in the end has only addresses too many.
+  void reserveOnce() {
+    if (std::exchange(reserved_, true)) return;
+    const double ratio =
+        1.05 * static_cast<double>(file_.bytes()) / static_cast<double>(std::max<size_t>(1, bytesTaken_));
+    const auto reserve = [ratio](auto& list, size_t count) {
+      list.reserve(static_cast<size_t>(static_cast<double>(count) * ratio));
+      adviseHugePages(list.data(), list.capacity() * sizeof(list[0]));
     };
-    raw_.reserve(expected(raw_.size()));
     AnnotationTable& table = builder_.table();
-    table.coordinates.reserve(expected(table.coordinates.size()));
-    table.shapes.reserve(expected(table.shapes.size()));
-    table.annotations.reserve(expected(raw_.size()));
+    reserve(table.coordinates, table.coordinates.size());
+    reserve(table.shapes, table.shapes.size());
+    reserve(table.annotations, raw_.size());
+    reserve(raw_, raw_.size());
   }
 
   void take(CocoRun run) {
@@ -147,36 +154,36 @@ class CocoReader {
       file_.fail("an object with images, annotations and categories", "the whole file", file_.start(),
                  "name a COCO annotation file; a list is a result file, which 'hdtrain score --dt' reads");
     }
-    bool images = false, categories = false, annotations = false;
     for (auto field : root) {
       const std::string_view key = field.unescaped_key();
       if (key == "images") {
-        images = readList(field.value(), "images",
-                          [this](json::object object, int64_t index) { readImage(object, index); });
+        seen_.images = readList(field.value(), "images",
+                                [this](json::object object, int64_t index) { readImage(object, index); });
       } else if (key == "categories") {
-        categories = readList(field.value(), "categories",
-                              [this](json::object object, int64_t index) { readCategory(object, index); });
+        seen_.categories = readList(field.value(), "categories", [this](json::object object, int64_t index) {
+          readCategory(object, index);
+        });
       } else if (key == "annotations") {
         CocoRun run;
         CocoAnnotationReader reader(file_, run);
-        annotations = readList(field.value(), "annotations",
-                               [&](json::object object, int64_t index) { reader.read(object, index); });
+        seen_.annotations = readList(field.value(), "annotations",
+                                     [&](json::object object, int64_t index) { reader.read(object, index); });
         take(std::move(run));
       }
     }
-    checkLists(images, categories, annotations);
+    checkLists();
   }
 
-  void checkLists(bool images, bool categories, bool annotations) {
-    if (!images || builder_.images() == 0) {
-      file_.fail("a list of images", "images", images ? "an empty list" : "nothing",
+  void checkLists() {
+    if (!seen_.images || builder_.images() == 0) {
+      file_.fail("a list of images", "images", seen_.images ? "an empty list" : "nothing",
                  "name a file that describes pictures");
     }
-    if (!categories || names_.empty()) {
-      file_.fail("a list of categories", "categories", categories ? "an empty list" : "nothing",
+    if (!seen_.categories || names_.empty()) {
+      file_.fail("a list of categories", "categories", seen_.categories ? "an empty list" : "nothing",
                  "add the categories");
     }
-    if (!annotations)
+    if (!seen_.annotations)
       builder_.report("no-annotations", path_, "the file has no list 'annotations': all pictures are empty");
   }
 
@@ -351,6 +358,11 @@ class CocoReader {
   std::unordered_map<int64_t, int64_t> imageIndex_;
   std::unordered_set<std::string> fileNames_;
   std::vector<CocoAnnotation> raw_;
+  struct Lists {
+    bool images = false, categories = false, annotations = false;
+  } seen_;
+  size_t bytesTaken_ = 0;  // of annotations
+  bool reserved_ = false;
 };
 
 HD_REGISTER_FORMAT(coco, [](const Value& spec) { return readCoco(spec); });
@@ -367,6 +379,7 @@ std::shared_ptr<const Dataset> readCoco(
   try {
     if (auto dataset = reader([](CocoReader& coco) { return coco.readPieces(); })) return dataset;
   } catch (const simdjson::simdjson_error&) {  // told below, with its byte
+  } catch (const Error&) {                     // of several faults, the first of the file is told
   }
   return reader([](CocoReader& coco) { return coco.readWhole(); });
 }

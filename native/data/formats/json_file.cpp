@@ -14,12 +14,29 @@ namespace {
 
 constexpr int64_t maxFileBytes = 0xFFFFFFFFll - 4096;  // simdjson's positions have 32 bits
 
+constexpr size_t walkAhead = size_t{8} << 20;
+
+void advise(uintptr_t begin, uintptr_t end, int advice) {
+  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+uintptr_t pageBytes() {
+  return static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// Maps the pages of a file that is about to be read in one call: a fault for each of them costs more than
+/// reading it. Systems that do not know the call fault.
+void fetch(std::string_view text) {
+  const uintptr_t page = pageBytes();
+  const auto begin = reinterpret_cast<uintptr_t>(text.data()), end = begin + text.size();
+  advise(begin / page * page, (end + page - 1) / page * page, MADV_POPULATE_READ);
+}
+
 /// Gives whole pages of a mapped file back; they would be read again if somebody looked.
 void forget(std::string_view text) {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<uintptr_t>(text.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(text.data() + text.size()) / page * page;
-  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  const uintptr_t page = pageBytes();
+  const auto begin = reinterpret_cast<uintptr_t>(text.data()), end = begin + text.size();
+  advise((begin + page - 1) / page * page, end / page * page, MADV_DONTNEED);
 }
 
 }  // namespace
@@ -54,19 +71,27 @@ void JsonFile::parse(std::string text, const std::function<void(simdjson::ondema
   }
 }
 
-std::vector<JsonPiece> JsonFile::pieces() {
-  try {
-    image_ = io::mapFile(path_);
-  } catch (const Error&) {
-    return {};  // parse() has the words for it
+std::vector<JsonPiece> JsonFile::nextPieces(size_t count) {
+  if (!walk_) {
+    try {
+      image_ = io::mapFile(path_);
+    } catch (const Error&) {
+      return {};  // parse() has the words for it
+    }
+    walk_.emplace(std::string_view(reinterpret_cast<const char*>(image_.data), image_.size));
   }
+  const std::string_view whole(reinterpret_cast<const char*>(image_.data), image_.size);
   std::vector<JsonPiece> out;
-  JsonPieces walk(std::string_view(reinterpret_cast<const char*>(image_.data), image_.size));
-  while (const auto piece = walk.next()) {
+  while (out.size() < count) {
+    if (walk_->position() + walkAhead / 2 > fetched_ && fetched_ < whole.size()) {
+      fetch(whole.substr(fetched_, walkAhead));
+      fetched_ += walkAhead;
+    }
+    const auto piece = walk_->next();
+    if (!piece) break;
     out.push_back(*piece);
     forget(piece->text);
   }
-  if (!walk.complete()) out.clear();
   return out;
 }
 
@@ -76,6 +101,7 @@ void JsonFile::parsePiece(const JsonPiece& piece,
   std::string& text = scratch->text;
   text.clear();
   text.reserve(piece.text.size() + 2 + simdjson::SIMDJSON_PADDING);
+  fetch(piece.text);
   text.append("[").append(piece.text).append("]");
   forget(piece.text);
   simdjson::ondemand::document document = scratch->parser.iterate(text.data(), text.size(), text.capacity());

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,10 +41,14 @@ class JsonFile {
   /// The same for text that lies within something else, whose place the path then is.
   void parse(std::string text, const std::function<void(simdjson::ondemand::document&)>& read);
 
-  /// The lists of the root object in pieces of about a megabyte, in file order, when the file is a sound
-  /// object whose lists hold objects alone; else nothing, and parse() says what is wrong. Valid as long as
-  /// this is.
-  std::vector<JsonPiece> pieces();
+  /// The next pieces of about a megabyte of the lists of the root object, `count` at most, in file order;
+  /// nothing at the end, or where the file turns out not to be an object whose lists hold objects alone. One
+  /// thread calls it, others may parse meanwhile. Pieces are valid as long as this is.
+  std::vector<JsonPiece> nextPieces(size_t count);
+  /// After the last piece: whether the whole file is such an object. If not, parse() says what is wrong.
+  bool sound() const { return walk_ && walk_->complete(); }
+  /// Bytes of the file; known after the first pieces.
+  size_t bytes() const { return image_.size; }
   /// Calls `read` with each object of a piece and its index in the list. From any thread. Throws
   /// simdjson_error for broken syntax. The piece's pages are given back to the system.
   void parsePiece(const JsonPiece& piece,
@@ -78,6 +83,8 @@ class JsonFile {
 
   std::string path_, text_;
   io::FileImage image_;
+  std::optional<JsonPieces> walk_;
+  size_t fetched_ = 0;  ///< bytes that the walk's pages have been asked for
   mutable std::mutex scratchMutex_;
   mutable std::vector<std::unique_ptr<Scratch>> idle_;
 };

@@ -251,3 +251,52 @@ TEST_CASE("coco: missing pictures and repeated files are found") {
   const auto bare = coco.open("{" + images + "," + categories + "}");
   CHECK(findings(*bare, "no-annotations") == 1);
 }
+
+namespace {
+
+/// Large enough for several rounds of pieces; annotation i has the box [i, 0, 10, 10] and stands before the
+/// pictures.
+std::string largeFile(int count, int broken = -1) {
+  const std::string note(400'000, 'n');
+  std::string text = "{\"annotations\":[";
+  for (int i = 0; i < count; ++i) {
+    text += hd::concat(i > 0 ? "," : "", "{\"id\":", i + 1, ",\"image_id\":5,\"category_id\":3,\"bbox\":[",
+                       i == broken ? "\"left\"" : std::to_string(i % 50).c_str(), ",0,10,10],\"note\":\"",
+                       note, "\",\"segmentation\":[[", i, ",0,20,0,20,20]]}");
+  }
+  return text + "]," + images + "," + categories + "}";
+}
+
+}  // namespace
+
+TEST_CASE("coco: a large file is read in pieces, in its order, with pictures that follow") {
+  const Coco coco;
+  constexpr int count = 130;
+  const auto dataset = coco.open(largeFile(count));
+  const auto objects = dataset->annotations(0);
+  REQUIRE(std::ssize(objects) == count);
+  for (int i = 0; i < count; ++i) {
+    const Annotation& a = objects[static_cast<size_t>(i)];
+    CHECK(a.id == i + 1);
+    CHECK(a.x1 == i % 50);
+    REQUIRE(dataset->polygons(a).size() == 1);
+    CHECK(dataset->polygons(a)[0][0] == i);
+  }
+}
+
+TEST_CASE("coco: a fault far into a large file is told by its place, as in a small one") {
+  const Coco coco;
+  for (const int broken : {0, 60, 129}) {
+    CAPTURE(broken);
+    std::string told;
+    try {
+      coco.open(largeFile(130, broken));
+    } catch (const hd::Error& error) {
+      told = error.what();
+    }
+    CHECK(told.find(hd::concat("annotations[", broken, "].bbox")) != std::string::npos);
+  }
+  std::string cut = largeFile(130);
+  cut.resize(cut.size() - 200);
+  CHECK(coco.code(cut) == "HD_DATA_JSON");
+}

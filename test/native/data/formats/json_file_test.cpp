@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -11,6 +12,7 @@
 
 using namespace hd::data;
 using fixture::codeOf;
+using hd::concat;
 
 namespace {
 
@@ -114,4 +116,53 @@ TEST_CASE("broken syntax says where; a file that is none says so") {
           JsonFile file(folder / "none.json");
           file.parse([](simdjson::ondemand::document&) {});
         }) == "HD_DATA_FILE");
+}
+
+TEST_CASE("pieces come a few at a time, in the order of the file, and are parsed by anyone in any order") {
+  const fixture::Folder folder;
+  const std::string filler(300'000, 'x');  // four objects make a piece
+  std::string text = "{\"a\":[";
+  for (int i = 0; i < 21; ++i) text += concat(i > 0 ? "," : "", "{\"v\":", i, ",\"note\":\"", filler, "\"}");
+  text += "],\"b\":[{\"v\":100}],\"c\":[]}";
+  fixture::writeText(folder / "a.json", text);
+  JsonFile file(folder / "a.json");
+  CHECK(!file.sound());
+  std::vector<JsonPiece> pieces;
+  for (size_t before = 1; before != 0;) {
+    const auto some = file.nextPieces(2);
+    CHECK(some.size() <= 2);
+    pieces.insert(pieces.end(), some.begin(), some.end());
+    before = some.size();
+  }
+  CHECK(file.sound());
+  CHECK(file.bytes() == text.size());
+  CHECK(pieces.size() == 8);
+  std::vector<double> values;
+  std::vector<std::string> places;
+  for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
+    file.parsePiece(*piece, [&](simdjson::ondemand::object object, int64_t index) {
+      values.push_back(object["v"].get_double());
+      places.push_back(concat(piece->list, index));
+    });
+  }
+  CHECK(values.size() == 22);
+  CHECK(places.front() == "b0");
+  CHECK(values.front() == 100);
+  CHECK(places.back() == "a3");
+  CHECK(std::ranges::max(values) == 100);
+}
+
+TEST_CASE("a file that is no object of lists of objects, or none at all, is not sound") {
+  const fixture::Folder folder;
+  for (const char* text : {"", "[1]", "{\"a\":[1,2]}", "{\"a\":[{}", "{\"a\":[{}]} x"}) {
+    CAPTURE(text);
+    fixture::writeText(folder / "a.json", text);
+    JsonFile file(folder / "a.json");
+    while (!file.nextPieces(16).empty()) {
+    }
+    CHECK(!file.sound());
+  }
+  JsonFile none(folder / "none.json");
+  CHECK(none.nextPieces(16).empty());
+  CHECK(!none.sound());
 }
