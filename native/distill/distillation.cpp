@@ -1,7 +1,6 @@
 #include "distill/distillation.h"
 
 #include <ATen/ATen.h>
-#include <malloc.h>
 
 #include <algorithm>
 
@@ -146,9 +145,6 @@ Distillation::TeacherOutputs Distillation::runTeachers(const Batch& batch,
     const nn::Tensors maps = teacher.run(batch, taps);
     for (size_t i = 0; i < maps.size(); ++i) out[t][taps[i]] = maps[i];
   }
-  // A teacher's activations leave pieces that the student's do not fit into: back to the system with them (a
-  // tenth of the step's peak, for less than a hundredth of its time).
-  malloc_trim(0);
   return out;
 }
 

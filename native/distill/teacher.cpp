@@ -61,7 +61,12 @@ Teacher::Teacher(const Value& section) : weights_(section.at("weights").asString
 nn::Tensors Teacher::run(const Batch& batch, const std::vector<std::string>& taps) {
   const at::NoGradGuard guard;
   nn::Tensors maps = nn::runBatch(detector_->graph(), batch, taps, nn::Mode::plan);
-  for (torch::Tensor& map : maps) map = map.to(at::kFloat);
+  for (size_t i = 0; i < maps.size(); ++i) {
+    torch::Tensor& kept = outputs_[taps[i]];
+    if (!kept.defined() || kept.sizes() != maps[i].sizes() || kept.storage().use_count() > 1)
+      kept = at::empty_like(maps[i], at::kFloat);
+    maps[i] = kept.copy_(maps[i]);
+  }
   return maps;
 }
 

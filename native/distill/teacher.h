@@ -4,6 +4,7 @@
 // activations kept), and only the ancestors of the taps that were asked for.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,6 +48,9 @@ class Teacher {
   std::vector<int64_t> classMap_;
   nn::MatchReport report_;
   std::unique_ptr<OutputCache> cache_;
+  /// Of the last run, written again by the next when nobody holds them: maps made in the midst of a run would
+  /// leave the memory of its activations in pieces that the student's do not fit into.
+  std::map<std::string, nn::Tensor> outputs_;
 };
 
 }  // namespace hd::distill

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 #include <malloc.h>
 
+#include <limits>
 #include <new>
 #include <string_view>
 
@@ -17,6 +18,14 @@ bool isOutOfMemory(const std::exception& error) {
   const std::string_view message = error.what();
   return message.find("can't allocate memory") != std::string_view::npos ||
          message.find("out of memory") != std::string_view::npos;
+}
+
+void keepFreedMemory() {
+  constexpr int largestBlock = 32 << 20;  // glibc takes no more: larger blocks come and go with their pages
+  ::mallopt(M_MMAP_THRESHOLD, largestBlock);
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  // Threads allocate from heaps of 64 MB, of which an empty one goes back unless this much is wanted spare.
+  ::mallopt(M_TOP_PAD, 64 << 20);
 }
 
 int64_t finerCut(int64_t images, int64_t parts) {

@@ -11,6 +11,7 @@
 #include <new>
 
 #include "core/error.h"
+#include "engine/memory.h"
 #include "engine/statistics_guard.h"
 #include "nn/run_batch.h"
 #include "ops/optimizer.h"
@@ -125,6 +126,7 @@ Session::Session(const SessionOptions& options) : options_(options) {
   }
   store.setWorking(options.bf16 ? torch::kBFloat16 : torch::kFloat32);
   if (!options.training) return;
+  keepFreedMemory();
   if (options.distill.isArray() && !options.distill.asArray().empty()) {
     const detectors::DenseHead* head = detector_->denseHead();
     if (head == nullptr) {
