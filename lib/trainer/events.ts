@@ -57,7 +57,7 @@ export interface EvaluationEvent {
   type: 'eval';
   step: number;
   epoch: number;
-  /** ap, ap50, ap75, …, perClass: see docs/guide/evaluate.md. */
+  /** ap, ap50, ap75, …, perClass: see docs/guide/predict.md. */
   eval: Record<string, unknown>;
   seconds: number;
   best: boolean;
