@@ -77,7 +77,7 @@ class CocoReader {
   }
 
  private:
-  static constexpr size_t piecesAtOnce = 16;
+  static constexpr size_t piecesAtOnce = 8;
 
   std::shared_ptr<const Dataset> finish() {
     chooseClasses();
