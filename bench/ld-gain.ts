@@ -30,7 +30,7 @@ interface Row {
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const results = here('ld-gain.json');
 const size = 256;
-const teacherEpochs = 16;
+const teacherEpochs = 40;
 const studentEpochs = 8;
 const batch = 8;
 const seeds = [0, 1, 2];

@@ -10,6 +10,7 @@ import {
 } from './native.ts';
 import { type Recipe, type RecipeInput, resolveRecipe } from './recipe/index.ts';
 import { type EvaluationResult, evaluatePass } from './trainer/evaluate.ts';
+import { Faults } from './trainer/faults.ts';
 import { openLoader, sessionOptions } from './trainer/setup.ts';
 import { requireWeights } from './trainer/start.ts';
 
@@ -18,6 +19,8 @@ export interface DetectorOptions {
   recipe?: Recipe;
   classes?: string[];
   threads?: number;
+  /** Told of trouble that detection gets over. Default: process.emitWarning. */
+  warn?: (message: string) => void;
 }
 
 export interface Detection {
@@ -35,6 +38,7 @@ export class Detector {
     /** How the file's tensors met the model's. */
     readonly report: MatchReport,
     readonly session: NativeSession,
+    readonly warn: (message: string) => void,
   ) {}
 
   /** @throws HdError HD_WEIGHTS_… when the file does not fit the model. */
@@ -47,7 +51,9 @@ export class Detector {
     const recipe = { ...given, train: { ...given.train, threads } };
     const session = await native().createSession(sessionOptions(recipe, classes.length, false));
     try {
-      return new Detector(recipe, classes, await session.loadWeights(weights, 'strict'), session);
+      const report = await session.loadWeights(weights, 'strict');
+      const { warn = (message: string) => process.emitWarning(message) } = options;
+      return new Detector(recipe, classes, report, session, warn);
     } catch (error) {
       session.close();
       throw error;
@@ -90,8 +96,13 @@ export class Detector {
     recipe = this.recipe,
   ): Promise<EvaluationResult & { failed: LoaderStatistics['newBadSamples'] }> {
     const loader = openLoader(recipe, dataset, false, this.session.divisor);
+    const faults = new Faults(recipe.debug.fault);
     try {
-      const result = await evaluatePass(recipe, this.session, dataset, loader, progress);
+      const result = await evaluatePass(recipe, this.session, dataset, loader, {
+        progress,
+        warn: this.warn,
+        fault: () => faults.pretended('evaluate', 0),
+      });
       return { ...result, failed: loader.statistics().newBadSamples };
     } finally {
       loader.close();

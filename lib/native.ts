@@ -254,7 +254,10 @@ export interface SessionOptions {
   optimizer: Record<string, unknown> | null;
   /** Ordered; the first matching group takes a parameter; a last group '*' is implied. */
   groups: { match: string; lr: number; decay: number }[];
+  /** Patterns of names; one that matches nothing is refused, as in `groups`. */
   freeze: string[];
+  /** Names of the loss terms that steps will weigh; one that is no term is refused. */
+  lossWeights?: string[];
   ema: boolean;
   /** See lib/trainer/teachers.ts; absent without distillation. */
   teachers?: {
@@ -276,8 +279,15 @@ export interface NativeSession {
   step(loader: NativeLoader, input: StepInput): Promise<StepOutput>;
   /** What a step on the loader's next batch would see; nothing changes. */
   probe(loader: NativeLoader, input: StepInput): Promise<ProbeReport>;
-  /** Detects on the loader's next batch into the evaluator; images done, 0 at the end of the pass. With options.teacher: by that teacher. */
-  detect(loader: NativeLoader, evaluator: NativeEvaluator, options: Record<string, unknown>): Promise<number>;
+  /**
+   * Detects on the loader's next batch into the evaluator. With options.teacher: by that teacher; options.fault 'memory':
+   * as if memory ran out once.
+   */
+  detect(
+    loader: NativeLoader,
+    evaluator: NativeEvaluator,
+    options: Record<string, unknown>,
+  ): Promise<DetectOutput>;
   /**
    * Detects on the next batch with this network's head on own · (its features) + other · (those of `other`), once a
    * point into the evaluator of the same place. `images` is 0 at the end of the pass.
@@ -297,6 +307,13 @@ export interface NativeSession {
   /** Seconds since creation by part of the step, for `bench`. */
   profile(): Promise<Record<string, number>>;
   close(): void;
+}
+
+export interface DetectOutput {
+  /** Images done; 0 at the end of the pass. */
+  images: number;
+  /** Present when memory ran out: images that the session takes at once from here on. */
+  atOnce?: number;
 }
 
 /** Mean absolute differences of two networks on one level, over all cells of the canvas. */

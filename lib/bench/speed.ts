@@ -47,14 +47,14 @@ export async function measureSpeed(
   try {
     loader.begin(0, 0);
     for (let call = 0; call < warmUpCalls; ++call) {
-      if ((await session.detect(loader, evaluator, options)) === 0) loader.begin(0, 0);
+      if ((await session.detect(loader, evaluator, options)).images === 0) loader.begin(0, 0);
     }
     loader.begin(0, 0);
     const calls: { images: number; network: number; post: number; wall: number }[] = [];
     let before = await session.profile();
     for (let done = 0; done < maxImages; ) {
       const start = performance.now();
-      const images = await session.detect(loader, evaluator, options);
+      const { images } = await session.detect(loader, evaluator, options);
       const wall = performance.now() - start;
       if (images === 0) break;
       const after = await session.profile();

@@ -1,11 +1,12 @@
 import { HdError } from '../error.ts';
 import type { DatasetReport, NativeDataset } from '../native.ts';
-import { native } from '../native.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
-import { classCount, openData, openLoader, sessionOptions } from '../trainer/setup.ts';
+import { openSession } from '../trainer/open.ts';
+import { rateCourse, type Timeline } from '../trainer/schedule.ts';
+import { openData, openLoader } from '../trainer/setup.ts';
 import { requireWeights, timelineOf } from '../trainer/start.ts';
-import { describeTeacher, distillOptions } from '../trainer/teachers.ts';
+import { describeTeacher } from '../trainer/teachers.ts';
 import { print, type RecipeOptions, readRecipe, showFetching, type Verb, withRecipe } from './verb.ts';
 
 interface CheckOptions extends RecipeOptions {
@@ -32,16 +33,13 @@ export const check: Verb<CheckOptions> = {
     const { recipe, warnings } = readRecipe(options);
     if (recipe.model.weights) requireWeights(recipe.model.weights);
     const { trainSet, valSet } = await openData(recipe, showFetching);
-    const distillation = await distillOptions(recipe, trainSet.classes);
-    const session = await native().createSession({
-      ...sessionOptions(recipe, classCount(recipe, trainSet), true),
-      ...(distillation && { teachers: distillation.teachers, distill: distillation.distill }),
-    });
+    const { session, teachers } = await openSession(recipe, trainSet);
     const weights = recipe.model.weights
       ? await session.loadWeights(recipe.model.weights, recipe.model.init)
       : null;
     const loader = openLoader(recipe, trainSet, true, session.divisor);
     const timeline = timelineOf(recipe, loader);
+    const course = rateCourse(recipe.train, timeline);
     const { canvases } = loader;
     loader.close();
     session.close();
@@ -56,9 +54,11 @@ export const check: Verb<CheckOptions> = {
         recipe: options.config,
         warnings,
         timeline,
+        learningRate: course.points.map(({ step, rate, what }) => ({ ...place(step, timeline), rate, what })),
+        missedDrops: course.missed,
         canvases,
         weights,
-        teachers: distillation?.summaries ?? [],
+        teachers,
         splits,
         leaks,
       },
@@ -72,7 +72,9 @@ export const check: Verb<CheckOptions> = {
                 `weights: ${weights.matched.length} tensors matched, ${weights.missing.length} missing, ${weights.unexpected.length} not used`,
               ]
             : ['weights: none, from scratch']),
-          ...(distillation?.summaries ?? []).map(describeTeacher),
+          ...teachers.map(describeTeacher),
+          '',
+          ...describeRates(course, timeline),
           ...Object.entries(splits).flatMap(([name, report]) => ['', ...describeSplit(name, report)]),
           ...(leaks.length > 0
             ? [
@@ -88,6 +90,27 @@ export const check: Verb<CheckOptions> = {
     refuseUnusable(trainSet, splits);
   },
 };
+
+/** Counted from 1, as in the lines of a run. */
+function place(step: number, { stepsPerEpoch }: Timeline): { step: number; epoch: number } {
+  return { step: step + 1, epoch: Math.floor(step / stepsPerEpoch) + 1 };
+}
+
+const shownRates = 12;
+
+function describeRates({ points, missed }: ReturnType<typeof rateCourse>, timeline: Timeline): string[] {
+  const rows = points.map(({ step, rate, what }) => {
+    const at = place(step, timeline);
+    return [at.step, at.epoch, rate.toPrecision(3), what];
+  });
+  const left = rows.length - shownRates;
+  const end = rows.at(-1) ?? [];
+  return [
+    table(['step', 'epoch', 'learning rate', ''], left > 0 ? [...rows.slice(0, shownRates - 1), end] : rows),
+    ...(left > 0 ? [`${left} more drops before the last step`] : []),
+    ...(missed > 0 ? [`${missed} of the drops in train.schedule.at come after the last step`] : []),
+  ];
+}
 
 function describeSplit(name: string, report: DatasetReport): string[] {
   const sides = report.boxSides.map((side) => side.toFixed(0));

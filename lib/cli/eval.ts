@@ -13,6 +13,7 @@ import {
   readRecipe,
   showFetching,
   type Verb,
+  warn,
   withMachine,
   withRecipe,
 } from './verb.ts';
@@ -49,7 +50,7 @@ export const evaluate: Verb<EvalOptions> = {
     const { trainSet, valSet } = await openData(recipe, showFetching);
     const dataset = options.split === 'train' ? trainSet : (valSet ?? trainSet);
     recipe.model.classes = classCount(recipe, trainSet);
-    const detector = await Detector.load(options.weights, { recipe, classes: trainSet.classes });
+    const detector = await Detector.load(options.weights, { recipe, classes: trainSet.classes, warn });
     const live = process.stderr.isTTY && !options.json;
     const { metrics, evaluator, seconds } = await detector.evaluate(dataset, (done) => {
       if (live) process.stderr.write(`\r\x1b[Kevaluating ${done}/${dataset.length}`);

@@ -42,7 +42,8 @@ export const inspect: Verb<InspectOptions> = {
         : Array.isArray(classes)
           ? classes.length
           : await classesOfData(recipe);
-    const session = await native().createSession(sessionOptions(recipe, number, true));
+    // Groups may be of what transfers learn, which is not there without their teachers.
+    const session = await native().createSession({ ...sessionOptions(recipe, number, true), groups: [] });
     const [height, width] = canvas(size, recipe.data.size, session.divisor);
     const parameters = session.parameterInfo;
     const { taps, multiplyAdds } = await session.describe(height, width);

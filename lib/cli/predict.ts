@@ -5,7 +5,7 @@ import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { loadRecipe } from '../recipe/index.ts';
 import { visible } from '../trainer/pictures.ts';
-import { type CommonOptions, outputFolder, print, type Verb, withMachine } from './verb.ts';
+import { type CommonOptions, outputFolder, print, type Verb, warn, withMachine } from './verb.ts';
 
 interface PredictOptions extends CommonOptions {
   paths: string[];
@@ -55,7 +55,7 @@ export const predict: Verb<PredictOptions> = {
       );
     if (options.out !== undefined) outputFolder('out', options.out);
     const recipe = options.config ? loadRecipe(options.config, { set: options.set }).recipe : undefined;
-    const detector = await Detector.load(options.weights, { recipe, threads: options.threads });
+    const detector = await Detector.load(options.weights, { recipe, threads: options.threads, warn });
     const { dataset, evaluator, detections, failed } = await detector.detectFiles(files);
     const results = files.map((file, i) => ({
       file,

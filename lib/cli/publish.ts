@@ -8,13 +8,14 @@ import { loadRecipe, type Recipe } from '../recipe/index.ts';
 import { count } from '../report/format.ts';
 import { recipeDigest } from '../trainer/digest.ts';
 import { lastEvaluation } from '../trainer/metrics-file.ts';
-import { readCheckpoint } from '../trainer/run-folder.ts';
+import { RunFolder, readCheckpoint } from '../trainer/run-folder.ts';
 import { openSplit } from '../trainer/setup.ts';
 import { exportMetadata, requireWeights } from '../trainer/start.ts';
 import { type CommonOptions, outputFolder, print, showFetching, type Verb } from './verb.ts';
 
 interface PublishOptions extends CommonOptions {
   from: string;
+  best: boolean;
   out?: string | undefined;
   name?: string | undefined;
 }
@@ -29,6 +30,8 @@ interface Origin {
   prefix: string;
   /** Names the published file. */
   name: string;
+  /** Finished steps of a checkpoint; null: the end of a run. */
+  step: number | null;
   folder: string;
   metadata: Record<string, string>;
 }
@@ -43,10 +46,15 @@ export const publish: Verb<PublishOptions> = {
         demandOption: true,
         describe: 'A run folder, one of its checkpoints, or student.safetensors',
       })
+      .option('best', {
+        type: 'boolean',
+        default: false,
+        describe: 'Of a run, the checkpoint that was measured best (eval.best), not the last weights',
+      })
       .option('out', { type: 'string', describe: 'Folder for the file (default: where the weights are)' })
       .option('name', { type: 'string', describe: 'Start of its name (default: that of the run)' }),
-  handler: async ({ from, out, name, json }) => {
-    const origin = await originOf(from);
+  handler: async ({ from, best, out, name, json }) => {
+    const origin = best ? await bestOf(from) : await originOf(from);
     const stem = name ?? origin.name;
     if (!/^[\w.-]+$/.test(stem))
       throw new HdError(
@@ -58,6 +66,7 @@ export const publish: Verb<PublishOptions> = {
     const result = await write(origin, folder, stem);
     print(json, result, () =>
       [
+        ...(best ? [`the best checkpoint, after ${count(result.step ?? 0)} steps`] : []),
         `${result.tensors} tensors, ${count(result.numbers)} numbers, ${(result.bytes / 2 ** 20).toFixed(1)} MB, loaded back and found equal`,
         result.path,
         `next: npx hdtrain predict PICTURES --weights ${result.path}`,
@@ -100,7 +109,15 @@ async function write(origin: Origin, folder: string, stem: string) {
     renameSync(file, path);
     native().fsyncPath(folder);
     const numbers = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-    return { path, sha256, bytes: bytes.length, tensors: tensors.length, numbers, metadata };
+    return {
+      path,
+      sha256,
+      step: origin.step,
+      bytes: bytes.length,
+      tensors: tensors.length,
+      numbers,
+      metadata,
+    };
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
@@ -122,6 +139,30 @@ async function originOf(from: string): Promise<Origin> {
   );
 }
 
+/**
+ * The checkpoint of a run that `checkpoints/best` names.
+ *
+ * @throws HdError HD_USAGE, HD_RUN_NO_BEST, HD_CKPT_CORRUPT
+ */
+async function bestOf(from: string): Promise<Origin> {
+  requireWeights(from);
+  const path = resolve(from);
+  if (!existsSync(join(path, 'checkpoints')))
+    throw new HdError(
+      'HD_USAGE',
+      `expected a run folder, which has checkpoints, for publish --best but received ${path}: name the run, or leave --best out`,
+      path,
+    );
+  const best = new RunFolder(path).best();
+  if (!best)
+    throw new HdError(
+      'HD_RUN_NO_BEST',
+      `expected a best checkpoint in ${path} but it has none: a run keeps one when data.val is measured and checkpoint.best is true; leave --best out for its last weights, or name one of its checkpoints`,
+      path,
+    );
+  return checkpoint(best.path);
+}
+
 /** student.safetensors, which describes itself; the run around it, where there is one, knows more. */
 async function finished(weights: string): Promise<Origin> {
   const folder = dirname(weights);
@@ -138,6 +179,7 @@ async function finished(weights: string): Promise<Origin> {
     weights,
     prefix: '',
     folder,
+    step: null,
     name: own ? basename(folder) : basename(weights, extname(weights)).replace(/-[0-9a-f]{8}$/, ''),
     metadata: { ...metadata, ...(recipe ? known(folder, recipe, null) : {}) },
   };
@@ -160,9 +202,10 @@ async function checkpoint(path: string): Promise<Origin> {
     weights,
     prefix: tensors.some(({ name }) => name.startsWith('ema/')) ? 'ema/' : 'model/',
     folder,
+    step: state.step,
     name: basename(folder),
     metadata: {
-      ...exportMetadata(recipe, await classesOf(recipe)),
+      ...exportMetadata(recipe, await classesOf(folder, recipe)),
       ...known(folder, recipe, state.step),
     },
   };
@@ -173,8 +216,14 @@ function recipeOf(run: string): Recipe | null {
   return existsSync(path) ? loadRecipe(path).recipe : null;
 }
 
-async function classesOf(recipe: Recipe): Promise<string[]> {
+/** Of the recipe, of the student when the run has finished, else of the data. */
+async function classesOf(run: string, recipe: Recipe): Promise<string[]> {
   if (Array.isArray(recipe.model.classes)) return recipe.model.classes;
+  const student = join(run, 'student.safetensors');
+  if (existsSync(student)) {
+    const { metadata } = await native().weightsInfo(student);
+    if (metadata.model) return (JSON.parse(metadata.model) as { classes: string[] }).classes;
+  }
   return (await openSplit(recipe, 'train', showFetching))?.classes ?? [];
 }
 

@@ -57,6 +57,11 @@ export function showFetching(event: FetchEvent): void {
     process.stderr.write(`\r\x1b[K${event.ready === event.shards ? '' : fetchLine(event)}`);
 }
 
+/** Trouble that a verb gets over, on stderr: results stay clean. */
+export function warn(message: string): void {
+  process.stderr.write(`warning: ${message}\n`);
+}
+
 /** One result: JSON for machines, else text for people. */
 export function print(json: boolean, data: unknown, text: () => string): void {
   process.stdout.write(`${json ? JSON.stringify(data) : text()}\n`);

@@ -5,7 +5,7 @@ import type { Fault, faultPoints } from '../recipe/schema/debug.ts';
 
 export type FaultPoint = (typeof faultPoints)[number];
 
-/** Actions that the native step acts out. */
+/** Actions that native code acts out. */
 const pretended = ['nan', 'memory'] as const;
 
 export class Faults {
@@ -23,9 +23,13 @@ export class Faults {
     for (const fault of this.#due(point, step, (action) => !isPretended(action))) act(fault, step);
   }
 
-  /** What the native step shall pretend. */
-  ofStep(step: number): (typeof pretended)[number] | '' {
-    const [fault] = this.#due('step', step, isPretended);
+  /** What the native step, or detection, shall pretend. */
+  pretended(point: 'step' | 'evaluate', step: number): (typeof pretended)[number] | '' {
+    const [fault] = this.#due(
+      point,
+      step,
+      (action) => action === 'memory' || (action === 'nan' && point === 'step'),
+    );
     return fault && isPretended(fault.action) ? fault.action : '';
   }
 

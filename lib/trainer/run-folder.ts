@@ -1,5 +1,5 @@
 /**
- * A run's folder: recipe.yaml, metrics.jsonl, checkpoints/, student.safetensors, diagnosis.json, pictures/.
+ * A run's folder: recipe.yaml (of a resumed run also the former ones), metrics.jsonl, checkpoints/, student.safetensors, diagnosis.json, pictures/.
  *
  * Invariants: whatever bears its final name is complete (written to a temporary name, fsynced, renamed, folder fsynced);
  * `checkpoints/latest` names a complete checkpoint; one process at a time holds the lock, which dies with it.
@@ -88,6 +88,29 @@ export class RunFolder {
   close(): void {
     this.#lock?.release();
     this.#lock = undefined;
+  }
+
+  /**
+   * Writes recipe.yaml. Another recipe that stood there stays beside it, as recipe-0001.yaml, recipe-0002.yaml, … in the
+   * order in which they were replaced. Returns the name that it has now; null when nothing was replaced.
+   */
+  writeRecipe(yaml: string): string | null {
+    const path = this.file('recipe.yaml');
+    const former = existsSync(path) ? readFileSync(path, 'utf8') : yaml;
+    if (former === yaml) {
+      native().writeFile(path, yaml);
+      return null;
+    }
+    const kept = readdirSync(this.path).filter((name) => /^recipe-\d{4,}\.yaml$/.test(name));
+    const numbers = kept.map((name) => Number(name.slice(7, -5))).sort((a, b) => a - b);
+    const nameOf = (number: number) => `recipe-${String(number).padStart(4, '0')}.yaml`;
+    const last = numbers.at(-1) ?? 0;
+    // A process that was killed between the two writes has kept it already.
+    const again = last > 0 && readFileSync(this.file(nameOf(last)), 'utf8') === former;
+    const name = nameOf(again ? last : last + 1);
+    if (!again) native().writeFile(this.file(name), former);
+    native().writeFile(path, yaml);
+    return name;
   }
 
   /** The checkpoint that `latest` names; null when there is none. @throws HdError HD_CKPT_CORRUPT */

@@ -68,6 +68,56 @@ export function learningRate(
   return base * scheduleFactor(step, schedule, timeline) * warmupFactor(step, warmup, timeline);
 }
 
+/** A place in the course of the learning rate. */
+export interface RatePoint {
+  /** 0-based. */
+  step: number;
+  rate: number;
+  /** What happens there. */
+  what: string;
+}
+
+/** The first step that comes at or after each drop; steps at or beyond the end of the run among them. */
+function dropSteps({ kind, at = [], unit = 'epochs' }: Schedule, timeline: Timeline): number[] {
+  if (kind !== 'steps') return [];
+  return at.map((place) =>
+    unit === 'epochs' ? Math.ceil(place) * timeline.stepsPerEpoch : Math.ceil(inSteps(place, unit, timeline)),
+  );
+}
+
+/**
+ * The rate at the first step, where warm-up is over, at each drop and at the last step. `missed`: drops that the run ends
+ * before.
+ */
+export function rateCourse(
+  train: Pick<TrainSection, 'lr' | 'lrBatch' | 'batch' | 'schedule' | 'warmup'>,
+  timeline: Timeline,
+): { points: RatePoint[]; missed: number } {
+  const { schedule, warmup } = train;
+  const last = timeline.totalSteps - 1;
+  const warm = Math.ceil(inSteps(warmup.length, warmup.unit, timeline));
+  const drops = dropSteps(schedule, timeline);
+  const events: [step: number, what: string][] = [
+    [0, 'first'],
+    ...(warm > 0 ? [[warm, 'warm-up is over'] as [number, string]] : []),
+    ...drops.map((step): [number, string] => [step, 'drop']),
+    [last, 'last'],
+  ];
+  const named = new Map<number, Set<string>>();
+  for (const [step, what] of events) {
+    if (step <= last) named.set(step, (named.get(step) ?? new Set()).add(what));
+  }
+  const base = baseLearningRate(train);
+  const points = [...named]
+    .sort(([a], [b]) => a - b)
+    .map(([step, what]) => ({
+      step,
+      rate: learningRate(step, base, schedule, warmup, timeline),
+      what: [...what].join(', '),
+    }));
+  return { points, missed: drops.filter((step) => step > last).length };
+}
+
 /** `lr` is meant for a batch of `lrBatch` images and scales linearly with the batch (Goyal et al. 2017). */
 export function baseLearningRate(train: Pick<TrainSection, 'lr' | 'lrBatch' | 'batch'>): number {
   return train.lrBatch > 0 ? (train.lr * train.batch) / train.lrBatch : train.lr;

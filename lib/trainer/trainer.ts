@@ -26,9 +26,10 @@ import { tensorboardHook } from './hooks/tensorboard.ts';
 import { transferHook } from './hooks/transfers.ts';
 import { StepMeter } from './meter.ts';
 import { cutMetrics, metricsHook } from './metrics-file.ts';
+import { openSession } from './open.ts';
 import { type ResumeMode, RunFolder, readCheckpoint } from './run-folder.ts';
 import { baseLearningRate, emaDecay, groupRates, learningRate } from './schedule.ts';
-import { checkClasses, classCount, openData, openLoader, sessionOptions } from './setup.ts';
+import { checkClasses, openData, openLoader } from './setup.ts';
 import { openSource, type Source } from './source.ts';
 import {
   exportStudent,
@@ -39,7 +40,6 @@ import {
   timelineOf,
 } from './start.ts';
 import type { Stream } from './stream.ts';
-import { distillOptions } from './teachers.ts';
 import { verifyTeachers } from './verify.ts';
 
 export interface TrainerOptions {
@@ -115,12 +115,7 @@ export class Trainer {
         resume === 'never' ? null : resume === 'auto' ? folder.latest() : readCheckpoint(resume);
       const { trainSet, valSet, stream, close } = await this.#openData(tell);
       closers.push(close);
-      const classes = classCount(this.recipe, trainSet);
-      const distillation = await distillOptions(this.recipe, trainSet.classes);
-      const session = await native().createSession({
-        ...sessionOptions(this.recipe, classes, true),
-        ...(distillation && { teachers: distillation.teachers, distill: distillation.distill }),
-      });
+      const { session, teachers } = await openSession(this.recipe, trainSet);
       closers.push(() => session.close());
       const loader = openLoader(this.recipe, trainSet, true, session.divisor, stream !== null);
       closers.push(() => loader.close());
@@ -174,9 +169,15 @@ export class Trainer {
       if (checkpoint) await restore(context, checkpoint, hooks, warnings);
       else {
         weights = await initialWeights(context);
-        await verifyTeachers(this.recipe, session, valSet, distillation?.summaries ?? []);
+        await verifyTeachers(this.recipe, session, valSet, teachers, (message) => warnings.push(message));
       }
-      if (!checkpoint) {
+      if (checkpoint) {
+        const former = folder.writeRecipe(this.#yaml);
+        if (former !== null)
+          warnings.push(
+            `the recipe has changed since this run began: recipe.yaml is the new one, the former stays as ${former}`,
+          );
+      } else {
         rmSync(folder.weights, { force: true });
         native().writeFile(folder.file('recipe.yaml'), this.#yaml);
       }
@@ -193,7 +194,7 @@ export class Trainer {
         trainImages: trainSet.length,
         valImages: valSet?.length ?? 0,
         parameters: count(info),
-        teachers: distillation?.summaries ?? [],
+        teachers,
         trainableParameters: count(info.filter((p) => p.trainable)),
         precision: precisionOf(this.recipe),
         threads: threadsOf(this.recipe),

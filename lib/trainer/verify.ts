@@ -3,6 +3,7 @@ import { HdError } from '../error.ts';
 import { type NativeDataset, type NativeSession, native } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { metric } from '../report/format.ts';
+import { shortOfMemory } from './evaluate.ts';
 import { detectOptions, openLoader } from './setup.ts';
 import type { TeacherSummary } from './teachers.ts';
 
@@ -15,11 +16,12 @@ export async function verifyTeachers(
   session: NativeSession,
   valSet: NativeDataset | null,
   summaries: TeacherSummary[],
+  warn: (message: string) => void,
 ): Promise<void> {
   for (const [teacher, { verify, weights }] of recipe.teachers.entries()) {
     const summary = summaries[teacher];
     if (!verify || !valSet || !summary) continue;
-    summary.verified = await measure(recipe, session, valSet, teacher, verify.images);
+    summary.verified = await measure(recipe, session, valSet, { teacher, images: verify.images, warn });
     const { ap } = summary.verified;
     if (verify.minAp !== null && !(ap >= verify.minAp)) {
       throw new HdError(
@@ -35,8 +37,7 @@ async function measure(
   recipe: Recipe,
   session: NativeSession,
   valSet: NativeDataset,
-  teacher: number,
-  images: number,
+  { teacher, images, warn }: { teacher: number; images: number; warn: (message: string) => void },
 ): Promise<{ images: number; ap: number }> {
   const loader = openLoader(recipe, valSet, false, session.divisor);
   try {
@@ -44,8 +45,11 @@ async function measure(
     const options = { ...detectOptions(recipe), teacher };
     loader.begin(0, 0);
     let done = 0;
-    for (let count = -1; count !== 0 && done < images; done += Math.max(count, 0))
-      count = await session.detect(loader, evaluator, options);
+    for (let count = -1; count !== 0 && done < images; done += count) {
+      const output = await session.detect(loader, evaluator, options);
+      if (output.atOnce !== undefined) warn(shortOfMemory(output.atOnce));
+      count = output.images;
+    }
     const { metric: kind, interpolation } = recipe.eval;
     const { ap } = await evaluator.summarize({ metric: kind, interpolation, seenOnly: true });
     return { images: done, ap: Number(ap) };

@@ -213,22 +213,25 @@ Napi::Value SessionObject::detect(const Napi::CallbackInfo& info) {
     const hd::Value given = toValue(info[2]);
     const auto options = detectors::PostProcess::from(given);
     const int64_t teacher = given.get("teacher", int64_t{-1});
-    return runAsync(
-        info.Env(), executor_, [session = session(), loader, evaluator, options, teacher]() -> Conversion {
-          data::Slot slot = loader->next();
-          int64_t count = 0;
-          if (slot) {
-            const Batch& batch = slot.batch();
-            auto found = teacher < 0 ? session->detect(batch, options)
-                                     : session->detectTeacher(static_cast<size_t>(teacher), batch, options);
-            for (; count < batch.count; ++count) {
-              const int64_t image = batch.images[count].image;
-              takeTruth(*evaluator, loader->dataset(), image);
-              evaluator->add(image, std::move(found[count]));
-            }
-          }
-          return [count](Napi::Env env) { return Napi::Number::New(env, static_cast<double>(count)); };
-        });
+    const bool fault = given.get("fault", "") == "memory";
+    return runAsync(info.Env(), executor_,
+                    [session = session(), loader, evaluator, options, teacher, fault]() -> Conversion {
+                      data::Slot slot = loader->next();
+                      hd::Value out = hd::Value::Object{{"images", 0}};
+                      if (slot) {
+                        const Batch& batch = slot.batch();
+                        const int64_t before = session->detectAtOnce();
+                        auto found = engine::detectWithinMemory(*session, batch, options, teacher, fault);
+                        for (int64_t i = 0; i < batch.count; ++i) {
+                          const int64_t image = batch.images[i].image;
+                          takeTruth(*evaluator, loader->dataset(), image);
+                          evaluator->add(image, std::move(found[i]));
+                        }
+                        out.set("images", batch.count);
+                        if (session->detectAtOnce() != before) out.set("atOnce", session->detectAtOnce());
+                      }
+                      return [out](Napi::Env env) { return toNapi(env, out); };
+                    });
   });
 }
 

@@ -30,6 +30,13 @@ struct Batch {
   const uint8_t* pixels = nullptr;
   int64_t count = 0, height = 0, width = 0;
   std::vector<ImageTargets> images;  ///< `count` of them
+
+  /// Images [first, first + size) as a batch over the same pixels.
+  Batch part(int64_t first, int64_t size) const {
+    Batch out{pixels + first * height * width * 3, size, height, width, {}};
+    out.images.assign(images.begin() + first, images.begin() + first + size);
+    return out;
+  }
 };
 
 /// Detections of one image, in original pixels, by falling score (ties: lower class, then lower candidate

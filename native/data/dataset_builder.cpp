@@ -16,8 +16,7 @@ namespace hd::data {
 namespace {
 
 constexpr int64_t maxFindingsPerCode = 1000;
-constexpr size_t longestTypedName = 200;  // comparing costs the product of two lengths
-constexpr float borderTolerance = 1.5f;   // pixels: rounding of annotation tools is not worth a finding
+constexpr float borderTolerance = 1.5f;  // pixels: rounding of annotation tools is not worth a finding
 
 std::string boxText(const Annotation& a) {
   return concat("[", a.x1, ", ", a.y1, ", ", a.x2, ", ", a.y2, "]");
@@ -205,33 +204,6 @@ std::shared_ptr<Dataset> DatasetBuilder::build(const TrainingFilter& filter) {
     }
   }
   return std::move(dataset_);
-}
-
-std::string nearestName(std::string_view name, const std::vector<std::string>& candidates) {
-  const auto lower = [](char symbol) {
-    return symbol >= 'A' && symbol <= 'Z' ? static_cast<char>(symbol + 32) : symbol;
-  };
-  std::string best;
-  if (name.size() > longestTypedName) return best;
-  size_t bestDistance = std::max<size_t>(2, name.size() / 3) + 1;
-  for (const std::string& candidate : candidates) {
-    if (candidate.size() > longestTypedName) continue;
-    std::vector<size_t> row(candidate.size() + 1);
-    std::iota(row.begin(), row.end(), 0);
-    for (size_t i = 0; i < name.size(); ++i) {
-      size_t diagonal = row[0]++;
-      for (size_t j = 0; j < candidate.size(); ++j) {
-        const size_t substituted = diagonal + (lower(name[i]) == lower(candidate[j]) ? 0 : 1);
-        diagonal = row[j + 1];
-        row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
-      }
-    }
-    if (row.back() < bestDistance) {
-      bestDistance = row.back();
-      best = candidate;
-    }
-  }
-  return best;
 }
 
 }  // namespace hd::data

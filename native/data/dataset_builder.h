@@ -80,8 +80,4 @@ class DatasetBuilder {
   std::vector<uint8_t> unusable_;  // per image: no file that could be read
 };
 
-/// The candidate that a typing error turns into `name`: nearest by edit distance, letter case aside; "" when
-/// none is near.
-std::string nearestName(std::string_view name, const std::vector<std::string>& candidates);
-
 }  // namespace hd::data

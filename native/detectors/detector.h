@@ -64,6 +64,8 @@ class Detector {
   virtual std::vector<double> predictionNormalisers(const nn::Tensors& outputs,
                                                     const Assignment& assignment) const = 0;
   virtual bool hasPredictionNormalisers() const = 0;
+  /// Names of what losses() gives.
+  virtual std::vector<std::string> lossTerms() const = 0;
   /// `outputs` are the loss taps in order; the normalisers are global sums.
   virtual std::vector<LossTerm> losses(const nn::Tensors& outputs, const Assignment& assignment,
                                        const std::vector<double>& assignmentNormalisers,

@@ -104,6 +104,12 @@ std::vector<std::string> FocalDetector::lossTaps() const {
   return names;
 }
 
+std::vector<std::string> FocalDetector::lossTerms() const {
+  std::vector<std::string> names{"cls", "box"};
+  if (options_.centerness) names.emplace_back("centerness");
+  return names;
+}
+
 std::vector<LossTerm> FocalDetector::losses(const nn::Tensors& outputs, const Assignment& assignment,
                                             const std::vector<double>& assignmentNormalisers,
                                             const std::vector<double>&) const {

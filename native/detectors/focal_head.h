@@ -68,6 +68,7 @@ class FocalDetector : public Detector {
   std::vector<double> predictionNormalisers(const nn::Tensors&, const Assignment&) const override {
     return {};
   }
+  std::vector<std::string> lossTerms() const override;
   std::vector<LossTerm> losses(const nn::Tensors& outputs, const Assignment& assignment,
                                const std::vector<double>& assignmentNormalisers,
                                const std::vector<double>& predictionNormalisers) const override;

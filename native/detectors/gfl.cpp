@@ -42,6 +42,8 @@ class Gfl final : public Detector {
     return {confidenceSum(options_, split(outputs).cls, own(assignment))};
   }
 
+  std::vector<std::string> lossTerms() const override { return {"cls", "box", "dfl"}; }
+
   std::vector<LossTerm> losses(const nn::Tensors& outputs, const Assignment& assignment,
                                const std::vector<double>& assignmentNormalisers,
                                const std::vector<double>& predictionNormalisers) const override {

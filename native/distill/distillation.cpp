@@ -148,6 +148,12 @@ Distillation::TeacherOutputs Distillation::runTeachers(const Batch& batch,
   return out;
 }
 
+std::vector<std::string> Distillation::lossTerms() const {
+  std::vector<std::string> out;
+  for (const Entry& entry : entries_) out.push_back(entry.name);
+  return out;
+}
+
 std::vector<detectors::LossTerm> Distillation::losses(const Batch& batch,
                                                       const detectors::Assignment& assignment,
                                                       const std::map<std::string, Tensor>& student,

@@ -38,6 +38,9 @@ class Distillation {
   using TeacherOutputs = std::vector<std::map<std::string, Tensor>>;
   TeacherOutputs runTeachers(const Batch& batch, const detectors::Assignment& assignment);
 
+  /// Names of what losses() gives.
+  std::vector<std::string> lossTerms() const;
+
   /// `student`: the student's outputs by tap.
   std::vector<detectors::LossTerm> losses(const Batch& batch, const detectors::Assignment& assignment,
                                           const std::map<std::string, Tensor>& student,

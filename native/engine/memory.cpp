@@ -3,13 +3,25 @@
 #include <c10/util/Exception.h>
 #include <malloc.h>
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <new>
 #include <string_view>
+#include <utility>
 
 #include "core/error.h"
 
 namespace hd::engine {
+namespace {
+
+[[noreturn]] void throwTooLarge(const Batch& batch, const std::exception& error) {
+  throw Error("HD_MEMORY", concat("expected memory for one picture of ", batch.width, "×", batch.height,
+                                  " but the system has no more (", error.what(),
+                                  "); lower data.size, choose a smaller model, or free memory"));
+}
+
+}  // namespace
 
 bool isOutOfMemory(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
@@ -44,17 +56,39 @@ StepResult stepWithinMemory(Session& session, const Batch& batch, StepInput& inp
     } catch (const std::exception& error) {
       if (!isOutOfMemory(error)) throw;
       const int64_t finer = finerCut(batch.count, session.microBatches(input));
-      if (finer == 0) {
-        throw Error("HD_MEMORY", concat("expected memory for one picture of ", batch.width, "×", batch.height,
-                                        " but the system has no more (", error.what(),
-                                        "); lower data.size, choose a smaller model, or free memory"));
-      }
+      if (finer == 0) throwTooLarge(batch, error);
       input.accumulate = finer;
       input.fault.clear();  // an injected failure happens once
     }
     session.dropGradients();
     ::malloc_trim(0);
   }
+}
+
+std::vector<Detections> detectWithinMemory(Session& session, const Batch& batch,
+                                           const detectors::PostProcess& options, int64_t teacher,
+                                           bool fault) {
+  std::vector<Detections> out;
+  while (std::ssize(out) < batch.count) {
+    const int64_t done = std::ssize(out), limit = session.detectAtOnce();
+    const int64_t size = limit > 0 ? std::min(limit, batch.count - done) : batch.count - done;
+    try {
+      if (std::exchange(fault, false)) throw std::bad_alloc();
+      const Batch part = batch.part(done, size);
+      auto found = teacher < 0 ? session.detect(part, options)
+                               : session.detectTeacher(static_cast<size_t>(teacher), part, options);
+      std::move(found.begin(), found.end(), std::back_inserter(out));
+      continue;
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      if (!isOutOfMemory(error)) throw;
+      if (size == 1) throwTooLarge(batch, error);
+    }
+    session.setDetectAtOnce(size / 2);
+    ::malloc_trim(0);
+  }
+  return out;
 }
 
 }  // namespace hd::engine

@@ -1,4 +1,5 @@
-// Steps that do not fit into memory are cut finer: the same batch in more micro-batches.
+// What does not fit into memory is cut finer: a step into more micro-batches, detection into fewer images at
+// once.
 #pragma once
 
 #include <exception>
@@ -23,5 +24,12 @@ int64_t finerCut(int64_t images, int64_t parts);
 /// finer, until it succeeds. `input.accumulate` holds the cut that was used. Throws HD_MEMORY when a single
 /// image is too much.
 StepResult stepWithinMemory(Session& session, const Batch& batch, StepInput& input);
+
+/// session.detect(), with `teacher` from 0 on detectTeacher(), of at most session.detectAtOnce() images at
+/// once. When memory runs out that number is halved, and what is left of the batch goes on with it. `fault`:
+/// pretend so once. Throws HD_MEMORY when a single image is too much.
+std::vector<Detections> detectWithinMemory(Session& session, const Batch& batch,
+                                           const detectors::PostProcess& options, int64_t teacher = -1,
+                                           bool fault = false);
 
 }  // namespace hd::engine

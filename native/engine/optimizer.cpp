@@ -1,6 +1,7 @@
 #include "engine/optimizer.h"
 
 #include "core/error.h"
+#include "engine/names.h"
 #include "ops/optimizer.h"
 
 namespace hd::engine {
@@ -29,26 +30,6 @@ OptimizerOptions OptimizerOptions::from(const Value& optimizer, const Value* gro
     }
   }
   return out;
-}
-
-bool matchesGlob(const std::string& pattern, const std::string& name) {
-  size_t p = 0, n = 0, star = std::string::npos, resume = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n]) && pattern[p] != '*') {
-      ++p;
-      ++n;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = n;
-    } else if (star != std::string::npos) {
-      p = star + 1;
-      n = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
 }
 
 Optimizer::Optimizer(const OptimizerOptions& options, const std::vector<nn::Parameter*>& reached)

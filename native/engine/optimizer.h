@@ -54,7 +54,4 @@ class Optimizer {
   std::vector<torch::Tensor> momentum_, square_;
 };
 
-/// '*' matches any run of characters, '?' one; the whole name must match.
-bool matchesGlob(const std::string& pattern, const std::string& name);
-
 }  // namespace hd::engine

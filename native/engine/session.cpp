@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "engine/memory.h"
+#include "engine/names.h"
 #include "engine/statistics_guard.h"
 #include "nn/run_batch.h"
 #include "ops/optimizer.h"
@@ -36,15 +37,7 @@ std::vector<Batch> cut(const Batch& batch, int64_t parts) {
           " micro-batches but received ", batch.count, " images");
   const int64_t size = batch.count / parts;
   std::vector<Batch> out;
-  for (int64_t part = 0; part < parts; ++part) {
-    Batch micro;
-    micro.pixels = batch.pixels + part * size * batch.height * batch.width * 3;
-    micro.count = size;
-    micro.height = batch.height;
-    micro.width = batch.width;
-    micro.images.assign(batch.images.begin() + part * size, batch.images.begin() + (part + 1) * size);
-    out.push_back(std::move(micro));
-  }
+  for (int64_t part = 0; part < parts; ++part) out.push_back(batch.part(part * size, size));
   return out;
 }
 
@@ -93,6 +86,7 @@ SessionOptions SessionOptions::from(const Value& options) {
   out.training = options.find("optimizer") != nullptr && !options.at("optimizer").isNull();
   if (out.training) out.optimizer = OptimizerOptions::from(options.at("optimizer"), options.find("groups"));
   out.freeze = options.strings("freeze");
+  out.lossWeights = options.strings("lossWeights");
   out.ema = options.get("ema", false);
   if (const Value* teachers = options.find("teachers"); teachers != nullptr) out.teachers = *teachers;
   if (const Value* distill = options.find("distill"); distill != nullptr) out.distill = *distill;
@@ -141,6 +135,7 @@ Session::Session(const SessionOptions& options) : options_(options) {
                                                             options.seed);
     distillation_->parameters().setWorking(store.workingType());
   }
+  checkNames();
   auto learned = graph().reached(lossTaps());
   if (distillation_) {
     for (nn::Parameter& parameter : distillation_->parameters().all()) learned.push_back(&parameter);
@@ -158,6 +153,29 @@ std::vector<nn::Parameter*> Session::parameters() {
     for (nn::Parameter& parameter : distillation_->parameters().all()) all.push_back(&parameter);
   }
   return all;
+}
+
+std::vector<std::string> Session::lossTerms() const {
+  auto terms = detector_->lossTerms();
+  if (distillation_) {
+    for (std::string& name : distillation_->lossTerms()) terms.push_back(std::move(name));
+  }
+  return terms;
+}
+
+void Session::checkNames() {
+  checkLossWeights(options_.lossWeights, lossTerms());
+  std::vector<std::string> names;
+  for (const nn::Parameter& parameter : graph().parameters().all()) {
+    if (!parameter.buffer) names.push_back(parameter.name);
+  }
+  for (size_t i = 0; i < options_.freeze.size(); ++i)
+    checkPattern(options_.freeze[i], concat("train.freeze.", i), names);
+  if (distillation_) {
+    for (const nn::Parameter& parameter : distillation_->parameters().all()) names.push_back(parameter.name);
+  }
+  for (size_t i = 0; i < options_.optimizer.groups.size(); ++i)
+    checkPattern(options_.optimizer.groups[i].match, concat("train.groups.", i, ".match"), names);
 }
 
 std::vector<std::string> Session::lossTaps() const {
@@ -343,17 +361,18 @@ std::vector<Detections> Session::detectTeacher(size_t teacher, const Batch& batc
 void Session::useEma(bool use) {
   if (ema_.empty() || use == emaInUse_) return;
   torch::NoGradGuard guard;
+  // All of them first: memory can run out on the way, and then nothing has changed.
+  std::vector<torch::Tensor> standIns;
   size_t index = 0;
-  if (use) current_.clear();
-  for (nn::Parameter& parameter : graph().parameters().all()) {
-    if (use) {
-      current_.push_back(parameter.working);
-      parameter.working = ema_[index].to(parameter.working.scalar_type());
-    } else {
-      parameter.working = current_[index];
-    }
-    ++index;
+  if (use) {
+    for (const nn::Parameter& parameter : graph().parameters().all())
+      standIns.push_back(ema_[index++].to(parameter.working.scalar_type()));
+  } else {
+    standIns = std::move(current_);
   }
+  index = 0;
+  for (nn::Parameter& parameter : graph().parameters().all()) std::swap(parameter.working, standIns[index++]);
+  current_ = use ? std::move(standIns) : std::vector<torch::Tensor>{};
   emaInUse_ = use;
   graph().parameters().touch();
 }

@@ -30,7 +30,8 @@ struct SessionOptions {
   bool bf16 = false;
   int64_t accumulate = 1;  ///< micro-batches per optimiser step
   OptimizerOptions optimizer;
-  std::vector<std::string> freeze;  ///< globs of parameter names
+  std::vector<std::string> freeze;       ///< globs of parameter names
+  std::vector<std::string> lossWeights;  ///< names that steps will weigh
   bool ema = false;
   bool training = true;     ///< false: no optimiser state, for eval and predict
   Value teachers, distill;  ///< lists as distill::Distillation takes them; null without
@@ -62,6 +63,7 @@ struct StepResult {
 
 class Session {
  public:
+  /// Throws HD_RECIPE_VALUE when loss weights, frozen parameters or groups stand for nothing.
   explicit Session(const SessionOptions& options);
 
   detectors::Detector& detector() { return *detector_; }
@@ -84,6 +86,10 @@ class Session {
   /// Detections of a batch with the EMA weights if EMA is on. Weights are prepared once after each change.
   std::vector<Detections> detect(const Batch& batch, const detectors::PostProcess& options);
 
+  /// How many images a call of detect() has memory for, as far as is known; 0: no limit is.
+  int64_t detectAtOnce() const { return detectAtOnce_; }
+  void setDetectAtOnce(int64_t images) { detectAtOnce_ = images; }
+
   /// The same by a teacher. Throws HD_USAGE when there is no such teacher.
   std::vector<Detections> detectTeacher(size_t teacher, const Batch& batch,
                                         const detectors::PostProcess& options);
@@ -98,6 +104,8 @@ class Session {
   /// Seconds spent by part of the step since creation: assign, forward, losses, backward, optimizer, detect.
   const std::map<std::string, double>& profile() const { return profile_; }
   const Optimizer& optimizer() const { return *optimizer_; }
+  /// Names of the terms of a step: the detector's, then the transfers'.
+  std::vector<std::string> lossTerms() const;
   /// Null without teachers.
   distill::Distillation* distillation() { return distillation_.get(); }
 
@@ -119,6 +127,7 @@ class Session {
   std::vector<nn::Parameter*> parameters();
   /// The detector's, then what transfers read besides.
   std::vector<std::string> lossTaps() const;
+  void checkNames();
 
   SessionOptions options_;
   std::unique_ptr<detectors::Detector> detector_;
@@ -127,6 +136,7 @@ class Session {
   std::vector<torch::Tensor> ema_;      ///< by position in parameters(); empty without EMA
   std::vector<torch::Tensor> current_;  ///< working tensors while the EMA stands in
   bool emaInUse_ = false, preparedForDetect_ = false;
+  int64_t detectAtOnce_ = 0;
   std::map<std::string, double> profile_;
 };
 

@@ -3,37 +3,22 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "core/error.h"
+#include "core/nearest.h"
 
 namespace hd::nn {
 namespace {
 
 constexpr int graphInput = -1;  // the "node" of the taps "image" (output 0) and "valid" (output 1)
 
-/// Levenshtein distance.
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 template <class Outputs>
 [[noreturn]] void throwUnknownTap(const std::string& tap, const Outputs& outputs) {
   std::string nearest;
   size_t best = std::string::npos;
   for (const auto& [name, place] : outputs) {
-    if (const size_t edits = distance(tap, name); edits < best) best = edits, nearest = name;
+    if (const size_t edits = editDistance(tap, name); edits < best) best = edits, nearest = name;
   }
   throw Error("HD_UNKNOWN_TAP",
               concat("expected the name of a tap of this network but received '", tap, "'; the nearest is '",

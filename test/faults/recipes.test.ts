@@ -1,8 +1,15 @@
 /** Recipes and overrides that are broken or hostile: what their writer reads (faults 14 and 15). */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { failure, load, shortest } from '../unit/recipe/helpers.ts';
+import { temporaryFolder, writeRecipe } from './command.ts';
 import { tells } from './sentences.ts';
+import { train } from './train.ts';
+
+const folder = temporaryFolder();
+after(() => rmSync(folder, { recursive: true, force: true }));
 
 test('14: tabs, double keys, bombs of aliases and unknown keys are refused with their line', () => {
   const bomb = Array.from(
@@ -26,6 +33,22 @@ test('14: tabs, double keys, bombs of aliases and unknown keys are refused with 
 test('14: 1e-3 is a number and no is a text, as YAML 1.2 has it', () => {
   assert.equal(load(`${shortest}train: { lr: 1e-3 }\n`).recipe.train.lr, 0.001);
   assert.equal(failure(`${shortest}train: { lr: no }\n`).problems[0]?.code, 'HD_RECIPE_TYPE');
+});
+
+test('14: names of loss terms and parameters that are not there end a run before its first step', async () => {
+  const recipe = writeRecipe(folder);
+  for (const [i, [field, place]] of [
+    ['train.lossWeights={cls: 2, ld: 3}', 'train.lossWeights.ld'],
+    ['train.freeze=["backbone.*", "nek.*"]', 'train.freeze.1'],
+    ['train.groups=[{match: "*.biass", lr: 2}]', 'train.groups.0.match'],
+  ].entries()) {
+    const into = join(folder, `run-${i}`);
+    const { error, events } = await train(recipe, into, { set: [field as string] });
+    tells(error, 'HD_RECIPE_VALUE', place);
+    assert.equal(error?.exitCode, 2);
+    assert.deepEqual(events, []);
+    assert.ok(!existsSync(join(into, 'recipe.yaml')));
+  }
 });
 
 test('15: overrides that mean nothing are refused; of one path the later wins', () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { loadRecipe } from '../../lib/recipe/index.ts';
 import { run, temporaryFolder, writeRecipe } from './command.ts';
 import { metricsOf, train, weightsOf } from './train.ts';
 
@@ -124,6 +125,33 @@ test('memory that runs out: the batch is cut finer, and stays cut after a resume
     undefined,
   );
   assert.ok(weightsOf(into).equals(weightsOf(whole)));
+});
+
+test('memory that runs out in an evaluation: fewer pictures at once, the same numbers and weights', async () => {
+  const into = join(folder, 'memory-evaluate');
+  const { result, said } = await train(recipe, into, {
+    fault: '{point: evaluate, action: memory, step: 6}',
+  });
+  assert.equal(result?.status, 'done');
+  assert.match(said, /out of memory: from here on pictures are detected 2 at once/);
+  const evaluations = (of: string) =>
+    metricsOf(of).flatMap(({ type, step, eval: numbers }) => (type === 'eval' ? [[step, numbers]] : []));
+  assert.deepEqual(evaluations(into), evaluations(calm));
+  assert.ok(weightsOf(into).equals(weightsOf(calm)));
+});
+
+test('what may change when a run goes on is written down, and what it was before stays', async () => {
+  const into = join(folder, 'changed');
+  const first = { fault: '{point: save.end, action: error, step: 4}' };
+  assert.equal((await train(recipe, into, first)).error?.code, 'HD_FAULT');
+  const before = readFileSync(join(into, 'recipe.yaml'), 'utf8');
+  const { result, events } = await train(recipe, into, { set: ['eval.pictures=3'] });
+  assert.equal(result?.status, 'done');
+  assert.match(JSON.stringify(events), /the former stays as recipe-0001\.yaml/);
+  assert.equal(readFileSync(join(into, 'recipe-0001.yaml'), 'utf8'), before);
+  const { recipe: now } = loadRecipe(join(into, 'recipe.yaml'));
+  assert.deepEqual([now.eval.pictures, now.debug.fault], [3, []]);
+  assert.ok(weightsOf(into).equals(weightsOf(calm)));
 });
 
 test('SIGTERM: the step is finished and saved; exit 75; the rest follows bit-equal', async () => {

@@ -17,7 +17,7 @@ const fault = z.strictObject({
     .enum(['kill', 'terminate', 'error', 'disk-full', 'stall', 'nan', 'memory'])
     .default('kill')
     .describe(
-      'What happens: SIGKILL or SIGTERM to the own process, an unexpected error, a full disk, a pause; at `step` also a loss that is no number, or memory that runs out.',
+      'What happens: SIGKILL or SIGTERM to the own process, an unexpected error, a full disk, a pause; at `step` also a loss that is no number, at `step` and `evaluate` memory that runs out.',
     ),
   step: z
     .int()

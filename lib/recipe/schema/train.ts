@@ -134,7 +134,7 @@ export const trainSchema = z
       .max(64)
       .default([])
       .describe(
-        'Parameters with a rate or decay of their own; the first group that matches takes a parameter.',
+        'Parameters with a rate or decay of their own; the first group that matches takes a parameter, and one that matches none is refused.',
       ),
     schedule,
     warmup,
@@ -148,12 +148,14 @@ export const trainSchema = z
       .array(namePattern())
       .max(256)
       .default([])
-      .describe('Parameters that do not learn; `*` stands for any characters.'),
+      .describe(
+        'Parameters that do not learn; `*` stands for any characters. A pattern that matches none is refused.',
+      ),
     lossWeights: z
       .record(z.string().regex(/^[A-Za-z]\w*$/), z.number().min(0))
       .default({})
       .describe(
-        'Factors on loss terms by name (GFL: `cls`, `box`, `dfl`; ATSS and FCOS: `cls`, `box`, `centerness`; RetinaNet: `cls`, `box`); others keep the factor of the detector.',
+        'Factors on loss terms by name (GFL: `cls`, `box`, `dfl`; ATSS and FCOS: `cls`, `box`, `centerness`; RetinaNet: `cls`, `box`; transfers by their name); others keep the factor of the detector or transfer.',
       ),
     earlyStop,
     onDiverged: z

@@ -1,5 +1,6 @@
 /**
- * Saves the run every `checkpoint.epochs` and `checkpoint.seconds`, at its end, and when it is interrupted. A disk that
+ * Saves the run every `checkpoint.epochs` and `checkpoint.seconds`, when it was measured best, at its end, and when it is
+ * interrupted. A disk that
  * takes nothing more does not end the run: the last checkpoint stays as it is, and saving is tried again.
  */
 import { join } from 'node:path';
@@ -100,7 +101,9 @@ export function checkpointHook(isBest: () => boolean): Hook {
     },
     async afterEpoch(context) {
       const ends = context.step === context.timeline.totalSteps || context.stopped !== null;
-      if (due(context) || ends) await save(context);
+      // The best is kept whether or not its step is due.
+      const best = context.recipe.checkpoint.best && isBest();
+      if (due(context) || best || ends) await save(context);
     },
     async onEnd(context) {
       if (context.status === 'interrupted' && context.step > 0) await save(context, true);

@@ -31,8 +31,14 @@ export function evaluateHook(): EvaluateHook {
     if (!valSet) return;
     context.faults.at('evaluate', context.step);
     loader ??= openLoader(recipe, valSet, false, context.session.divisor);
-    const result = await evaluatePass(recipe, context.session, valSet, loader, (done) => {
-      context.emit({ type: 'progress', what: 'evaluating', done, total: valSet.length });
+    const result = await evaluatePass(recipe, context.session, valSet, loader, {
+      progress(done) {
+        context.emit({ type: 'progress', what: 'evaluating', done, total: valSet.length });
+      },
+      warn(message) {
+        context.emit({ type: 'warning', message });
+      },
+      fault: () => context.faults.pretended('evaluate', context.step),
     });
     metrics = result.metrics;
     evaluator = result.evaluator;

@@ -30,7 +30,7 @@ export class StepTaker implements Hook {
       const output = await session.step(loader, {
         ...input,
         accumulate: this.#accumulate,
-        fault: faults.ofStep(step),
+        fault: faults.pretended('step', step),
       });
       this.#failedInARow = 0;
       this.#noteMemory(context, output.accumulate);

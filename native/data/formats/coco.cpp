@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/nearest.h"
 #include "data/dataset_builder.h"
 #include "data/formats/coco_annotations.h"
 #include "data/formats/coco_reader.h"

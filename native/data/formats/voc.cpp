@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "core/nearest.h"
 #include "data/dataset_builder.h"
 #include "data/formats/format.h"
 #include "data/formats/listing.h"

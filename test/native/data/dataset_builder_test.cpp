@@ -176,14 +176,3 @@ TEST_CASE("classes must exist and differ") {
   const auto dataset = builder.build({});
   CHECK(dataset->categoryIds() == std::vector<int64_t>{1, 2});
 }
-
-TEST_CASE("the nearest name forgives a typing error, not another word") {
-  const std::vector<std::string> names{"person", "bicycle", "car"};
-  CHECK(nearestName("persn", names) == "person");
-  CHECK(nearestName("Car", names) == "car");
-  CHECK(nearestName("helicopter", names).empty());
-  CHECK(nearestName("x", {}).empty());
-  const std::string endless(1 << 20, 'x');
-  CHECK(nearestName(endless, {endless, "x"}).empty());
-  CHECK(nearestName("persn", {endless, "person"}) == "person");
-}

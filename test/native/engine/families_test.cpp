@@ -63,6 +63,35 @@ TEST_CASE("every detector learns: its total falls on one batch") {
   }
 }
 
+TEST_CASE("the terms of a step are known before it, and those of transfers can be weighed") {
+  const Scene scene;
+  for (const std::string& detector : kDetectors) {
+    CAPTURE(detector);
+    const Pair pair(detector);
+    SessionOptions given = pair.taught();
+    given.lossWeights = {"cls", "kd", "instances"};
+    Session session(given);
+    std::vector<std::string> told = session.lossTerms(), seen;
+    for (const auto& [name, value] : session.step(scene.batch, input()).losses) {
+      if (name != "total") seen.push_back(name);
+    }
+    std::sort(told.begin(), told.end());
+    CHECK(told == seen);
+    given.lossWeights = {"instance"};
+    CHECK(codeOf([&] { Session refused(given); }) == "HD_RECIPE_VALUE");
+  }
+}
+
+TEST_CASE("a group may be of what transfers learn") {
+  const Pair pair("gfl");
+  SessionOptions given = pair.taught(1, R"([{"transfer":"imitation","name":"near","kind":"finegrained"}])");
+  given.model.set("neckChannels", 16);
+  given.optimizer.groups = {{"distill.near.*", 2, 0}};
+  CHECK(codeOf([&] { Session session(given); }).empty());
+  given.optimizer.groups = {{"distill.far.*", 2, 0}};
+  CHECK(codeOf([&] { Session session(given); }) == "HD_RECIPE_VALUE");
+}
+
 TEST_CASE("every transfer adds a finite positive term to every detector, the same for any cut") {
   const Scene scene;
   for (const std::string& detector : kDetectors) {

@@ -119,3 +119,33 @@ TEST_CASE(
   const int64_t pages = 8 * (13 << 20) / ::sysconf(_SC_PAGESIZE);
   CHECK(faults[2] < pages / 10);
 }
+
+TEST_CASE("detection without memory goes on with half as many images at once and finds the same") {
+  const Scene scene;
+  hd::detectors::PostProcess all;
+  all.scoreThreshold = 0;
+  Session whole(options("eval", 1, true)), halved(options("eval", 1, true));
+  for (Session* session : {&whole, &halved}) session->step(scene.batch, input());
+  const auto expected = whole.detect(scene.batch, all);
+  CHECK(halved.detectAtOnce() == 0);
+  CHECK(detectWithinMemory(halved, scene.batch, all).size() == kImages);
+  CHECK(halved.detectAtOnce() == 0);
+  const auto found = detectWithinMemory(halved, scene.batch, all, -1, true);
+  CHECK(halved.detectAtOnce() == 2);
+  REQUIRE(found.size() == expected.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    REQUIRE(found[i].size() == expected[i].size());
+    for (size_t d = 0; d < found[i].scores.size(); ++d)
+      CHECK(found[i].scores[d] == doctest::Approx(expected[i].scores[d]).epsilon(1e-4));
+  }
+  detectWithinMemory(halved, scene.batch, all);  // the limit stays
+  CHECK(halved.detectAtOnce() == 2);
+  detectWithinMemory(halved, scene.batch, all, -1, true);
+  CHECK(halved.detectAtOnce() == 1);
+  CHECK(codeOf([&] { detectWithinMemory(halved, scene.batch, all, -1, true); }) == "HD_MEMORY");
+  // Training goes on from where it was: neither the trouble nor the EMA has left a trace.
+  whole.step(scene.batch, input(1));
+  halved.step(scene.batch, input(1));
+  CHECK(same(weights(whole), weights(halved)));
+  CHECK(codeOf([&] { detectWithinMemory(halved, scene.batch, all, 0); }) == "HD_USAGE");  // has no teacher
+}

@@ -33,6 +33,8 @@ ${more}`,
 
 interface Checked {
   timeline: { totalSteps: number; stepsPerEpoch: number };
+  learningRate: { step: number; epoch: number; rate: number; what: string }[];
+  missedDrops: number;
   canvases: [number, number][];
   weights: unknown;
   warnings: string[];
@@ -60,6 +62,56 @@ test('a sound data set: counts, steps, canvases, no findings', () => {
   assert.deepEqual(found.leaks, []);
   assert.equal(found.weights, null);
   assert.ok(found.canvases.length >= 1 && found.canvases.every(([h, w]) => h % 32 === 0 && w % 32 === 0));
+});
+
+test('the course of the learning rate: first, warm, each drop, last; and drops that never come', () => {
+  const { config } = dataSet('rates');
+  const set = [
+    'train.schedule={kind: steps, at: [1, 2, 8]}',
+    'train.warmup={length: 2, unit: steps, ratio: 0.5}',
+    'train.lr=0.16',
+  ].flatMap((field) => ['--set', field]);
+  const { learningRate, missedDrops } = checked(config, ...set);
+  assert.deepEqual(
+    learningRate.map(({ step, epoch, rate, what }) => [step, epoch, Number(rate.toPrecision(6)), what]),
+    [
+      [1, 1, 0.01, 'first'],
+      [3, 1, 0.02, 'warm-up is over'],
+      [4, 2, 0.002, 'drop'],
+      [7, 3, 0.0002, 'drop'],
+      [9, 3, 0.0002, 'last'],
+    ],
+  );
+  assert.equal(missedDrops, 1);
+  const text = run(['check', '--config', config, ...set]).stdout;
+  assert.match(text, /step +epoch +learning rate\n +1 +1 +0\.0100 +first\n/);
+  assert.match(text, /1 of the drops in train\.schedule\.at come after the last step/);
+  const many = Array.from({ length: 40 }, (_, i) => (i + 1) / 41).join(', ');
+  const long = run([
+    'check',
+    '--config',
+    config,
+    '--set',
+    'train.epochs=40',
+    '--set',
+    `train.schedule={kind: steps, unit: run, at: [${many}]}`,
+  ]).stdout;
+  assert.match(long, /\d+ more drops before the last step/);
+});
+
+test('names that stand for nothing are refused, as a run would', () => {
+  const { config } = dataSet('names');
+  for (const [field, where, cure] of [
+    ['train.lossWeights={boxx: 2}', 'train.lossWeights.boxx', "did you mean 'box'?"],
+    ['train.freeze=["bakbone.*"]', 'train.freeze.0', "did you mean 'backbone.*'?"],
+    ['train.groups=[{match: "*.biass"}]', 'train.groups.0.match', "did you mean '*.bias'?"],
+  ] as const) {
+    const end = run(['check', '--config', config, '--json', '--set', field]);
+    assert.equal(end.status, 2, end.stderr);
+    const error = JSON.parse(end.stderr);
+    assert.deepEqual([error.code, error.where], ['HD_RECIPE_VALUE', where]);
+    assert.ok(error.message.endsWith(cure), error.message);
+  }
 });
 
 test('a picture that val shares with train is told of', () => {

@@ -45,6 +45,13 @@ test('gives the numbers that the run ended with', () => {
   assert.deepEqual(now.pictures, []);
 });
 
+test('memory that runs out is told on stderr; the numbers are the same', () => {
+  const end = evaluate('--json', '--set', 'debug.fault={point: evaluate, action: memory}');
+  assert.equal(end.status, 0, end.stderr);
+  assert.match(end.stderr, /^warning: out of memory: from here on pictures are detected 2 at once/);
+  assert.equal(JSON.parse(end.stdout).eval.ap, lastEvaluation().eval.ap);
+});
+
 test('the diagnosis is the one that the run left behind', () => {
   const { step, classes, ...left } = JSON.parse(readFileSync(join(trained, 'diagnosis.json'), 'utf8'));
   assert.deepEqual(evaluated().diagnosis, left);

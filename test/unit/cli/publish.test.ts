@@ -16,8 +16,12 @@ const student = join(trained, 'student.safetensors');
 const out = (name: string) => join(folder, name);
 const publish = (from: string, ...more: string[]) => run(['publish', from, '--json', ...more]);
 
-function published(from: string, to: string): { path: string; sha256: string; metadata: Metadata } {
-  const end = publish(from, '--out', to);
+function published(
+  from: string,
+  to: string,
+  ...more: string[]
+): { path: string; sha256: string; step: number | null; metadata: Metadata } {
+  const end = publish(from, '--out', to, ...more);
   assert.equal(end.status, 0, end.stderr);
   return JSON.parse(end.stdout);
 }
@@ -25,9 +29,11 @@ type Metadata = Record<string, string>;
 
 let first: ReturnType<typeof published>;
 
+const config = writeRecipe(folder);
+const set = ['--set', 'eval.scoreThreshold=0', '--set', 'train.precision=fp32'];
+
 before(() => {
-  const config = writeRecipe(folder);
-  const end = run(['--config', config, '--run', trained, '--set', 'checkpoint.keep=9']);
+  const end = run(['--config', config, '--run', trained, '--set', 'checkpoint.keep=9', ...set]);
   assert.equal(end.status, 0, end.stderr);
   first = published(trained, out('first'));
 });
@@ -106,6 +112,68 @@ describe('a checkpoint', () => {
     const end = publish(join(lone, 'step'));
     assert.equal(end.status, 2);
     assert.match(end.stderr, /recipe\.yaml/);
+  });
+});
+
+describe('the best of a run', () => {
+  const pointer = (of: string) => join(of, 'checkpoints', 'best');
+
+  test('is the checkpoint that `best` names, not the last weights, with what was measured of it', () => {
+    const early = out('early');
+    cpSync(trained, early, { recursive: true });
+    writeFileSync(pointer(early), 'step-0000000003\n');
+    const best = published(early, out('best'), '--best');
+    assert.equal(best.step, 3);
+    assert.equal(first.step, null);
+    assert.notEqual(best.sha256, first.sha256);
+    assert.equal(best.sha256, published(join(early, 'checkpoints', 'step-0000000003'), out('best')).sha256);
+    const lines = readFileSync(join(early, 'metrics.jsonl'), 'utf8').trim().split('\n');
+    const told = lines
+      .map((line) => JSON.parse(line))
+      .find(({ type, step }) => type === 'eval' && step === 3);
+    const metrics = JSON.parse(best.metadata.metrics as string);
+    assert.equal(metrics.ap, told.eval.ap);
+    // Measured again: the EMA weights, as training measured them.
+    const end = run(['eval', '--config', config, ...set, '--weights', best.path, '--json']);
+    assert.equal(end.status, 0, end.stderr);
+    const again = JSON.parse(end.stdout).eval;
+    for (const name of ['ap', 'ap50', 'ar100', 'detections'])
+      assert.equal(again[name], told.eval[name], name);
+    assert.ok(told.eval.detections > 0);
+  });
+
+  test('needs no data when the run has finished, and works before', () => {
+    const bare = out('bare');
+    cpSync(trained, bare, { recursive: true });
+    const recipe = join(bare, 'recipe.yaml');
+    const text = readFileSync(recipe, 'utf8');
+    writeFileSync(
+      recipe,
+      text.replace('format: synthetic', 'format: source').replaceAll(/ *count: .*\n/g, ''),
+    );
+    const name = readFileSync(pointer(bare), 'utf8').trim();
+    const { metadata } = published(bare, out('bare-out'), '--best');
+    assert.deepEqual(JSON.parse(metadata.model as string).classes, ['circle', 'square', 'triangle', 'star']);
+    writeFileSync(recipe, text);
+    rmSync(join(bare, 'student.safetensors'));
+    assert.equal(
+      published(bare, out('bare-out'), '--best').sha256,
+      published(join(trained, 'checkpoints', name), out('bare-out')).sha256,
+    );
+  });
+
+  test('that has none, or is no run, is refused with the reason', () => {
+    const none = out('none');
+    cpSync(trained, none, { recursive: true });
+    rmSync(pointer(none));
+    const end = publish(none, '--best');
+    assert.equal(end.status, 2);
+    assert.equal(JSON.parse(end.stderr).code, 'HD_RUN_NO_BEST');
+    assert.match(end.stderr, /checkpoint\.best is true/);
+    assert.equal(JSON.parse(publish(student, '--best').stderr).code, 'HD_USAGE');
+    assert.equal(JSON.parse(publish(out('nowhere'), '--best').stderr).code, 'HD_WEIGHTS_MISSING');
+    writeFileSync(pointer(none), 'step-0000000099\n');
+    assert.equal(JSON.parse(publish(none, '--best').stderr).code, 'HD_CKPT_CORRUPT');
   });
 });
 

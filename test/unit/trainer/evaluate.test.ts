@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { HdError } from '../../../lib/index.ts';
 import { type NativeDataset, type NativeSession, native } from '../../../lib/native.ts';
-import { evaluatePass } from '../../../lib/trainer/evaluate.ts';
+import { evaluatePass, type Watch } from '../../../lib/trainer/evaluate.ts';
 import { detectOptions, openLoader, sessionOptions } from '../../../lib/trainer/setup.ts';
 import { fakeSession, openTrain, recipeOf, type Sections } from './fixtures.ts';
 
@@ -12,12 +12,15 @@ before(async () => {
 });
 
 /** A pass over the twelve pictures with a session that is given. */
-async function pass(session: NativeSession, sections: Sections = {}) {
+async function pass(session: NativeSession, sections: Sections = {}, watch: Watch = {}) {
   const recipe = recipeOf(sections);
   const loader = openLoader(recipe, dataset, false, 32);
   const done: number[] = [];
   try {
-    const result = await evaluatePass(recipe, session, dataset, loader, (count) => done.push(count));
+    const result = await evaluatePass(recipe, session, dataset, loader, {
+      progress: (count) => done.push(count),
+      ...watch,
+    });
     return { ...result, done };
   } finally {
     loader.close();
@@ -29,7 +32,7 @@ const blind = (seen: unknown[] = []) =>
   fakeSession({
     detect: async (loader, _evaluator, options) => {
       seen.push(options);
-      return (await loader.next())?.count ?? 0;
+      return { images: (await loader.next())?.count ?? 0 };
     },
   });
 
@@ -44,8 +47,10 @@ describe('evaluatePass', () => {
     const loader = openLoader(recipe, dataset, false, 32);
     for (let i = 0; i < 2; ++i) {
       let last = 0;
-      await evaluatePass(recipe, blind(), dataset, loader, (count) => {
-        last = count;
+      await evaluatePass(recipe, blind(), dataset, loader, {
+        progress(count) {
+          last = count;
+        },
       });
       assert.equal(last, 12);
     }
@@ -75,6 +80,42 @@ describe('evaluatePass', () => {
       pass(fakeSession({ detect: () => Promise.reject(failure) })),
       (error) => error === failure,
     );
+  });
+  test('memory that runs out: fewer pictures at once, told each time; the same detections', async () => {
+    const recipe = recipeOf();
+    const session = await native().createSession(sessionOptions(recipe, dataset.classes.length, false));
+    const sections = { train: { batch: 8 }, eval: { scoreThreshold: 0, maxDetections: 5 } };
+    const whole = await pass(session, sections);
+    const told: string[] = [];
+    const faults = ['memory', 'memory', ''];
+    const halved = await pass(session, sections, {
+      warn: (message) => told.push(message),
+      fault: () => faults.shift() ?? '',
+    });
+    // The second batch has four pictures: the limit of four is halved by what the second fault finds.
+    assert.deepEqual(
+      told.map((message) => /detected (\d+) at once/.exec(message)?.[1]),
+      ['4', '2'],
+    );
+    assert.deepEqual(halved.done, [8, 12, 12]);
+    assert.deepEqual(halved.metrics, whole.metrics);
+    for (let image = 0; image < dataset.length; ++image) {
+      const [a, b] = [halved.evaluator.detections(image), whole.evaluator.detections(image)];
+      assert.deepEqual([...a.labels], [...b.labels]);
+      for (const [i, score] of a.scores.entries())
+        assert.ok(Math.abs(score - (b.scores[i] ?? Number.NaN)) < 1e-5);
+    }
+    let count = 0;
+    const warn = (message: string) => {
+      count += told.push(message) > 0 ? 1 : 0;
+    };
+    await pass(session, sections, { warn }); // the limit is known: nothing runs out
+    assert.equal(count, 0);
+    await assert.rejects(pass(session, sections, { warn, fault: () => 'memory' }), {
+      code: 'HD_MEMORY',
+      message: /one picture of 64×64/,
+    });
+    session.close();
   });
   test('a real session: detections of every picture land in the evaluator', async () => {
     const recipe = recipeOf();

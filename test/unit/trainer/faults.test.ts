@@ -63,9 +63,21 @@ describe('what happens', () => {
     ]);
     given.at('step', 2);
     assert.deepEqual(
-      [1, 2, 3, 4, 5].map((step) => given.ofStep(step)),
+      [1, 2, 3, 4, 5].map((step) => given.pretended('step', step)),
       ['', 'nan', '', 'memory', ''],
     );
+  });
+  test('an evaluation can only run out of memory', () => {
+    const given = faults([
+      { point: 'evaluate', action: 'nan' },
+      { point: 'evaluate', action: 'memory', step: 3 },
+    ]);
+    given.at('evaluate', 3);
+    assert.deepEqual(
+      [2, 3, 4].map((step) => given.pretended('evaluate', step)),
+      ['', 'memory', ''],
+    );
+    assert.equal(given.pretended('step', 9), '');
   });
   test('kill ends the process by SIGKILL, terminate by SIGTERM', () => {
     const url = new URL('../../../lib/trainer/faults.ts', import.meta.url).href;

@@ -50,6 +50,30 @@ describe('RunFolder', () => {
     second.close();
   });
 
+  test('a recipe that is replaced stays beside the new one, once and in order', () => {
+    const folder = new RunFolder(mkdtempSync(join(root, 'recipes-')));
+    const recipes = () =>
+      Object.fromEntries(
+        readdirSync(folder.path)
+          .sort()
+          .map((name) => [name, readFileSync(folder.file(name), 'utf8')]),
+      );
+    assert.equal(folder.writeRecipe('a'), null);
+    assert.equal(folder.writeRecipe('a'), null);
+    assert.deepEqual(recipes(), { 'recipe.yaml': 'a' });
+    assert.equal(folder.writeRecipe('b'), 'recipe-0001.yaml');
+    assert.equal(folder.writeRecipe('b'), null);
+    assert.equal(folder.writeRecipe('a'), 'recipe-0002.yaml');
+    assert.deepEqual(recipes(), { 'recipe-0001.yaml': 'a', 'recipe-0002.yaml': 'b', 'recipe.yaml': 'a' });
+    // Killed after the former was kept, before the new one was written.
+    writeFileSync(folder.file('recipe.yaml'), 'b');
+    assert.equal(folder.writeRecipe('c'), 'recipe-0002.yaml');
+    writeFileSync(folder.file('recipe-0010.yaml'), 'of old');
+    writeFileSync(folder.file('recipe-mine.yaml'), 'of the user');
+    assert.equal(folder.writeRecipe('d'), 'recipe-0011.yaml');
+    assert.equal(recipes()['recipe-0011.yaml'], 'c');
+  });
+
   test('the newest checkpoints and the best stay', () => {
     const folder = new RunFolder(join(root, 'kept'));
     folder.open();

@@ -6,6 +6,7 @@ import {
   emaDecay,
   groupRates,
   learningRate,
+  rateCourse,
   scheduleFactor,
   warmupFactor,
 } from '../../../lib/trainer/schedule.ts';
@@ -87,5 +88,69 @@ describe('groupRates', () => {
   test('each group has its factor, the rest comes last', () => {
     assert.deepEqual(groupRates([{ lr: 0.1 }, { lr: 0 }], 0.5), [0.05, 0, 0.5]);
     assert.deepEqual(groupRates([], 0.5), [0.5]);
+  });
+});
+
+describe('rateCourse', () => {
+  const base = { lr: 0.02, lrBatch: 16, batch: 8, warmup: noWarmup };
+  const steps = (at: number[], unit: 'epochs' | 'steps' | 'run') => ({ kind: 'steps', at, unit, gamma: 0.1 });
+  const course = (train: object) => rateCourse({ ...base, ...train } as never, timeline);
+  const placesOf = (train: object) => course(train).points.map(({ step, what }) => [step, what]);
+
+  test('first, the end of warm-up, each drop and last, with the rate of the batch', () => {
+    const warmup = { kind: 'linear', length: 50, unit: 'steps', ratio: 0.1 };
+    const { points, missed } = course({ warmup, schedule: steps([8, 11], 'epochs') });
+    assert.deepEqual(
+      points.map(({ step, what }) => [step, what]),
+      [
+        [0, 'first'],
+        [50, 'warm-up is over'],
+        [800, 'drop'],
+        [1100, 'drop'],
+        [1199, 'last'],
+      ],
+    );
+    const rates = [0.001, 0.01, 0.001, 0.0001, 0.0001];
+    for (const [i, { rate }] of points.entries()) near(rate, rates[i] ?? Number.NaN);
+    assert.equal(missed, 0);
+  });
+  test('drops in any unit stand at the first step that has them; those after the end are counted', () => {
+    for (const [at, unit] of [
+      [[7.5, 12], 'epochs'],
+      [[799.5, 1200], 'steps'],
+      [[2 / 3, 1], 'run'],
+    ] as const) {
+      const schedule = steps([...at], unit);
+      const found = course({ schedule });
+      assert.deepEqual(
+        found.points.map(({ step }) => step),
+        [0, 800, 1199],
+        unit,
+      );
+      assert.equal(found.missed, 1);
+      near(scheduleFactor(799, schedule as never, timeline), 1);
+      near(scheduleFactor(800, schedule as never, timeline), 0.1);
+    }
+  });
+  test('what falls on one step is told once', () => {
+    const warmup = { ...noWarmup, length: 8, unit: 'epochs' };
+    assert.deepEqual(placesOf({ warmup, schedule: steps([8, 11.99], 'epochs') }), [
+      [0, 'first'],
+      [800, 'warm-up is over, drop'],
+      [1199, 'last'],
+    ]);
+    const { points } = rateCourse({ ...base, schedule: { kind: 'constant' } } as never, {
+      stepsPerEpoch: 1,
+      totalSteps: 1,
+    });
+    assert.deepEqual(points, [{ step: 0, rate: 0.01, what: 'first, last' }]);
+  });
+  test('a curve has its ends, and a warm-up longer than the run no end', () => {
+    assert.deepEqual(placesOf({ schedule: { kind: 'cosine', floor: 0 } }), [
+      [0, 'first'],
+      [1199, 'last'],
+    ]);
+    const warmup = { ...noWarmup, length: 5000 };
+    assert.equal(placesOf({ warmup, schedule: { kind: 'poly' } }).length, 2);
   });
 });

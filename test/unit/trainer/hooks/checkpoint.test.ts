@@ -172,6 +172,19 @@ describe('what is saved', () => {
     assert.deepEqual(readdirSync(path).sort(), ['state.json', 'weights.safetensors']);
     assert.equal(run.folder.latest()?.path, path);
   });
+  test('the best is saved when it was measured, due or not', async () => {
+    for (const [best, expected] of [
+      [true, [3, 9]],
+      [false, [9]],
+    ] as const) {
+      let step = 0;
+      const run = makeRun({ epochs: 0, best }, { isBest: () => step === 3 });
+      for (step = 1; step <= 9; ++step) await run.until(step);
+      await run.end('done');
+      assert.deepEqual(run.saved(), expected);
+      assert.equal(run.folder.bestName(), best ? checkpointName(3) : null);
+    }
+  });
   test('the best is remembered beside the latest, unless the recipe does not want it', async () => {
     for (const [best, expected] of [
       [true, `${checkpointName(6)}\n`],

@@ -46,7 +46,7 @@ function makeRun(sections: Sections = {}, given: { valSet?: NativeDataset | null
     divisor: 32,
     detect: async (loader) => {
       loaders.add(loader);
-      return (await loader.next())?.count ?? 0;
+      return { images: (await loader.next())?.count ?? 0 };
     },
   });
   const valSet = given.valSet === undefined ? dataset : given.valSet;
