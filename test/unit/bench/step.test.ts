@@ -26,7 +26,7 @@ test('the standard step is the one that the peers run', () => {
 describe('openStepBench', () => {
   let bench: StepBench;
   before(async () => {
-    const train = { epochs: 1, batch: 2, groups: [{ match: 'head.*', lr: 0.5, decay: 1 }] };
+    const train = { epochs: 1, batch: 2, groups: [{ match: 'bbox_head.*', lr: 0.5, decay: 1 }] };
     bench = await openStepBench(recipeOf({ train }));
   });
   after(() => bench.close());

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { dump, load } from 'js-yaml';
 import { Detector } from '../../../lib/detector.ts';
 import { native } from '../../../lib/native.ts';
 import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
@@ -147,10 +148,9 @@ describe('the best of a run', () => {
     cpSync(trained, bare, { recursive: true });
     const recipe = join(bare, 'recipe.yaml');
     const text = readFileSync(recipe, 'utf8');
-    writeFileSync(
-      recipe,
-      text.replace('format: synthetic', 'format: source').replaceAll(/ *count: .*\n/g, ''),
-    );
+    const fields = load(text) as { data: Record<string, unknown> };
+    Object.assign(fields.data, { format: 'source', train: {}, val: {} });
+    writeFileSync(recipe, dump(fields));
     const name = readFileSync(pointer(bare), 'utf8').trim();
     const { metadata } = published(bare, out('bare-out'), '--best');
     assert.deepEqual(JSON.parse(metadata.model as string).classes, ['circle', 'square', 'triangle', 'star']);
