@@ -145,12 +145,12 @@ test('what may change when a run goes on is written down, and what it was before
   const first = { fault: '{point: save.end, action: error, step: 4}' };
   assert.equal((await train(recipe, into, first)).error?.code, 'HD_FAULT');
   const before = readFileSync(join(into, 'recipe.yaml'), 'utf8');
-  const { result, events } = await train(recipe, into, { set: ['eval.pictures=3'] });
+  const { result, events } = await train(recipe, into, { set: ['log.every=3'] });
   assert.equal(result?.status, 'done');
   assert.match(JSON.stringify(events), /the former stays as recipe-0001\.yaml/);
   assert.equal(readFileSync(join(into, 'recipe-0001.yaml'), 'utf8'), before);
   const { recipe: now } = loadRecipe(join(into, 'recipe.yaml'));
-  assert.deepEqual([now.eval.pictures, now.debug.fault], [3, []]);
+  assert.deepEqual([now.log.every, now.debug.fault], [3, []]);
   assert.ok(weightsOf(into).equals(weightsOf(calm)));
 });
 
