@@ -44,43 +44,25 @@ class CocoReader {
         filter_(TrainingFilter::from(spec)),
         builder_(folder_) {}
 
-  std::shared_ptr<const Dataset> readWhole() {
+  void readWhole() {
     file_.parse([this](json::document& document) { readRoot(document); });
-    return finish();
   }
 
-  /// Null for a file that does not come in pieces. Whatever is thrown, readWhole() has the words for it.
-  ///
-  /// Three things go on side by side: the next pieces are cut, the present ones are parsed, and what was
-  /// parsed before is put into the index, in the order of the file.
-  std::shared_ptr<const Dataset> readPieces() {
-    std::vector<Parsed> parsed, done;
-    std::vector<JsonPiece> next = file_.nextPieces(piecesAtOnce);
-    while (!next.empty() || !parsed.empty()) {
-      done = std::move(parsed);
-      parsed = std::vector<Parsed>(next.size());
-      for (size_t i = 0; i < next.size(); ++i) parsed[i].piece = next[i];
-      next.clear();
-      const bool more = !parsed.empty();
-      parallelFor(std::ssize(parsed) + 2, 0, [&](int64_t i) {
-        if (i == 0) {
-          if (more) next = file_.nextPieces(piecesAtOnce);
-        } else if (i == 1) {
-          for (Parsed& before : done) take(before);
-        } else {
-          parse(parsed[static_cast<size_t>(i - 2)]);
-        }
-      });
+  /// False for a file that does not come in pieces, or has a fault: readWhole() of another reader has the
+  /// words for it, of several the first of the file, with its byte.
+  bool readPieces() {
+    try {
+      takePieces();
+    } catch (const simdjson::simdjson_error&) {
+      return false;
+    } catch (const Error&) {
+      return false;
     }
-    if (!file_.sound() || !seen_.annotations) return nullptr;
-    checkLists();
-    return finish();
+    return file_.sound() && seen_.annotations;
   }
-
- private:
-  static constexpr size_t piecesAtOnce = 8;
 
   std::shared_ptr<const Dataset> finish() {
+    checkLists();
     chooseClasses();
     builder_.probeFiles(false);
     addAnnotations();
@@ -88,7 +70,32 @@ class CocoReader {
     return builder_.build(filter_);
   }
 
+ private:
+  static constexpr size_t piecesAtOnce = 8;
+
   // --- the document ---
+
+  /// Three things go on side by side: the next pieces are cut, the present ones are parsed, and what was
+  /// parsed before is put into the index, in the order of the file.
+  void takePieces() {
+    std::vector<Parsed> parsed, done;
+    std::vector<JsonPiece> next = file_.nextPieces(piecesAtOnce);
+    while (!next.empty() || !parsed.empty()) {
+      done = std::move(parsed);
+      parsed = std::vector<Parsed>(next.size());
+      for (size_t i = 0; i < next.size(); ++i) parsed[i].piece = next[i];
+      next.clear();
+      parallelFor(std::ssize(parsed) + 2, 0, [&](int64_t i) {
+        if (i == 0) {
+          next = file_.nextPieces(piecesAtOnce);
+        } else if (i == 1) {
+          for (Parsed& before : done) take(before);
+        } else {
+          parse(parsed[static_cast<size_t>(i - 2)]);
+        }
+      });
+    }
+  }
 
   /// A piece, and what it held when it is one of annotations; images and categories are few, and read when
   /// their turn comes.
@@ -172,7 +179,6 @@ class CocoReader {
         take(std::move(run));
       }
     }
-    checkLists();
   }
 
   void checkLists() {
@@ -372,17 +378,16 @@ HD_REGISTER_FORMAT(coco, [](const Value& spec) { return readCoco(spec); });
 
 std::shared_ptr<const Dataset> readCoco(
     const Value& spec, const std::function<std::unique_ptr<CocoExtension>()>& makeExtension) {
-  const auto reader = [&](const auto& read) {
-    const std::unique_ptr<CocoExtension> extension = makeExtension ? makeExtension() : nullptr;
-    CocoReader coco(spec, extension.get());
-    return read(coco);
-  };
-  try {
-    if (auto dataset = reader([](CocoReader& coco) { return coco.readPieces(); })) return dataset;
-  } catch (const simdjson::simdjson_error&) {  // told below, with its byte
-  } catch (const Error&) {                     // of several faults, the first of the file is told
+  const auto extension = [&] { return makeExtension ? makeExtension() : nullptr; };
+  {
+    const auto more = extension();
+    CocoReader coco(spec, more.get());
+    if (coco.readPieces()) return coco.finish();
   }
-  return reader([](CocoReader& coco) { return coco.readWhole(); });
+  const auto more = extension();
+  CocoReader coco(spec, more.get());
+  coco.readWhole();
+  return coco.finish();
 }
 
 }  // namespace hd::data

@@ -80,7 +80,7 @@ std::vector<JsonPiece> JsonFile::nextPieces(size_t count) {
     }
     walk_.emplace(std::string_view(reinterpret_cast<const char*>(image_.data), image_.size));
   }
-  const std::string_view whole(reinterpret_cast<const char*>(image_.data), image_.size);
+  const std::string_view whole = walk_->text();
   std::vector<JsonPiece> out;
   while (out.size() < count) {
     if (walk_->position() + walkAhead / 2 > fetched_ && fetched_ < whole.size()) {

@@ -29,6 +29,7 @@ class JsonPieces {
 
   /// After the end: whether the walk came to the end of the root object and nothing follows it.
   bool complete() const { return complete_; }
+  std::string_view text() const { return text_; }
   /// Bytes up to which the walk has come.
   size_t position() const { return position_; }
 
