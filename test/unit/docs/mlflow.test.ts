@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '../../faults/command.ts';
 import { evalLine, statusOf, stepLine, writeRun } from '../report/run-folder.ts';
+import { finishRun, startFollowing } from './follow.ts';
 
 const example = fileURLToPath(new URL('../../../docs/examples/mlflow.js', import.meta.url));
 const root = temporaryFolder();
@@ -39,15 +39,7 @@ async function startFake() {
   return { calls, metrics, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
 }
 
-function follow(folder: string, url: string) {
-  const child = spawn(process.execPath, [example, folder, url], { env: { ...process.env, EVERY: '50' } });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (more) => (stdout += more));
-  child.stderr.on('data', (more) => (stderr += more));
-  return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) =>
-    child.on('close', (status) => resolve({ status, stdout, stderr })),
-  );
-}
+const follow = (folder: string, url: string) => startFollowing(process.execPath, [example, folder, url]);
 
 describe('the MLflow example of the guide', { timeout: 120_000 }, () => {
   test('follows a run to its end, and sends every number once with its step', async () => {
@@ -57,12 +49,7 @@ describe('the MLflow example of the guide', { timeout: 120_000 }, () => {
     });
     const ended = follow(folder, url);
     while (metrics().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    // Half a line, then the rest of it, then the end of the run.
-    const line = `${stepLine(2, 2)}\n${evalLine(2, 0.5)}\n`;
-    appendFileSync(join(folder, 'metrics.jsonl'), line.slice(0, 30));
-    await new Promise((resolve) => setTimeout(resolve, 120));
-    appendFileSync(join(folder, 'metrics.jsonl'), line.slice(30));
-    writeFileSync(join(folder, 'status.json'), JSON.stringify(statusOf({ state: 'done' })));
+    await finishRun(folder, `${stepLine(2, 2)}\n${evalLine(2, 0.5)}\n`);
     const { status, stdout, stderr } = await ended;
     assert.equal(status, 0, stderr);
     assert.match(stdout, /as run r-1/);

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '../../faults/command.ts';
 import { evalLine, statusOf, stepLine, writeRun } from '../report/run-folder.ts';
+import { finishRun, startFollowing } from './follow.ts';
 
 const example = fileURLToPath(new URL('../../../docs/examples/wandb-log.py', import.meta.url));
 const root = temporaryFolder();
@@ -50,19 +51,16 @@ interface Call {
 /** Runs the example; `calls` are those of this and earlier times for the same folder. */
 function follow(folder: string) {
   const log = `${folder}.calls`;
-  const env = { ...process.env, EVERY: '50', PYTHONPATH: modules, CALLS: log, PYTHONDONTWRITEBYTECODE: '1' };
-  const child = spawn('python3', [example, folder, 'cells'], { env });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (more) => (stdout += more));
-  child.stderr.on('data', (more) => (stderr += more));
+  const ended = startFollowing('python3', [example, folder, 'cells'], {
+    PYTHONPATH: modules,
+    CALLS: log,
+    PYTHONDONTWRITEBYTECODE: '1',
+  });
   const calls = () =>
     (existsSync(log) ? readFileSync(log, 'utf8') : '')
       .split('\n')
       .slice(0, -1)
       .map((line) => JSON.parse(line) as Call);
-  const ended = new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) =>
-    child.on('close', (status) => resolve({ status, stdout, stderr })),
-  );
   return { calls, ended };
 }
 
@@ -79,12 +77,7 @@ describe('the W&B example of the guide', {
     const folder = writeRun(join(root, 'cells-1'), { lines: [stepLine(1, 3)] });
     const { calls, ended } = follow(folder);
     while (calls().length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
-    // Half a line, then the rest of it, then the end of the run.
-    const line = `${stepLine(2, 0, { dataWait: 1, skipped: true })}\n${evalLine(2, 1)}\n`;
-    appendFileSync(join(folder, 'metrics.jsonl'), line.slice(0, 30));
-    await new Promise((resolve) => setTimeout(resolve, 120));
-    appendFileSync(join(folder, 'metrics.jsonl'), line.slice(30));
-    writeFileSync(join(folder, 'status.json'), JSON.stringify(statusOf({ state: 'done' })));
+    await finishRun(folder, `${stepLine(2, 0, { dataWait: 1, skipped: true })}\n${evalLine(2, 1)}\n`);
     const { status, stdout, stderr } = await ended;
     assert.equal(status, 0, stderr);
     const id = calls()[0]?.id;
