@@ -18,7 +18,7 @@ export interface NativeInfo {
   avx512: boolean;
   amx: boolean;
   bf16: boolean;
-  /** Whether convolutions are faster in bf16 than in fp32. */
+  /** Whether the processor multiplies bf16 at about twice the rate of fp32. */
   bf16Pays: boolean;
   cuda: string | null;
   /** Picture decoders and their versions. */

@@ -63,7 +63,7 @@ export const doctor: Verb<CommonOptions> = {
             ? `AVX2 ${yes(info.avx2)}, AVX-512 ${yes(info.avx512)}, bf16 ${yes(info.bf16)}, AMX ${yes(info.amx)}`
             : 'unknown without the addon',
         ],
-        ['precision', info ? `auto means ${precisionFor('auto')}, which is faster here` : 'unknown'],
+        ['precision', info ? `auto means ${precisionFor('auto')}` : 'unknown'],
         ['CUDA', result.cuda],
         [
           'decoders',

@@ -1,4 +1,7 @@
-/** The session of a run, and with its training data for verbs that look at training without running it (probe, find-lr, bench). */
+/**
+ * The session of a run, and with its training data for verbs that look at training without running it (probe, find-lr,
+ * bench).
+ */
 import { type NativeDataset, type NativeLoader, type NativeSession, native } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { classCount, openData, openLoader, sessionOptions, type Tell } from './setup.ts';

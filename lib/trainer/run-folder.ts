@@ -1,5 +1,6 @@
 /**
- * A run's folder: recipe.yaml (of a resumed run also the former ones), metrics.jsonl, checkpoints/, student.safetensors, diagnosis.json, pictures/.
+ * A run's folder: recipe.yaml (of a resumed run also the former ones), metrics.jsonl, checkpoints/, student.safetensors,
+ * diagnosis.json, pictures/.
  *
  * Invariants: whatever bears its final name is complete (written to a temporary name, fsynced, renamed, folder fsynced);
  * `checkpoints/latest` names a complete checkpoint; one process at a time holds the lock, which dies with it.

@@ -173,7 +173,9 @@ export const trainSchema = z
     precision: z
       .enum(['auto', 'fp32', 'bf16'])
       .default('auto')
-      .describe('Arithmetic: `auto` is bf16 where that is faster (AMX, or AVX512-BF16 of AMD), else fp32.'),
+      .describe(
+        'Arithmetic: `auto` is bf16 where the processor multiplies it at twice the rate (AMX, or AVX512-BF16 of AMD), else fp32.',
+      ),
     seed: z
       .int()
       .min(0)

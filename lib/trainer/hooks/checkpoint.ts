@@ -1,7 +1,7 @@
 /**
  * Saves the run every `checkpoint.epochs` and `checkpoint.seconds`, when it was measured best, at its end, and when it is
- * interrupted. A disk that
- * takes nothing more does not end the run: the last checkpoint stays as it is, and saving is tried again.
+ * interrupted. A disk that takes nothing more does not end the run: the last checkpoint stays as it is, and saving is
+ * tried again.
  */
 import { join } from 'node:path';
 import { HdError } from '../../error.ts';
