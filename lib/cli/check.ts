@@ -108,7 +108,11 @@ function describeRates({ points, missed }: ReturnType<typeof rateCourse>, timeli
   return [
     table(['step', 'epoch', 'learning rate', ''], left > 0 ? [...rows.slice(0, shownRates - 1), end] : rows),
     ...(left > 0 ? [`${left} more drops before the last step`] : []),
-    ...(missed > 0 ? [`${missed} of the drops in train.schedule.at come after the last step`] : []),
+    ...(missed > 0
+      ? [
+          `${missed} of the drops in train.schedule.at never happen: the run ends, or averaging begins, before them`,
+        ]
+      : []),
   ];
 }
 

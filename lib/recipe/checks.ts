@@ -62,6 +62,10 @@ const oneLength: Check = ({ train }, { conflict }) => {
   }
 };
 
+const oneAverage: Check = ({ train }, { conflict }) => {
+  if (train.ema && train.swa) conflict('train.swa', "either 'ema' or 'swa'", 'set the other one to null');
+};
+
 const drops: Check = (recipe, { conflict }) => {
   const { kind, at, unit } = recipe.train.schedule;
   if (kind !== 'steps') return;
@@ -270,6 +274,7 @@ const checks: readonly Check[] = [
   deformable,
   transfersFit,
   oneLength,
+  oneAverage,
   drops,
   warmupFits,
   batches,

@@ -4,11 +4,18 @@
  */
 
 import type { TrainSection } from '../recipe/schema/train.ts';
+import { averagingStart } from './average.ts';
 
 type Schedule = Pick<TrainSection['schedule'], 'kind'> &
   Partial<Omit<TrainSection['schedule'], 'at'>> & { at?: readonly number[] };
 type Warmup = TrainSection['warmup'];
-type Ema = TrainSection['ema'];
+
+/** What the rate follows. `swa` holds the rate of the step that its averaging begins with, or has one of its own. */
+export interface Course {
+  schedule: Schedule;
+  warmup: Warmup;
+  swa: TrainSection['swa'];
+}
 
 export interface Timeline {
   stepsPerEpoch: number;
@@ -16,7 +23,7 @@ export interface Timeline {
 }
 
 /** A length in `unit`, in optimiser steps. */
-function inSteps(length: number, unit: 'epochs' | 'steps' | 'run', timeline: Timeline): number {
+export function inSteps(length: number, unit: 'epochs' | 'steps' | 'run', timeline: Timeline): number {
   if (unit === 'epochs') return length * timeline.stepsPerEpoch;
   return unit === 'run' ? length * timeline.totalSteps : length;
 }
@@ -61,11 +68,15 @@ export function warmupFactor(step: number, warmup: Warmup, timeline: Timeline): 
 export function learningRate(
   step: number,
   base: number,
-  schedule: Schedule,
-  warmup: Warmup,
+  { schedule, warmup, swa }: Course,
   timeline: Timeline,
 ): number {
-  return base * scheduleFactor(step, schedule, timeline) * warmupFactor(step, warmup, timeline);
+  const held = swa !== null && step >= averagingStart(swa, timeline);
+  const factor =
+    held && swa.lr !== null
+      ? swa.lr
+      : scheduleFactor(held ? averagingStart(swa, timeline) : step, schedule, timeline);
+  return base * factor * warmupFactor(step, warmup, timeline);
 }
 
 /** A place in the course of the learning rate. */
@@ -86,21 +97,23 @@ function dropSteps({ kind, at = [], unit = 'epochs' }: Schedule, timeline: Timel
 }
 
 /**
- * The rate at the first step, where warm-up is over, at each drop and at the last step. `missed`: drops that the run ends
- * before.
+ * The rate at the first step, where warm-up is over, at each drop, where averaging begins and at the last step.
+ * `missed`: drops that never happen, since the run ends or the rate is held before them.
  */
 export function rateCourse(
-  train: Pick<TrainSection, 'lr' | 'lrBatch' | 'batch' | 'schedule' | 'warmup'>,
+  train: Pick<TrainSection, 'lr' | 'lrBatch' | 'batch'> & Course,
   timeline: Timeline,
 ): { points: RatePoint[]; missed: number } {
-  const { schedule, warmup } = train;
+  const { schedule, warmup, swa } = train;
   const last = timeline.totalSteps - 1;
+  const held = swa ? averagingStart(swa, timeline) : last;
   const warm = Math.ceil(inSteps(warmup.length, warmup.unit, timeline));
   const drops = dropSteps(schedule, timeline);
   const events: [step: number, what: string][] = [
     [0, 'first'],
     ...(warm > 0 ? [[warm, 'warm-up is over'] as [number, string]] : []),
-    ...drops.map((step): [number, string] => [step, 'drop']),
+    ...drops.filter((step) => step <= held).map((step): [number, string] => [step, 'drop']),
+    ...(swa ? [[held, 'averaging begins'] as [number, string]] : []),
     [last, 'last'],
   ];
   const named = new Map<number, Set<string>>();
@@ -112,10 +125,10 @@ export function rateCourse(
     .sort(([a], [b]) => a - b)
     .map(([step, what]) => ({
       step,
-      rate: learningRate(step, base, schedule, warmup, timeline),
+      rate: learningRate(step, base, train, timeline),
       what: [...what].join(', '),
     }));
-  return { points, missed: drops.filter((step) => step > last).length };
+  return { points, missed: drops.filter((step) => step > Math.min(held, last)).length };
 }
 
 /** `lr` is meant for a batch of `lrBatch` images and scales linearly with the batch (Goyal et al. 2017). */
@@ -126,10 +139,4 @@ export function baseLearningRate(train: Pick<TrainSection, 'lr' | 'lrBatch' | 'b
 /** What `SessionOptions.groups` want at a rate: one for each group of the recipe, then that of all other parameters. */
 export function groupRates(groups: readonly { lr: number }[], rate: number): number[] {
   return [...groups.map((group) => group.lr * rate), rate];
-}
-
-/** EMA decay of a step: rises to `decay` so that the first weights are forgotten. */
-export function emaDecay(step: number, ema: Ema): number {
-  if (!ema) return 0;
-  return ema.warmup > 0 ? ema.decay * (1 - Math.exp(-(step + 1) / ema.warmup)) : ema.decay;
 }

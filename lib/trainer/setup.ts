@@ -164,7 +164,7 @@ export function sessionOptions(recipe: Recipe, classes: number, training: boolea
     optimizer: training ? train.optimizer : null,
     groups: train.groups,
     freeze: train.freeze,
-    ema: training && train.ema !== null,
+    ema: training && (train.ema !== null || train.swa !== null),
   };
 }
 

@@ -10,6 +10,7 @@ import { HdError } from '../error.ts';
 import { type NativeDataset, native } from '../native.ts';
 import { type LoadedRecipe, resolveRecipe } from '../recipe/load.ts';
 import type { Recipe, RecipeInput } from '../recipe/schema/root.ts';
+import { averageDecay } from './average.ts';
 import type { TrainContext } from './context.ts';
 import { drawStep } from './diagnosis.ts';
 import { precisionOf, threadsOf } from './digest.ts';
@@ -28,7 +29,7 @@ import { StepMeter } from './meter.ts';
 import { cutMetrics, metricsHook } from './metrics-file.ts';
 import { openSession } from './open.ts';
 import { type ResumeMode, RunFolder, readCheckpoint } from './run-folder.ts';
-import { baseLearningRate, emaDecay, groupRates, learningRate } from './schedule.ts';
+import { baseLearningRate, groupRates, learningRate } from './schedule.ts';
 import { checkClasses, openData, openLoader } from './setup.ts';
 import { openSource, type Source } from './source.ts';
 import {
@@ -276,11 +277,11 @@ export class Trainer {
       meter.start(context.step);
       const goesOn = () => context.step < timeline.totalSteps && context.stopped === null;
       while (goesOn() && !signal?.aborted) {
-        const rate = learningRate(context.step, base, recipe.train.schedule, recipe.train.warmup, timeline);
+        const rate = learningRate(context.step, base, recipe.train, timeline);
         const output = await steps.take(context, {
           step: context.step,
           learningRates: groupRates(recipe.train.groups, rate),
-          emaDecay: emaDecay(context.step, recipe.train.ema),
+          emaDecay: averageDecay(context.step, recipe.train, timeline),
           lossWeights: recipe.train.lossWeights,
           clipNorm: recipe.train.clip,
           readLosses: meter.reads(context.step),

@@ -77,6 +77,36 @@ const ema = z
     'Moving average of the weights; evaluation and the final weights use it. `null` is off, `{}` the defaults.',
   );
 
+const swa = z
+  .strictObject({
+    from: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0.75)
+      .describe('Share of the run after which averaging begins; until then evaluation sees the weights.'),
+    every: z
+      .number()
+      .positive()
+      .default(1)
+      .describe('Time between weights that enter the average, in `unit`; the last weights always do.'),
+    unit: timeUnit().default('epochs').describe('Unit of `every`; `run` means a share of the run, 0–1.'),
+    lr: z
+      .number()
+      .positive()
+      .max(1)
+      .nullable()
+      .default(null)
+      .describe(
+        'Learning rate while averaging, as a share of the full one; `null` holds what the schedule has reached.',
+      ),
+  })
+  .nullable()
+  .default(null)
+  .describe(
+    'Stochastic weight averaging: the mean of weights along the end of the run, at a held learning rate; evaluation and the final weights use it. In place of `ema`. `null` is off, `{}` the defaults.',
+  );
+
 const earlyStop = z
   .strictObject({
     patience: z
@@ -144,6 +174,7 @@ export const trainSchema = z
       .default(35)
       .describe('Largest norm of the whole gradient; longer ones are scaled down. 0 is off.'),
     ema,
+    swa,
     freeze: z
       .array(namePattern())
       .max(256)

@@ -39,8 +39,7 @@ test('step schedule with linear warm-up equals mmcv', {
       const actual = learningRate(
         iteration,
         it.base_lr,
-        { kind: 'steps', at: it.steps, unit: 'epochs' },
-        warmup,
+        { schedule: { kind: 'steps', at: it.steps, unit: 'epochs' }, warmup, swa: null },
         timeline,
       );
       assert.ok(

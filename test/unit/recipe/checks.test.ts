@@ -37,6 +37,11 @@ describe('the length of the run', () => {
   });
 });
 
+test('one average of the weights', () => {
+  assert.match(conflict('train: {ema: {}, swa: {}}'), /either 'ema' or 'swa' for train\.swa/);
+  assert.deepEqual(warnings('train: {ema: null, swa: {}}'), []);
+});
+
 describe('drops of the learning rate', () => {
   const steps = (rest: string) => `train: {epochs: 12, schedule: {kind: steps, ${rest}}}`;
 

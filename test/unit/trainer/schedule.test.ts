@@ -3,7 +3,6 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import {
   baseLearningRate,
-  emaDecay,
   groupRates,
   learningRate,
   rateCourse,
@@ -59,10 +58,11 @@ describe('scheduleFactor', () => {
 describe('warmupFactor', () => {
   test('linear is mmcv’s formula', () => {
     const warmup = { kind: 'linear', length: 500, unit: 'steps', ratio: 0.001 } as const;
-    near(learningRate(0, 0.01, { kind: 'constant' }, warmup, timeline), 1e-5);
-    near(learningRate(1, 0.01, { kind: 'constant' }, warmup, timeline), 2.998e-5);
-    near(learningRate(250, 0.01, { kind: 'constant' }, warmup, timeline), 0.005005);
-    near(learningRate(500, 0.01, { kind: 'constant' }, warmup, timeline), 0.01);
+    const course = { schedule: { kind: 'constant' }, warmup, swa: null } as const;
+    near(learningRate(0, 0.01, course, timeline), 1e-5);
+    near(learningRate(1, 0.01, course, timeline), 2.998e-5);
+    near(learningRate(250, 0.01, course, timeline), 0.005005);
+    near(learningRate(500, 0.01, course, timeline), 0.01);
   });
   test('constant and exp', () => {
     near(warmupFactor(99, { kind: 'constant', length: 1, unit: 'epochs', ratio: 0.2 }, timeline), 0.2);
@@ -77,11 +77,20 @@ test('the rate scales with the batch', () => {
   near(baseLearningRate({ lr: 0.01, lrBatch: 0, batch: 4 }), 0.01);
 });
 
-test('EMA decay rises to its value', () => {
-  near(emaDecay(0, null), 0);
-  near(emaDecay(0, { decay: 0.999, warmup: 0 }), 0.999);
-  near(emaDecay(1999, { decay: 0.9998, warmup: 2000 }), 0.9998 * (1 - Math.exp(-1)));
-  assert.ok(emaDecay(10, { decay: 0.9998, warmup: 2000 }) < 0.01);
+describe('a rate that is held for averaging', () => {
+  const swa = { from: 0.75, every: 1, unit: 'epochs', lr: null } as const;
+  const schedule = { kind: 'cosine', floor: 0 } as const;
+  test('stays where the schedule has come to', () => {
+    const course = { schedule, warmup: noWarmup, swa };
+    near(learningRate(899, 1, course, timeline), scheduleFactor(899, schedule, timeline));
+    for (const step of [900, 901, 1199])
+      near(learningRate(step, 1, course, timeline), scheduleFactor(900, schedule, timeline));
+  });
+  test('or is its own', () => {
+    const course = { schedule, warmup: noWarmup, swa: { ...swa, lr: 0.3 } };
+    near(learningRate(899, 2, course, timeline), 2 * scheduleFactor(899, schedule, timeline));
+    for (const step of [900, 1199]) near(learningRate(step, 2, course, timeline), 0.6);
+  });
 });
 
 describe('groupRates', () => {
@@ -92,7 +101,7 @@ describe('groupRates', () => {
 });
 
 describe('rateCourse', () => {
-  const base = { lr: 0.02, lrBatch: 16, batch: 8, warmup: noWarmup };
+  const base = { lr: 0.02, lrBatch: 16, batch: 8, warmup: noWarmup, swa: null };
   const steps = (at: number[], unit: 'epochs' | 'steps' | 'run') => ({ kind: 'steps', at, unit, gamma: 0.1 });
   const course = (train: object) => rateCourse({ ...base, ...train } as never, timeline);
   const placesOf = (train: object) => course(train).points.map(({ step, what }) => [step, what]);
@@ -144,6 +153,21 @@ describe('rateCourse', () => {
       totalSteps: 1,
     });
     assert.deepEqual(points, [{ step: 0, rate: 0.01, what: 'first, last' }]);
+  });
+  test('where averaging begins is told, and drops after it never happen', () => {
+    const swa = { from: 0.75, every: 1, unit: 'epochs', lr: null };
+    const { points, missed } = course({ swa, schedule: steps([8, 9, 11], 'epochs') });
+    assert.deepEqual(
+      points.map(({ step, what }) => [step, what]),
+      [
+        [0, 'first'],
+        [800, 'drop'],
+        [900, 'drop, averaging begins'],
+        [1199, 'last'],
+      ],
+    );
+    near(points.at(-1)?.rate ?? 0, 0.0001);
+    assert.equal(missed, 1);
   });
   test('a curve has its ends, and a warm-up longer than the run no end', () => {
     assert.deepEqual(placesOf({ schedule: { kind: 'cosine', floor: 0 } }), [
