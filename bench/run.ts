@@ -5,6 +5,7 @@
  *
  *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16] [--distill] [--save FILE]
  *
+ *   npm run bench -- plan --python PEERS/bin/python [--part backbone] [--modes default,channels_last,bf16]
  *   npm run bench -- data --python PEERS/bin/python --data PICTURES [--data MORE] [--threads 2] [--rounds 10]
  *
  * With --distill everyone trains under a GFL-R50 teacher; our plain step then takes its turn as well. A turn of `data` reads all
@@ -71,6 +72,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '10' },
     modes: { type: 'string', default: 'default,channels_last' },
     distill: { type: 'boolean', default: false },
+    part: { type: 'string', default: 'whole' },
     data: { type: 'string', multiple: true, default: [] },
     threads: { type: 'string', default: '2' },
     size: { type: 'string', default: '640' },
@@ -95,6 +97,15 @@ function stepWorkers(): Worker[] {
   ];
 }
 
+function planWorkers(): Worker[] {
+  return [
+    hdtrain(`hdtrain, ${values.part}`, ['plan', '--part', values.part]),
+    ...values.modes
+      .split(',')
+      .map((mode) => peer(`eager ${mode}`, 'step_peer.py', [mode, `plan-${values.part}`])),
+  ];
+}
+
 function dataWorkers(): Worker[] {
   if (values.data.length === 0) throw new Error('expected --data PICTURES');
   const { size, threads, data } = values;
@@ -108,7 +119,7 @@ function dataWorkers(): Worker[] {
   ];
 }
 
-const kinds: Record<string, () => Worker[]> = { step: stepWorkers, data: dataWorkers };
+const kinds: Record<string, () => Worker[]> = { step: stepWorkers, plan: planWorkers, data: dataWorkers };
 const open = kinds[positionals[0] ?? ''];
 if (!open) throw new Error(`expected one of ${Object.keys(kinds).join(', ')}`);
 const workers = open();

@@ -407,6 +407,7 @@ export interface NativeAddon {
   benchEval(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   benchNms(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   benchDistillation(options: Record<string, unknown>): Promise<Record<string, unknown>>;
+  benchTeacher(options: Record<string, unknown>): Promise<Record<string, unknown>>;
   /** See lib/ops.ts, which checks the arguments. */
   suppress(
     boxes: Float32Array,

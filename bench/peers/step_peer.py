@@ -1,10 +1,11 @@
 """The training step of GFL-ResNet-18 in eager PyTorch: what hdtrain's step is measured against.
 
-Usage: step_peer.py MODE [distill]      MODE: default (fp32, NCHW) | channels_last (fp32) | bf16 (autocast, channels_last)
+Usage: step_peer.py MODE [distill | plan-whole | plan-backbone]      MODE: default (fp32, NCHW) | channels_last (fp32) | bf16 (autocast, channels_last)
 Speaks the harness's protocol: prints 'ready', then answers each line on stdin with {"seconds", "probe", "peakMB"}.
 Same network, batch, canvas, losses and optimiser as `hdtrain bench step`: stem and layer1 frozen, 80 classes, 4 x 320 x 320.
 With 'distill' a GFL-ResNet-50 teaches without gradient: localization in both regions and classification, as
-`hdtrain bench step --distill` does; the reply then holds {"teacher"}, the seconds of its forward pass.
+`hdtrain bench step --distill` does; the reply then holds {"teacher"}, the seconds of its forward pass. With 'plan-…' a turn is
+the forward pass of that GFL-ResNet-50 alone, or of its backbone, the median of three.
 """
 import json
 import resource
@@ -46,12 +47,15 @@ class Gfl(nn.Module):
                 module.eval()
         return self
 
-    def forward(self, x):
+    def backbone(self, x):
         b = self.body
         x = b.layer1(b.maxpool(b.relu(b.bn1(b.conv1(x)))))
         c3 = b.layer2(x)
         c4 = b.layer3(c3)
-        c5 = b.layer4(c4)
+        return c3, c4, b.layer4(c4)
+
+    def forward(self, x):
+        c3, c4, c5 = self.backbone(x)
         p5 = self.lateral[2](c5)
         p4 = self.lateral[1](c4) + F.interpolate(p5, size=c4.shape[-2:])
         p3 = self.lateral[0](c3) + F.interpolate(p4, size=c3.shape[-2:])
@@ -208,14 +212,26 @@ def main():
         nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 35)
         optimizer.step()
 
+    part = next((word[5:] for word in sys.argv[2:] if word.startswith("plan-")), None)
+    network = Gfl("resnet50").eval().to(memory_format=layout) if part else None
+
+    def plan():
+        image = ((pixels.float() - mean) / std).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=mode == "bf16"):
+            network(image) if part == "whole" else network.backbone(image)
+
+    def timed(turn):
+        start = time.perf_counter()
+        turn()
+        return time.perf_counter() - start
+
+    turn = plan if part else step
     probe()
-    step()
+    turn()
     print("ready", flush=True)
     for line in sys.stdin:
         before = probe()
-        start = time.perf_counter()
-        step()
-        seconds = time.perf_counter() - start
+        seconds = sorted(timed(turn) for _ in range(3 if part else 1))[-2 if part else 0]
         print(json.dumps({"seconds": seconds, "teacher": taught[0], "probe": [before, probe()], "peakMB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
 
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateCoco } from '../bench/annotations.ts';
 import { openDataBench } from '../bench/data.ts';
+import { openPlanBench, type PlanPart, planParts } from '../bench/plan.ts';
 import { type BenchReport, type Figure, figure } from '../bench/report.ts';
 import { type Latency, measureSpeed, stripes } from '../bench/speed.ts';
 import { median } from '../bench/statistics.ts';
@@ -31,6 +32,7 @@ export interface BenchOptions extends CommonOptions {
   steps: number;
   distill: boolean;
   serve: boolean;
+  part?: string | undefined;
   candidates: number[];
   images?: number | undefined;
   detections: number;
@@ -56,6 +58,7 @@ export const benches = {
   speed: benchSpeed,
   data: benchData,
   index: benchIndex,
+  plan: benchPlan,
   losses: benchLosses,
   eval: benchEval,
   nms: benchNms,
@@ -79,8 +82,14 @@ async function benchEval({ images = 5000, truths = 36000, detections, out }: Ben
 
 async function benchLosses(): Promise<Outcome> {
   const rows: Record<string, unknown>[] = [];
-  for (const weighted of [1, 0.05]) rows.push(await native().benchDistillation({ weighted }));
-  return rowsOutcome(rows, ({ rows: count, weighted }) => `${count} rows, ${weighted} weighted`);
+  // Four box sides of 22 400 anchors, and the 80 classes of as many.
+  for (const shape of [
+    { rows: 89_600, bins: 17 },
+    { rows: 22_400, bins: 80 },
+  ]) {
+    for (const weighted of [1, 0.05]) rows.push(await native().benchDistillation({ ...shape, weighted }));
+  }
+  return rowsOutcome(rows, ({ rows: count, bins, weighted }) => `${count} × ${bins}, ${weighted} weighted`);
 }
 
 async function benchNms({ candidates }: BenchOptions): Promise<Outcome> {
@@ -106,6 +115,32 @@ function rowsOutcome(
     settings: {},
     figures: rows.map((row) => figure(name(row), 'ms', [Number(row.milliseconds)])),
   };
+}
+
+async function benchPlan({ steps, serve, part = 'whole' }: BenchOptions): Promise<Outcome | null> {
+  wholeNumber('steps', steps, 1, 1e6);
+  const folder = mkdtempSync(join(tmpdir(), 'hdtrain-bench-'));
+  try {
+    const time = await openPlanBench(folder);
+    if (serve) {
+      await serveTurns(async () => ({ seconds: (await time(part as PlanPart, 3)).milliseconds / 1000 }));
+      return null;
+    }
+    const rows = [];
+    for (const each of planParts) rows.push(await time(each, steps));
+    const peakMB = process.resourceUsage().maxRSS / 1024;
+    return {
+      result: { rows, peakMB },
+      text: table(
+        ['part', 'precision', 'ms'],
+        rows.map(({ part: name, precision, milliseconds }) => [name, precision, milliseconds.toFixed(1)]),
+      ),
+      settings: { steps },
+      figures: rows.map(({ part: name, samples }) => figure(name, 'ms', samples)),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function benchStep(options: BenchOptions): Promise<Outcome | null> {

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { compareReports, comparisonText } from '../bench/compare.ts';
+import { planParts } from '../bench/plan.ts';
 import { readReport, writeReport } from '../bench/report.ts';
 import { HdError } from '../error.ts';
 import { type BenchOptions, benches } from './bench-kinds.ts';
@@ -8,7 +9,7 @@ import { type CommonOptions, print, type Verb } from './verb.ts';
 export const bench: Verb<BenchOptions> = {
   command: 'bench [what]',
   describe:
-    'Time the training step, a trained model, the loader, the index of annotations, fused losses, the evaluator or suppression on this machine',
+    'Time the training step, a teacher, a trained model, the loader, the index of annotations, fused losses, the evaluator or suppression on this machine',
   builder: (argv) =>
     (argv as Argv<CommonOptions>)
       .positional('what', {
@@ -36,7 +37,7 @@ export const bench: Verb<BenchOptions> = {
       .option('steps', {
         type: 'number',
         default: 10,
-        describe: 'step: timed steps, after two that warm up; data: timed passes',
+        describe: 'step: timed steps, after two that warm up; data, plan: timed passes',
       })
       .option('distill', {
         type: 'boolean',
@@ -48,6 +49,12 @@ export const bench: Verb<BenchOptions> = {
         default: false,
         hidden: true,
         describe: 'step: one step per line of stdin',
+      })
+      .option('part', {
+        type: 'string',
+        choices: planParts,
+        hidden: true,
+        describe: 'plan --serve: which part of the network',
       })
       .option('candidates', {
         type: 'number',

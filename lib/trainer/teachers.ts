@@ -16,7 +16,7 @@ export interface TeacherOptions {
   model: Record<string, unknown>;
   /** Teacher's class of each student class; null: the same numbers. */
   classMap: number[] | null;
-  cache: { folder: string; limit: number } | null;
+  cache: { folder: string; limit: number; build: string } | null;
   /** Of its plan. */
   precision: 'fp32' | 'bf16';
 }
@@ -119,10 +119,11 @@ async function teacherOptions(
     options: {
       weights,
       model: modelOptions({ ...recipe, model: section }, count),
-      classMap: names ? mapClasses(weights, names, studentClasses, classMap) : null,
+      classMap: mapClasses(weights, names, studentClasses, classMap),
       cache: cache && {
         folder: cache.folder ?? cacheFolder('teachers'),
         limit: Math.round(cache.limit * 1e9),
+        build: native().info().build,
       },
       precision: precisionFor(precision),
     },
@@ -130,22 +131,36 @@ async function teacherOptions(
   };
 }
 
-/** Null when both sides number their classes alike. */
+/** Null when both sides number their classes alike; the native side then compares the counts. */
 function mapClasses(
   weights: string,
-  teacher: readonly string[],
+  teacher: readonly string[] | null,
   student: readonly string[],
   classMap: Record<string, string> | null,
 ): number[] | null {
+  if (!teacher) {
+    if (!classMap) return null;
+    throw new HdError(
+      'HD_RECIPE_TEACHER',
+      `expected the names of the teacher's classes for the classMap of ${weights} but its file holds none: list them in teachers.classes`,
+      'teachers',
+    );
+  }
+  const unknown = Object.keys(classMap ?? {}).filter((name) => !student.includes(name));
+  if (unknown.length > 0) {
+    throw new HdError(
+      'HD_RECIPE_TEACHER',
+      `expected classes of the student (${student.join(', ')}) on the left of the classMap of ${weights} but received ${unknown.join(', ')}: write STUDENT_CLASS: TEACHER_CLASS`,
+      'teachers',
+    );
+  }
   const indices = student.map((name) => teacher.indexOf(classMap?.[name] ?? name));
   const missing = student.filter((_, i) => indices[i] === -1);
   if (missing.length === 0)
     return indices.every((index, i) => index === i) && teacher.length === student.length ? null : indices;
-  // Without any common name the numbers are all there is: the native side compares the counts.
-  if (missing.length === student.length && !classMap) return null;
   throw new HdError(
     'HD_RECIPE_TEACHER',
-    `expected the teacher ${weights} to know the classes ${missing.join(', ')} but it knows ${teacher.join(', ')}: map them with classMap`,
+    `expected the teacher ${weights} to know the classes ${missing.join(', ')} but it knows ${teacher.join(', ')}: map them with classMap, or set teachers.classes to ${teacher.length} if both number their classes alike`,
     'teachers',
   );
 }

@@ -13,6 +13,7 @@
 #include "data/formats/braces.h"
 #include "data/formats/detect.h"
 #include "data/picture_library.h"
+#include "distill/teacher_bench.h"
 #include "eval/score.h"
 #include "eval/synthetic_bench.h"
 #include "io/atomic_file.h"
@@ -282,6 +283,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("benchNms", Napi::Function::New(env, [](Info call) { return plain(call, ops::benchNms); }));
   exports.Set("benchDistillation",
               Napi::Function::New(env, [](Info call) { return plain(call, ops::benchDistillation); }));
+  exports.Set("benchTeacher",
+              Napi::Function::New(env, [](Info call) { return plain(call, distill::benchTeacher); }));
   exports.Set("suppress", Napi::Function::New<suppress>(env));
   exports.Set("boxIou", Napi::Function::New<boxIou>(env));
   exports.Set("expandBraces", Napi::Function::New<expandBraces>(env));

@@ -33,8 +33,9 @@ Value Agreement::toValue() const {
 }
 
 Agreement measureAgreement(const detectors::DenseAssignment& assignment, int64_t classes,
-                           const std::vector<Tensor>& studentCls, const std::vector<Tensor>& teacherCls,
-                           const std::vector<Tensor>& studentReg, const std::vector<Tensor>& teacherReg) {
+                           const std::vector<int64_t>& classMap, const std::vector<Tensor>& studentCls,
+                           const std::vector<Tensor>& teacherCls, const std::vector<Tensor>& studentReg,
+                           const std::vector<Tensor>& teacherReg) {
   const at::NoGradGuard guard;
   Agreement out;
   out.classes = !studentCls.empty();
@@ -50,7 +51,8 @@ Agreement measureAgreement(const detectors::DenseAssignment& assignment, int64_t
           .to(at::kFloat);
     };
     if (out.classes) {
-      const Tensor student = select(studentCls[l]), teacher = select(teacherCls[l]);
+      const auto [student, teacher] =
+          commonClasses(select(studentCls[l]), select(teacherCls[l]), classes, classMap);
       out.sameClass += student.argmax(1).eq(teacher.argmax(1)).sum().item<int64_t>();
       out.scoreDifference += (teacher.sigmoid() - student.sigmoid()).abs().mean(1).sum().item<double>();
     }

@@ -29,9 +29,10 @@ struct Agreement {
   Value toValue() const;
 };
 
-/// Maps by level, N×C×H×W; either list may be empty. `teacherCls` in the student's class order.
+/// Maps by level, N×C×H×W; either list may be empty. `classMap`: as HeadShape::classMap.
 Agreement measureAgreement(const detectors::DenseAssignment& assignment, int64_t classes,
-                           const std::vector<Tensor>& studentCls, const std::vector<Tensor>& teacherCls,
-                           const std::vector<Tensor>& studentReg, const std::vector<Tensor>& teacherReg);
+                           const std::vector<int64_t>& classMap, const std::vector<Tensor>& studentCls,
+                           const std::vector<Tensor>& teacherCls, const std::vector<Tensor>& studentReg,
+                           const std::vector<Tensor>& teacherReg);
 
 }  // namespace hd::distill

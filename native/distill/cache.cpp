@@ -137,7 +137,35 @@ std::optional<CacheEntry> OutputCache::load(const std::string& key, const RowLis
   }
   --statistics_.misses;
   ++statistics_.hits;
+  std::error_code ignored;
+  if (fs::last_write_time(pathOf(key), ignored) < started_)
+    fs::last_write_time(pathOf(key), fs::file_time_type::clock::now(), ignored);
   return out;
+}
+
+void OutputCache::makeRoom(int64_t bytes) {
+  std::error_code failed;
+  const auto lastUse = [&](const fs::path& path) { return fs::last_write_time(path, failed); };
+  if (!unused_) {
+    std::vector<std::pair<fs::file_time_type, fs::path>> found;
+    for (auto it = fs::recursive_directory_iterator(folder_, failed);
+         it != fs::recursive_directory_iterator(); it.increment(failed)) {
+      if (it->is_regular_file(failed)) found.emplace_back(lastUse(it->path()), it->path());
+    }
+    std::sort(found.rbegin(), found.rend());
+    unused_.emplace();
+    for (const auto& [used, path] : found) {
+      if (used < started_) unused_->push_back(path);
+    }
+  }
+  while (statistics_.bytes + bytes > limit_ && !unused_->empty()) {
+    const fs::path path = std::move(unused_->back());
+    unused_->pop_back();
+    const auto size = static_cast<int64_t>(fs::file_size(path, failed));
+    // Used since the walk, by this run or one beside it, or gone.
+    if (failed || lastUse(path) >= started_) continue;
+    if (fs::remove(path, failed)) statistics_.bytes -= size;
+  }
 }
 
 void OutputCache::store(const std::string& key, const RowList& rows, const CacheEntry& entry) {
@@ -151,6 +179,7 @@ void OutputCache::store(const std::string& key, const RowList& rows, const Cache
   append(entry.channels.data(), 4 * entry.channels.size());
   append(rows.data(), 4 * rows.size());
   append(entry.values.const_data_ptr(), entry.values.nbytes());
+  if (statistics_.bytes + std::ssize(bytes) > limit_) makeRoom(std::ssize(bytes));
   statistics_.full = statistics_.full || statistics_.bytes + std::ssize(bytes) > limit_;
   if (statistics_.full) return;
   std::memcpy(bytes.data(), &header, sizeof(Header));

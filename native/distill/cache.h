@@ -1,18 +1,20 @@
 // Outputs of a teacher on disk, for recipes that show it the same pixels again.
 //
-// An entry belongs to what went into the network and nothing else: teacher file, model section, taps, canvas,
-// valid size and pixels. So nothing can be stale: another teacher, picture, size or augmentation is another
-// entry. It holds only the rows that transfers asked for; when more are asked for it is made anew. Values are
-// those of the picture alone in its batch, so that they do not depend on what it was batched with.
+// An entry belongs to what went into the network and nothing else: teacher file, model section, arithmetic
+// and build of this program, taps, canvas, valid size and pixels. So nothing can be stale: another teacher,
+// version, picture, size or augmentation is another entry. It holds only the rows that transfers asked for;
+// when more are asked for it is made anew. Values are those of the picture alone in its batch, so that they
+// do not depend on what it was batched with.
 //
 // Entries appear whole (temporary name, rename) and carry a checksum: several processes may share a folder,
-// a damaged entry is a missing one. When the limit is reached nothing more is stored. Nothing here stops a
-// run: without disk space the teacher computes.
+// a damaged entry is a missing one. At the limit, entries that this run has not used go first; when there are
+// none, nothing more is stored. Nothing here stops a run: without disk space the teacher computes.
 #pragma once
 
 #include <torch/types.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -59,9 +61,14 @@ class OutputCache {
 
  private:
   std::string pathOf(const std::string& key) const;
+  /// Removes entries of this teacher that were last used before this run, the longest unused first, until
+  /// `bytes` more fit.
+  void makeRoom(int64_t bytes);
 
   std::string folder_;
   int64_t limit_;
+  std::filesystem::file_time_type started_ = std::filesystem::file_time_type::clock::now();
+  std::optional<std::vector<std::filesystem::path>> unused_;  ///< before this run, the oldest last
   CacheStatistics statistics_;
 };
 

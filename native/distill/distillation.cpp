@@ -189,13 +189,9 @@ std::vector<Agreement> Distillation::agreement(const detectors::Assignment& assi
       }
       return both;
     };
-    auto cls = maps("head.cls");
-    const auto reg = maps("head.reg");
-    if (const auto& map = teachers_[t]->classMap(); !map.empty()) {
-      for (Tensor& level : cls.second) level = level.index_select(1, at::tensor(map));
-    }
-    out.push_back(
-        measureAgreement(own(assignment), head_.classes, cls.first, cls.second, reg.first, reg.second));
+    const auto cls = maps("head.cls"), reg = maps("head.reg");
+    out.push_back(measureAgreement(own(assignment), head_.classes, teachers_[t]->classMap(), cls.first,
+                                   cls.second, reg.first, reg.second));
   }
   return out;
 }

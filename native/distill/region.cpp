@@ -7,7 +7,7 @@
 
 namespace hd::distill {
 
-RegionOptions RegionOptions::from(const Value& transfer, const detectors::DenseHead& head) {
+RegionOptions RegionOptions::from(const Value& transfer, const detectors::DenseHead& head, bool alike) {
   RegionOptions out;
   const std::string preset = choice(transfer, "preset", "robust", {"robust", "released", "paper"});
   const bool released = preset == "released";
@@ -18,7 +18,7 @@ RegionOptions RegionOptions::from(const Value& transfer, const detectors::DenseH
           : detectors::RegionRule::distance;
   const char* published = head.family == "fcos" ? "confidence" : "overlap";
   const std::string weights =
-      choice(transfer, "weights", released ? published : "mask", {"overlap", "mask", "confidence"});
+      choice(transfer, "weights", released && !alike ? published : "mask", {"overlap", "mask", "confidence"});
   out.weights = weights == "overlap"      ? Weights::overlap
                 : weights == "confidence" ? Weights::confidence
                                           : Weights::mask;

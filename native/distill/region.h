@@ -32,8 +32,9 @@ struct RegionOptions {
   bool positives = false;  ///< keep assigned rows in the valuable region
   double gamma = 0.25;
 
-  /// Throws HD_RECIPE_VALUE naming the member.
-  static RegionOptions from(const Value& transfer, const detectors::DenseHead& head);
+  /// `alike`: rows of the valuable region count alike in every preset. Throws HD_RECIPE_VALUE naming the
+  /// member.
+  static RegionOptions from(const Value& transfer, const detectors::DenseHead& head, bool alike = false);
 };
 
 /// Weight of every row of the valuable region, one fp32 tensor a level, rows image-major; 0 outside; with

@@ -12,11 +12,12 @@ namespace hd::distill {
 
 namespace {
 
-/// What decides a teacher's outputs besides the picture: its file, how the file is read, and the arithmetic.
-std::string identityOf(const std::string& weights, const Value& model, bool bf16) {
+/// What decides a teacher's outputs besides the picture: its file, how the file is read, the arithmetic, and
+/// the program that does it.
+std::string identityOf(const std::string& weights, const Value& model, bool bf16, const std::string& build) {
   const io::FileImage file = io::mapFile(weights);
   ContentHash hash;
-  hash.add(file.data, file.size).add(printJson(model));
+  hash.add(file.data, file.size).add(printJson(model)).add(build);
   if (bf16) hash.add("bf16");
   return hash.hex();
 }
@@ -53,7 +54,8 @@ Teacher::Teacher(const Value& section) : weights_(section.at("weights").asString
   report_ = nn::loadWeights(store, io::readWeights(weights_), nn::MatchMode::strict, weights_);
   store.keepPlansOnly(bf16 ? at::kBFloat16 : at::kFloat);
   if (const Value* cache = section.find("cache"); cache != nullptr && !cache->isNull()) {
-    cache_ = std::make_unique<OutputCache>(cache->at("folder").asString(), identityOf(weights_, model, bf16),
+    cache_ = std::make_unique<OutputCache>(cache->at("folder").asString(),
+                                           identityOf(weights_, model, bf16, cache->get("build", "")),
                                            cache->at("limit").asInt());
   }
 }

@@ -62,6 +62,12 @@ class Transfer {
                                      const std::vector<double>& normalisers) const = 0;
 };
 
+/// The columns of rows of class logits or scores that stand for the same classes on both sides, in the
+/// student's order. A spare column behind the classes (GFL v2 as released) stays when both sides have one and
+/// number their classes alike (`classMap` empty).
+std::pair<Tensor, Tensor> commonClasses(const Tensor& student, const Tensor& teacher, int64_t classes,
+                                        const std::vector<int64_t>& classMap);
+
 /// `entry` is one element of the recipe's `distill` list.
 using TransferFactory = std::function<std::unique_ptr<Transfer>(const Value& entry, const HeadShape& shape)>;
 nn::Registry<TransferFactory>& transferRegistry();

@@ -113,7 +113,8 @@ std::string usualName(const std::string& name) {
     }
   }
   if (startsWith(rest, "fc.")) return "";
-  for (const std::string_view part : {"conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4."}) {
+  for (const std::string_view part :
+       {"conv1.", "bn1.", "stem.", "layer1.", "layer2.", "layer3.", "layer4."}) {
     if (startsWith(rest, part)) return "backbone." + std::string(rest);
   }
   return std::string(rest);
@@ -146,8 +147,11 @@ MatchReport loadWeights(ParameterStore& store, const io::TensorFile& file, Match
     if (!concerned(parameter.name)) continue;
     const auto found = given.find(parameter.name);
     if (found == given.end()) {
-      // torch before 0.4.1 did not write the counter, and frozen batch norms have none.
-      if (!endsWith(parameter.name, ".num_batches_tracked")) report.missing.push_back(parameter.name);
+      // torch before 0.4.1 did not write the counter, and frozen batch norms have none. A plain backbone is
+      // what deformable ones start from: their offsets begin with 0, a regular grid.
+      const bool optional = endsWith(parameter.name, ".num_batches_tracked") ||
+                            (onlyBackbone && parameter.name.find(".conv_offset.") != std::string::npos);
+      if (!optional) report.missing.push_back(parameter.name);
       continue;
     }
     if (parameter.master.sizes() != at::IntArrayRef(found->second->shape)) {

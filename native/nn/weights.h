@@ -29,12 +29,13 @@ struct MatchReport {
 /// From a name in the file to a name in the network; "" drops the tensor.
 using NameMap = std::function<std::string(const std::string&)>;
 
-/// Strips "state_dict." and "module."; names without a known part in front (conv1, bn1, layer1…4: a
-/// torchvision ResNet) get "backbone."; its classifier (fc.*) is dropped.
+/// Strips "state_dict." and "module."; names without a known part in front (conv1, bn1, stem, layer1…4: a
+/// torchvision ResNet, a Res2Net) get "backbone."; its classifier (fc.*) is dropped.
 std::string usualName(const std::string& name);
 
 /// Copies the tensors of `file` into masters and working copies and touches the store. Nothing is written
-/// unless everything may be. `num_batches_tracked` may be missing. Integer and floating types convert. `path`
+/// unless everything may be. `num_batches_tracked` may be missing, in mode backbone also the offsets of
+/// deformable convolutions, which then stay as they are. Integer and floating types convert. `path`
 /// is for messages. Throws HD_WEIGHTS_MISMATCH when anything is missing, unexpected or of another shape (in
 /// mode backbone: of the names that start with "backbone."), so a returned report has only matches;
 /// HD_WEIGHTS_NONFINITE for NaN or infinity, HD_WEIGHTS_ZERO for an all-zero weight of two or more dimensions

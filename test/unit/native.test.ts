@@ -89,6 +89,7 @@ describe('the addon', () => {
       'benchDistillation',
       'benchEval',
       'benchNms',
+      'benchTeacher',
       'boxIou',
       'createSession',
       'detectDataset',

@@ -6,7 +6,8 @@
 //                           teaches data of one class, where a softmax has nothing to say.
 //
 // The rows of a level are counted over the global batch (preset released: over the micro-batch, and
-// micro-batches are averaged). In the main region m = 1; in the valuable one it is the region's weight.
+// micro-batches are averaged). In the main region m = 1; in the valuable one it is 1 unless `weights` says
+// otherwise (the released code has the term there, times 0).
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -38,7 +39,7 @@ class Classification final : public Transfer {
   Classification(const Value& entry, const HeadShape& shape)
       : head_(shape.options),
         classMap_(shape.classMap),
-        region_(RegionOptions::from(entry, head_)),
+        region_(RegionOptions::from(entry, head_, /*alike=*/true)),
         temperature_(positive(entry, "temperature", 2)),
         binary_(choice(entry, "kind", "softmax", {"softmax", "binary"}) == "binary"),
         released_(entry.get("preset", "robust") == std::string("released")) {}
@@ -72,9 +73,9 @@ class Classification final : public Transfer {
     const double share = released_ ? 1 / std::max(normalisers.back(), 1.0) : 1;
     std::vector<Tensor> out;
     for (size_t l = 0; l < weights.size(); ++l) {
-      Tensor teacher = anchorRows(input.teacher[l], head_.anchorsPerCell());
-      if (!classMap_.empty()) teacher = teacher.index_select(1, at::tensor(classMap_));
-      const Tensor student = anchorRows(input.student[l], head_.anchorsPerCell());
+      const auto [student, teacher] =
+          commonClasses(anchorRows(input.student[l], head_.anchorsPerCell()),
+                        anchorRows(input.teacher[l], head_.anchorsPerCell()), head_.classes, classMap_);
       const Tensor sum = binary_ ? binaryDivergence(student, teacher, weights[l], temperature_)
                                  : ops::klDistillation(student, teacher, weights[l], temperature_);
       out.push_back(sum * (share / std::max(own[l], 1.0)));

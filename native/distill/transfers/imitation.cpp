@@ -140,9 +140,9 @@ class Imitation final : public Transfer {
     const int64_t anchors = head_.anchorsPerCell();
     std::vector<Tensor> out;
     for (size_t l = 0; l < levels; ++l) {
-      Tensor teacher = anchorRows(input.teacher[levels + l], anchors);
-      Tensor student = anchorRows(input.student[levels + l], anchors);
-      if (!classMap_.empty()) teacher = teacher.index_select(1, at::tensor(classMap_));
+      auto [student, teacher] =
+          commonClasses(anchorRows(input.student[levels + l], anchors),
+                        anchorRows(input.teacher[levels + l], anchors), head_.classes, classMap_);
       if (!head_.jointScores) {
         teacher = teacher.sigmoid();
         student = student.sigmoid();

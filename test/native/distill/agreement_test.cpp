@@ -34,7 +34,7 @@ TEST_CASE("rows, classes, scores and sides are counted at assigned rows alone") 
     const Family own = family(name);
     const Maps maps(own);
     const Agreement found =
-        measureAgreement(*maps.assignment, kClasses, maps.cls[0], maps.cls[1], maps.reg[0], maps.reg[1]);
+        measureAgreement(*maps.assignment, kClasses, {}, maps.cls[0], maps.cls[1], maps.reg[0], maps.reg[1]);
     int64_t rows = 0, same = 0;
     double scores = 0;
     std::array<double, 4> sides{};
@@ -69,19 +69,34 @@ TEST_CASE("a network agrees with itself") {
   const Family own = family("gfl");
   const Maps maps(own);
   const Agreement found =
-      measureAgreement(*maps.assignment, kClasses, maps.cls[0], maps.cls[0], maps.reg[0], maps.reg[0]);
+      measureAgreement(*maps.assignment, kClasses, {}, maps.cls[0], maps.cls[0], maps.reg[0], maps.reg[0]);
   CHECK(found.sameClass == found.rows);
   CHECK(found.scoreDifference == 0);
   for (const double side : found.sideDivergence) CHECK(std::abs(side) < 1e-5);
 }
 
+TEST_CASE("classes are compared by what they stand for: mapped columns, and no spare one") {
+  const Family own = family("gfl");
+  const Maps maps(own);
+  std::vector<Tensor> turned;
+  for (const Tensor& map : maps.cls[1])
+    turned.push_back(at::cat(
+        {map.index_select(1, at::tensor({1, 2, 0}, at::kLong)), at::full_like(map.slice(1, 0, 1), 9)}, 1));
+  const Agreement plain = measureAgreement(*maps.assignment, kClasses, {}, maps.cls[0], maps.cls[1], {}, {});
+  const Agreement found =
+      measureAgreement(*maps.assignment, kClasses, {2, 0, 1}, maps.cls[0], turned, {}, {});
+  CHECK(found.sameClass == plain.sameClass);
+  CHECK(found.scoreDifference == doctest::Approx(plain.scoreDifference));
+}
+
 TEST_CASE("what was not measured is left out, sums add up, and no row is no mean") {
   const Family own = family("gfl");
   const Maps maps(own);
-  const Agreement sides = measureAgreement(*maps.assignment, kClasses, {}, {}, maps.reg[0], maps.reg[1]);
+  const Agreement sides = measureAgreement(*maps.assignment, kClasses, {}, {}, {}, maps.reg[0], maps.reg[1]);
   CHECK(sides.toValue().find("sameClass") == nullptr);
   CHECK(sides.toValue().at("sides").asArray().size() == 4);
-  const Agreement classes = measureAgreement(*maps.assignment, kClasses, maps.cls[0], maps.cls[1], {}, {});
+  const Agreement classes =
+      measureAgreement(*maps.assignment, kClasses, {}, maps.cls[0], maps.cls[1], {}, {});
   CHECK(classes.toValue().find("sides") == nullptr);
   Agreement twice = classes;
   twice.add(classes);

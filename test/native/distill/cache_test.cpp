@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -221,6 +222,37 @@ TEST_CASE("at its limit it stores nothing more, and what it knows still serves")
   CHECK(cache.statistics().full);
   CHECK(cache.statistics().bytes <= 6000);
   CHECK(cache.statistics().hits == 1);
+}
+
+TEST_CASE("at its limit, what this run has not used makes room; what it has used stays") {
+  const Folder folder;
+  Teacher teacher;
+  const auto rows = rowsOfEvery(1, 1);
+  const auto show = [&](OutputCache& cache, uint8_t shade) {
+    runCached(cache, Scene({shade}).batch, levels(), kTaps, rows, std::ref(teacher));
+  };
+  {
+    OutputCache before(folder.path, "t", 1 << 30);
+    for (const uint8_t shade : {1, 2, 3}) show(before, shade);
+  }
+  int64_t age = 3;
+  for (const uint8_t shade : {1, 2, 3}) {
+    const std::string key = OutputCache::keyOf(Scene({shade}).batch, 0, kTaps);
+    fs::last_write_time(fs::path(folder.path) / "t" / key.substr(0, 2) / key,
+                        fs::file_time_type::clock::now() - std::chrono::hours(age--));
+  }
+  OutputCache cache(folder.path, "t", 12'500);  // three entries of 3868 bytes
+  show(cache, 1);                               // the oldest, but in use
+  CHECK(cache.statistics().hits == 1);
+  show(cache, 4);
+  show(cache, 5);
+  CHECK_FALSE(cache.statistics().full);
+  CHECK(filesIn(folder.path).size() == 3);
+  for (const uint8_t shade : {1, 4, 5}) show(cache, shade);
+  CHECK(cache.statistics().hits == 4);
+  show(cache, 6);
+  CHECK(cache.statistics().full);
+  CHECK(cache.statistics().bytes <= 12'500);
 }
 
 TEST_CASE(

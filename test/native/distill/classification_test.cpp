@@ -1,4 +1,5 @@
 // Classification as a transfer against its definition, for every dense head; class maps, one class, counts.
+#include "distill/region.h"
 #include "native/distill/transfer_fixture.h"
 
 using namespace transfer_fixture;
@@ -57,6 +58,72 @@ TEST_CASE("a class map reads the teacher's columns in the student's order") {
   const double value = c.total(*mapped).item<double>();
   for (Tensor& map : c.teacher) map = map.index_select(1, at::tensor({2, 0, 1}, at::kLong));
   CHECK(c.total(*plain).item<double>() == doctest::Approx(value).epsilon(1e-6));
+}
+
+/// The maps with a spare column behind the classes, as GFL v2's published heads have.
+std::vector<Tensor> withSpare(const std::vector<Tensor>& maps) {
+  std::vector<Tensor> out;
+  for (const Tensor& map : maps) out.push_back(at::cat({map, at::full_like(map.slice(1, 0, 1), -3.5)}, 1));
+  return out;
+}
+
+TEST_CASE("a spare column counts only where both sides have one and classes are not mapped") {
+  const Family own = family("gflv2");
+  for (const std::vector<int64_t>& map : {std::vector<int64_t>{}, std::vector<int64_t>{2, 0, 1}}) {
+    for (const char* kind : {"softmax", "binary"}) {
+      CAPTURE(kind);
+      CAPTURE(map.size());
+      const auto kd = transfer(own, "classification", hd::concat(R"("kind":")", kind, '"'), map);
+      Case c(own, *kd);
+      const double plain = c.total(*kd).item<double>();
+      const auto student = c.student, teacher = c.teacher;
+      c.teacher = withSpare(teacher);
+      CHECK(c.total(*kd).item<double>() == doctest::Approx(plain).epsilon(1e-6));
+      c.student = withSpare(student);
+      c.teacher = teacher;
+      CHECK(c.total(*kd).item<double>() == doctest::Approx(plain).epsilon(1e-6));
+      c.teacher = withSpare(teacher);
+      const double both = c.total(*kd).item<double>();
+      if (map.empty())
+        CHECK(std::abs(both - plain) > 1e-4);
+      else
+        CHECK(both == doctest::Approx(plain).epsilon(1e-6));
+    }
+  }
+}
+
+TEST_CASE("rows of the valuable region count alike in every preset, unless their weights are asked for") {
+  for (const std::string& name : kFamilies) {
+    for (const char* preset : {"robust", "released", "paper"}) {
+      CAPTURE(name);
+      CAPTURE(preset);
+      const Family own = family(name);
+      const auto members = hd::concat(R"("region":"valuable","preset":")", preset, '"');
+      const auto kd = transfer(own, "classification", members);
+      const Case c(own, *kd);
+      const auto region = hd::distill::RegionOptions::from(hd::parseJson("{" + members + "}"), own.head);
+      const auto rows = hd::distill::valuableRows(region, own.head, c.batch, *c.assignment);
+      const auto levels = c.levels(*kd);
+      double found = 0;
+      for (size_t l = 0; l < levels.size(); ++l) {
+        const int64_t anchors = own.head.anchorsPerCell();
+        const Tensor each = softmaxDivergence(anchorRows(c.student[l], anchors).to(at::kDouble),
+                                              anchorRows(c.teacher[l], anchors).to(at::kDouble), 2);
+        const Tensor mask = rows[l].ne(0).to(at::kDouble);
+        const double count = mask.sum().item<double>();
+        found += count;
+        CHECK(levels[l].item<double>() ==
+              doctest::Approx((each * mask).sum().item<double>() / std::max(count, 1.0)).epsilon(1e-4));
+      }
+      CHECK(found > 0);
+    }
+  }
+  const Family own = family("gfl");
+  const auto weighed =
+      transfer(own, "classification", R"("region":"valuable","preset":"released","weights":"overlap")");
+  const auto alike = transfer(own, "classification", R"("region":"valuable","preset":"released")");
+  const Case c(own, *weighed);
+  CHECK(c.total(*weighed).item<double>() < 0.9 * c.total(*alike).item<double>());
 }
 
 TEST_CASE("a softmax over one class has nothing to say; the binary form has") {

@@ -180,3 +180,21 @@ TEST_CASE("an unknown kind is refused by its name") {
           std::string::npos);
   }
 }
+
+TEST_CASE("general instances are chosen among the classes that both sides know") {
+  const auto plain = make("gibox"),
+             mapped = make("gibox", "robust", {head(), kClasses, {2, 0, 1}, kChannels, kChannels});
+  Case c(*plain);
+  const size_t levels = head().strides.size();
+  const auto valueOf = [&](const Transfer& transfer) {
+    return at::stack(c.levels(transfer)).sum().item<double>();
+  };
+  const double one = valueOf(*plain), other = valueOf(*mapped);
+  CHECK(one != doctest::Approx(other));
+  for (size_t l = levels; l < 2 * levels; ++l) {
+    Tensor& map = c.teacher[l];
+    map = at::cat({map, at::full_like(map.slice(1, 0, 1), 9)}, 1);
+  }
+  CHECK(valueOf(*plain) == doctest::Approx(one));
+  CHECK(valueOf(*mapped) == doctest::Approx(other));
+}

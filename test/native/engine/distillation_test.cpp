@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "distill/teacher_bench.h"
 #include "engine_fixture.h"
 #include "io/safetensors.h"
 
@@ -328,4 +329,26 @@ TEST_CASE("GFL v2 learns from GFL v2; another family's classes are refused, its 
         "HD_RECIPE_TEACHER");
   Session boxes(taught(R"([{"transfer":"localization","name":"ld"}])", "gfl", first.file));
   CHECK(boxes.step(scene.batch, input()).losses.at("ld") > 0);
+}
+
+TEST_CASE("the benchmark of a teacher times the part that it is asked for") {
+  const Taught taught;
+  const auto time = [&](const char* part) {
+    return hd::distill::benchTeacher(Value::Object{{"weights", taught.file},
+                                                   {"model", options().model},
+                                                   {"part", part},
+                                                   {"batch", int64_t{1}},
+                                                   {"side", int64_t{64}},
+                                                   {"repeats", 3}});
+  };
+  for (const char* part : {"whole", "backbone"}) {
+    CAPTURE(part);
+    const Value result = time(part);
+    CHECK(result.at("part").asString() == part);
+    CHECK(result.at("precision").asString() == "fp32");
+    REQUIRE(result.at("samples").asArray().size() == 3);
+    for (const Value& sample : result.at("samples").asArray()) CHECK(sample.asNumber() > 0);
+    CHECK(result.at("milliseconds").asNumber() > 0);
+  }
+  CHECK(codeOf([&] { time("neck"); }) == "HD_USAGE");
 }

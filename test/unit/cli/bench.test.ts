@@ -5,21 +5,45 @@ import { after, describe, test } from 'node:test';
 import { run, temporaryFolder } from '../../faults/command.ts';
 
 // Which of two times is the smaller is for the benchmark to tell, on a machine that does nothing else.
-test('bench losses: the fused loss at two shares of weighted rows', () => {
+test('bench losses: box sides and classes at two shares of weighted rows', () => {
   const end = run(['bench', 'losses', '--json']);
   assert.equal(end.status, 0, end.stderr);
-  const rows = JSON.parse(end.stdout) as { rows: number; weighted: number; milliseconds: number }[];
+  const rows = JSON.parse(end.stdout) as {
+    rows: number;
+    bins: number;
+    weighted: number;
+    milliseconds: number;
+  }[];
   assert.deepEqual(
-    rows.map(({ rows: count, weighted }) => [count, weighted]),
+    rows.map(({ rows: count, bins, weighted }) => [count, bins, weighted]),
     [
-      [89600, 1],
-      [89600, 0.05],
+      [89600, 17, 1],
+      [89600, 17, 0.05],
+      [22400, 80, 1],
+      [22400, 80, 0.05],
     ],
   );
   assert.ok(
     rows.every(({ milliseconds }) => milliseconds > 0 && milliseconds < 10_000),
     end.stdout,
   );
+});
+
+test('bench plan: a GFL-R50 teacher whole and cut at its backbone, which costs less', () => {
+  const end = run(['bench', 'plan', '--steps', '2', '--json']);
+  assert.equal(end.status, 0, end.stderr);
+  const { rows } = JSON.parse(end.stdout) as {
+    rows: { part: string; samples: number[]; milliseconds: number }[];
+  };
+  assert.deepEqual(
+    rows.map(({ part, samples }) => [part, samples.length]),
+    [
+      ['whole', 2],
+      ['backbone', 2],
+    ],
+  );
+  const fastest = rows.map(({ samples }) => Math.min(...samples));
+  assert.ok((fastest[0] ?? 0) > (fastest[1] ?? 0) && (fastest[1] ?? 0) > 0, end.stdout);
 });
 
 test('bench nms: greedy and voting, one row for each number of candidates', () => {

@@ -100,9 +100,27 @@ describe('a trained student as a teacher', () => {
     assert.deepEqual(await map(['star', 'circle']), [3, 0]);
     assert.deepEqual(await map(['circle', 'square']), [0, 1]);
     assert.deepEqual(await map(['ball', 'star'], { ball: 'circle' }), [0, 3]);
-    assert.equal(await map(['a', 'b', 'c', 'd']), null);
+    const strangers = map(['a', 'b', 'c', 'd']);
+    await assert.rejects(strangers, {
+      code: 'HD_RECIPE_TEACHER',
+      message: /a, b, c, d.*teachers\.classes to 4/,
+    });
     await assert.rejects(map(['circle', 'ball']), { code: 'HD_RECIPE_TEACHER', message: /ball.*classMap/ });
     await assert.rejects(map(['ball'], { ball: 'sphere' }), { code: 'HD_RECIPE_TEACHER' });
+    await assert.rejects(map(['star'], { typo: 'circle' }), {
+      message: /left of the classMap.*received typo/,
+    });
+  });
+
+  test('a teacher with a number of classes is taken by number, and cannot be mapped', async () => {
+    const map = async (names: string[], classMap: Record<string, string> | null) =>
+      (await optionsOf(taught({ teachers: [{ weights: teacher, classes: 4, classMap }] }), names))
+        ?.teachers[0]?.classMap;
+    assert.equal(await map(['a', 'b', 'c', 'd'], null), null);
+    await assert.rejects(map(['a', 'b', 'c', 'd'], { a: 'circle' }), {
+      code: 'HD_RECIPE_TEACHER',
+      message: /names of the teacher's classes.*teachers\.classes/,
+    });
   });
 
   test('a run tells its teachers, and each transfer is a term of its own', async () => {

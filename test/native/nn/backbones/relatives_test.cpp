@@ -1,6 +1,8 @@
 // ResNeXt and Res2Net: shapes, freezing, and plans against autograd. Values: test/golden/nn.
+#include "io/safetensors.h"
 #include "native/nn/support.h"
 #include "nn/backbones/backbone.h"
+#include "nn/weights.h"
 
 using namespace hd::nn;
 using hd::Value;
@@ -122,4 +124,48 @@ TEST_CASE("deformable stages have offsets, and the published number of parameter
           Built("resnet50",
                 Value::Object{{"deformable", Value::Object{{"stages", Value::Array{2}}, {"version", 3}}}});
         }) == "HD_RECIPE_VALUE");
+}
+
+namespace {
+
+/// The weights of a backbone under the names that a classifier's file has: without "backbone.".
+hd::io::TensorFile classifierOf(Built& net) {
+  hd::io::TensorFile file;
+  for (Parameter& parameter : net.graph->parameters().all()) {
+    hd::io::TensorView view;
+    view.name = parameter.name.substr(std::string("backbone.").size());
+    view.dtype = parameter.master.scalar_type() == at::kLong ? hd::io::DType::i64 : hd::io::DType::f32;
+    view.shape = parameter.master.sizes().vec();
+    view.data = static_cast<const uint8_t*>(parameter.master.const_data_ptr());
+    view.bytes = parameter.master.nbytes();
+    file.tensors.push_back(view);
+  }
+  return file;
+}
+
+}  // namespace
+
+TEST_CASE("a plain classifier starts a deformable backbone, whose offsets stay a regular grid") {
+  const Value deformable = Value::Object{{"stages", Value::Array{3, 4}}, {"version", 2}};
+  for (const char* name : {"resnet50", "res2net50_26w_4s"}) {
+    CAPTURE(name);
+    Built plain(name), bent(name, Value::Object{{"norm", "eval"}, {"deformable", deformable}});
+    support::scramble(plain.graph->parameters());
+    const auto report =
+        loadWeights(bent.graph->parameters(), classifierOf(plain), MatchMode::backbone, "plain");
+    CHECK(report.matched.size() == plain.graph->parameters().all().size());
+    for (const Parameter& parameter : bent.graph->parameters().all()) {
+      if (parameter.name.find("conv_offset") != std::string::npos)
+        CHECK(!parameter.master.any().item<bool>());
+    }
+    CHECK(at::equal(bent.at("backbone.layer4.0.conv1.weight").master,
+                    plain.at("backbone.layer4.0.conv1.weight").master));
+    CHECK(support::codeOf([&] {
+            loadWeights(bent.graph->parameters(), classifierOf(plain), MatchMode::strict, "plain");
+          }) == "HD_WEIGHTS_MISMATCH");
+    // The other way round nothing is dropped in silence.
+    CHECK(support::codeOf([&] {
+            loadWeights(plain.graph->parameters(), classifierOf(bent), MatchMode::backbone, "bent");
+          }) == "HD_WEIGHTS_MISMATCH");
+  }
 }

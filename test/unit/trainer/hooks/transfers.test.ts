@@ -23,6 +23,24 @@ test('a term without any gradient is told of once, after five reports in a row',
   assert.equal(said.length, 1);
 });
 
+test('a full cache is told of once for each teacher', () => {
+  const said: string[] = [];
+  const hook = transferHook((message) => said.push(message));
+  const report = (...full: boolean[]) =>
+    hook.onEvent?.({
+      type: 'step',
+      agreement: full.map((it) => ({ cache: { full: it } })),
+    } as unknown as StepEvent);
+  report(false, false);
+  assert.deepEqual(said, []);
+  report(false, true);
+  report(false, true);
+  assert.equal(said.length, 1);
+  assert.match(said[0] ?? '', /cache of teacher 1 is full.*teachers\.cache\.limit/);
+  report(true, true);
+  assert.equal(said.length, 2);
+});
+
 test('one report above the bound starts the count again; other events and plain runs say nothing', () => {
   const said: string[] = [];
   const hook = transferHook((message) => said.push(message));
