@@ -31,7 +31,7 @@ export const bench: Verb<BenchOptions> = {
         array: true,
         nargs: 1,
         default: [] as string[],
-        describe: 'step: override one field of the recipe',
+        describe: 'step: override one field of the recipe, also of the default one',
       })
       .option('steps', {
         type: 'number',
@@ -88,6 +88,12 @@ export const bench: Verb<BenchOptions> = {
       throw new HdError(
         'HD_USAGE',
         `expected what to time, or --compare with two files, for bench: one of ${Object.keys(benches).join(', ')}`,
+      );
+    }
+    if (options.set.length > 0 && what !== 'step') {
+      throw new HdError(
+        'HD_USAGE',
+        `expected --set with bench step alone, which has a recipe, but received it with bench ${what}: leave it out`,
       );
     }
     const outcome = await benches[what as keyof typeof benches](options);
