@@ -90,7 +90,7 @@ function withPictures(recipe: Recipe, images: string, annotations: string): Reci
   return { ...recipe, data: { ...recipe.data, format: 'coco', train, val: null } as Recipe['data'] };
 }
 
-/** What a run left when it stopped (lib/trainer/hooks/steps.ts). @throws HdError HD_USAGE */
+/** What a run left when it stopped (lib/trainer/hooks/steps.ts). @throws HdError HD_USAGE, HD_CKPT_CORRUPT */
 function readDump(folder: string): Place {
   const file = join(folder, 'dump.json');
   if (!existsSync(file)) {
@@ -100,13 +100,35 @@ function readDump(folder: string): Place {
       file,
     );
   }
-  const { epoch, stepInEpoch, input } = JSON.parse(readFileSync(file, 'utf8')) as {
-    epoch: number;
-    stepInEpoch: number;
-    input: StepInput;
-  };
+  const { epoch, stepInEpoch, input } = parseDump(file);
   const { recipe } = readRecipe({ config: join(folder, 'recipe.yaml'), set: [], json: false });
   return { recipe, checkpoint: folder, epoch, step: stepInEpoch, input };
+}
+
+interface Dump {
+  epoch: number;
+  stepInEpoch: number;
+  input: StepInput;
+}
+
+/** @throws HdError HD_CKPT_CORRUPT */
+function parseDump(file: string): Dump {
+  try {
+    const dump = JSON.parse(readFileSync(file, 'utf8')) as Partial<Dump> | null;
+    for (const name of ['epoch', 'stepInEpoch'] as const) {
+      if (!Number.isInteger(dump?.[name]) || Number(dump?.[name]) < 0)
+        throw new Error(`it has no ${name} that counts from 0`);
+    }
+    if (typeof dump?.input !== 'object' || dump.input === null) throw new Error('it has no input');
+    return dump as Dump;
+  } catch (error) {
+    throw new HdError(
+      'HD_CKPT_CORRUPT',
+      `expected what a run wrote when it stopped but ${file} cannot be read (${(error as Error).message}): let the run stop there again, or look at the batch with --config, --checkpoint, --epoch and --step`,
+      file,
+      { cause: error },
+    );
+  }
 }
 
 async function look(
