@@ -3,7 +3,7 @@ import { compareReports, comparisonText } from '../bench/compare.ts';
 import { readReport, writeReport } from '../bench/report.ts';
 import { HdError } from '../error.ts';
 import { type BenchOptions, benches } from './bench-kinds.ts';
-import { type CommonOptions, print, type Verb } from './verb.ts';
+import { type CommonOptions, print, setOption, type Verb } from './verb.ts';
 
 export const bench: Verb<BenchOptions> = {
   command: 'bench [what]',
@@ -26,13 +26,7 @@ export const bench: Verb<BenchOptions> = {
         type: 'string',
         describe: 'step: recipe (default: GFL-R18, 320², batch 4, 80 classes)',
       })
-      .option('set', {
-        type: 'string',
-        array: true,
-        nargs: 1,
-        default: [] as string[],
-        describe: 'step: override one field of the recipe, also of the default one',
-      })
+      .option('set', setOption('step: override one field of the recipe, also of the default one'))
       .option('steps', {
         type: 'number',
         default: 10,

@@ -6,7 +6,15 @@ import type { Recipe } from '../recipe/schema/root.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { openTraining, type Training } from '../trainer/open.ts';
-import { print, type RecipeOptions, readRecipe, showFetching, type Verb, wholeNumber } from './verb.ts';
+import {
+  print,
+  type RecipeOptions,
+  readRecipe,
+  setOption,
+  showFetching,
+  type Verb,
+  wholeNumber,
+} from './verb.ts';
 
 interface ProbeOptions extends Omit<RecipeOptions, 'config'> {
   config?: string | undefined;
@@ -25,13 +33,7 @@ export const probe: Verb<ProbeOptions> = {
   builder: (argv) =>
     argv
       .option('config', { type: 'string', describe: 'Recipe (YAML)' })
-      .option('set', {
-        type: 'string',
-        array: true,
-        nargs: 1,
-        default: [] as string[],
-        describe: 'Override one field: a.b=c (repeatable)',
-      })
+      .option('set', setOption())
       .option('dump', { type: 'string', describe: 'RUN/diverged: replay the batch that a run stopped at' })
       .option('checkpoint', {
         type: 'string',
