@@ -3,12 +3,13 @@
  * its speed changes it for all. A peer times a fixed convolution around each of its steps: rounds whose probes disagree by
  * more than a quarter are dropped.
  *
- *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16] [--distill] [--save FILE]
+ *   npm run bench -- step --python PEERS/bin/python [--rounds 10] [--modes default,channels_last,bf16] [--distill] [--set FIELD=VALUE] [--save FILE]
  *
  *   npm run bench -- plan --python PEERS/bin/python [--part backbone] [--modes default,channels_last,bf16]
  *   npm run bench -- data --python PEERS/bin/python --data PICTURES [--data MORE] [--threads 2] [--rounds 10]
  *
- * With --distill everyone trains under a GFL-R50 teacher; our plain step then takes its turn as well. A turn of `data` reads all
+ * With --distill everyone trains under a GFL-R50 teacher; our plain step then takes its turn as well. --set changes our recipe alone
+ * (train.precision=bf16). A turn of `data` reads all
  * pictures once. --save keeps the figures for `npx hdtrain bench --compare BEFORE AFTER`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -73,6 +74,7 @@ const { values, positionals } = parseArgs({
     modes: { type: 'string', default: 'default,channels_last' },
     distill: { type: 'boolean', default: false },
     part: { type: 'string', default: 'whole' },
+    set: { type: 'string', multiple: true, default: [] },
     data: { type: 'string', multiple: true, default: [] },
     threads: { type: 'string', default: '2' },
     size: { type: 'string', default: '640' },
@@ -87,10 +89,11 @@ const peer = (name: string, script: string, args: string[]) =>
 
 /** Ours first. */
 function stepWorkers(): Worker[] {
-  const distill = values.distill;
+  const { distill } = values;
+  const set = values.set.flatMap((field) => ['--set', field]);
   return [
-    hdtrain('hdtrain', ['step', ...(distill ? ['--distill'] : [])]),
-    ...(distill ? [hdtrain('hdtrain without a teacher', ['step'])] : []),
+    hdtrain('hdtrain', ['step', ...set, ...(distill ? ['--distill'] : [])]),
+    ...(distill ? [hdtrain('hdtrain without a teacher', ['step', ...set])] : []),
     ...values.modes
       .split(',')
       .map((mode) => peer(`eager ${mode}`, 'step_peer.py', [mode, ...(distill ? ['distill'] : [])])),
@@ -163,7 +166,11 @@ if (values.save) {
   writeReport(
     values.save,
     `${positionals[0]} against peers`,
-    { distill: values.distill, rounds: workers[0]?.samples.length ?? 0 },
+    {
+      distill: values.distill,
+      ...(values.set.length > 0 && { set: values.set.join(' ') }),
+      rounds: workers[0]?.samples.length ?? 0,
+    },
     workers.map(({ name, samples }) => figure(name, 'ms', milliseconds(samples))),
   );
 }

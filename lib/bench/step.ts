@@ -16,8 +16,9 @@ const standardStep: RecipeInput = {
   train: { epochs: 1000, batch: 4, lr: 0.0025, lrBatch: 0 },
 };
 
-export function standardStepRecipe(): Recipe {
-  return resolveRecipe(standardStep).recipe;
+/** @param set overrides, as of --set. @throws RecipeError */
+export function standardStepRecipe(set: readonly string[] = []): Recipe {
+  return resolveRecipe(standardStep, { set }).recipe;
 }
 
 /** Transfers of the published recipe that need no features: what the peers compute with 'distill' too. */
@@ -28,7 +29,7 @@ const distill: RecipeInput['distill'] = [
 ];
 
 /** The standard step under a GFL-R50 teacher with random weights, written to `folder`. */
-export async function distilledStepRecipe(folder: string): Promise<Recipe> {
+export async function distilledStepRecipe(folder: string, set: readonly string[] = []): Promise<Recipe> {
   const weights = join(folder, 'teacher.safetensors');
   const { recipe: teacher } = resolveRecipe({
     ...standardStep,
@@ -41,7 +42,7 @@ export async function distilledStepRecipe(folder: string): Promise<Recipe> {
   } finally {
     session.close();
   }
-  return resolveRecipe({ ...standardStep, teachers: [{ weights }], distill }).recipe;
+  return resolveRecipe({ ...standardStep, teachers: [{ weights }], distill }, { set }).recipe;
 }
 
 export interface StepBench {

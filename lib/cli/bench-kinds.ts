@@ -155,7 +155,7 @@ async function benchStep(options: BenchOptions): Promise<Outcome | null> {
 
 async function stepRecipe({ config, set, distill }: BenchOptions, folder: string): Promise<Recipe> {
   if (config) return loadRecipe(config, { set }).recipe;
-  return distill ? distilledStepRecipe(folder) : standardStepRecipe();
+  return distill ? distilledStepRecipe(folder, set) : standardStepRecipe(set);
 }
 
 async function timeSteps(options: BenchOptions, recipe: Recipe): Promise<Outcome | null> {
@@ -202,7 +202,15 @@ async function timeSteps(options: BenchOptions, recipe: Recipe): Promise<Outcome
   return {
     result,
     text,
-    settings: { detector, backbone, batch, threads, teachers: recipe.teachers.length, steps: options.steps },
+    settings: {
+      detector,
+      backbone,
+      batch,
+      threads,
+      teachers: recipe.teachers.length,
+      steps: options.steps,
+      ...(options.set.length > 0 && { set: options.set.join(' ') }),
+    },
     figures: [
       figure(
         'step',

@@ -4,7 +4,7 @@ import { planParts } from '../bench/plan.ts';
 import { readReport, writeReport } from '../bench/report.ts';
 import { HdError } from '../error.ts';
 import { type BenchOptions, benches } from './bench-kinds.ts';
-import { type CommonOptions, print, type Verb } from './verb.ts';
+import { type CommonOptions, print, setOption, type Verb } from './verb.ts';
 
 export const bench: Verb<BenchOptions> = {
   command: 'bench [what]',
@@ -27,13 +27,7 @@ export const bench: Verb<BenchOptions> = {
         type: 'string',
         describe: 'step: recipe (default: GFL-R18, 320², batch 4, 80 classes)',
       })
-      .option('set', {
-        type: 'string',
-        array: true,
-        nargs: 1,
-        default: [] as string[],
-        describe: 'step: override one field of the recipe',
-      })
+      .option('set', setOption('step: override one field of the recipe, also of the default one'))
       .option('steps', {
         type: 'number',
         default: 10,
@@ -95,6 +89,12 @@ export const bench: Verb<BenchOptions> = {
       throw new HdError(
         'HD_USAGE',
         `expected what to time, or --compare with two files, for bench: one of ${Object.keys(benches).join(', ')}`,
+      );
+    }
+    if (options.set.length > 0 && what !== 'step') {
+      throw new HdError(
+        'HD_USAGE',
+        `expected --set with bench step alone, which has a recipe, but received it with bench ${what}: leave it out`,
       );
     }
     const outcome = await benches[what as keyof typeof benches](options);

@@ -5,7 +5,7 @@ import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { loadRecipe } from '../recipe/index.ts';
 import { visible } from '../trainer/pictures.ts';
-import { type CommonOptions, outputFolder, print, type Verb, warn, withMachine } from './verb.ts';
+import { type CommonOptions, outputFolder, print, setOption, type Verb, warn, withMachine } from './verb.ts';
 
 interface PredictOptions extends CommonOptions {
   paths: string[];
@@ -31,13 +31,7 @@ export const predict: Verb<PredictOptions> = {
       })
       .option('weights', { type: 'string', demandOption: true, describe: 'student.safetensors of a run' })
       .option('config', { type: 'string', describe: 'Recipe, for weights that do not describe themselves' })
-      .option('set', {
-        type: 'string',
-        array: true,
-        nargs: 1,
-        default: [] as string[],
-        describe: 'Override one field of the recipe',
-      })
+      .option('set', setOption('Override one field of the recipe'))
       .option('out', { type: 'string', describe: 'Folder for predictions.json and the drawn pictures' })
       .option('score', { type: 'number', default: 0.3, describe: 'Smallest score, 0–1' })
       .option('pictures', { type: 'boolean', default: true, describe: 'Draw pictures (with --out)' }),

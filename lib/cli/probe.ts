@@ -6,7 +6,15 @@ import type { Recipe } from '../recipe/schema/root.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { openTraining, type Training } from '../trainer/open.ts';
-import { print, type RecipeOptions, readRecipe, showFetching, type Verb, wholeNumber } from './verb.ts';
+import {
+  print,
+  type RecipeOptions,
+  readRecipe,
+  setOption,
+  showFetching,
+  type Verb,
+  wholeNumber,
+} from './verb.ts';
 
 interface ProbeOptions extends Omit<RecipeOptions, 'config'> {
   config?: string | undefined;
@@ -25,13 +33,7 @@ export const probe: Verb<ProbeOptions> = {
   builder: (argv) =>
     argv
       .option('config', { type: 'string', describe: 'Recipe (YAML)' })
-      .option('set', {
-        type: 'string',
-        array: true,
-        nargs: 1,
-        default: [] as string[],
-        describe: 'Override one field: a.b=c (repeatable)',
-      })
+      .option('set', setOption())
       .option('dump', { type: 'string', describe: 'RUN/diverged: replay the batch that a run stopped at' })
       .option('checkpoint', {
         type: 'string',
@@ -90,7 +92,7 @@ function withPictures(recipe: Recipe, images: string, annotations: string): Reci
   return { ...recipe, data: { ...recipe.data, format: 'coco', train, val: null } as Recipe['data'] };
 }
 
-/** What a run left when it stopped (lib/trainer/hooks/steps.ts). @throws HdError HD_USAGE */
+/** What a run left when it stopped (lib/trainer/hooks/steps.ts). @throws HdError HD_USAGE, HD_CKPT_CORRUPT */
 function readDump(folder: string): Place {
   const file = join(folder, 'dump.json');
   if (!existsSync(file)) {
@@ -100,13 +102,35 @@ function readDump(folder: string): Place {
       file,
     );
   }
-  const { epoch, stepInEpoch, input } = JSON.parse(readFileSync(file, 'utf8')) as {
-    epoch: number;
-    stepInEpoch: number;
-    input: StepInput;
-  };
+  const { epoch, stepInEpoch, input } = parseDump(file);
   const { recipe } = readRecipe({ config: join(folder, 'recipe.yaml'), set: [], json: false });
   return { recipe, checkpoint: folder, epoch, step: stepInEpoch, input };
+}
+
+interface Dump {
+  epoch: number;
+  stepInEpoch: number;
+  input: StepInput;
+}
+
+/** @throws HdError HD_CKPT_CORRUPT */
+function parseDump(file: string): Dump {
+  try {
+    const dump = JSON.parse(readFileSync(file, 'utf8')) as Partial<Dump> | null;
+    for (const name of ['epoch', 'stepInEpoch'] as const) {
+      if (!Number.isInteger(dump?.[name]) || Number(dump?.[name]) < 0)
+        throw new Error(`it has no ${name} that counts from 0`);
+    }
+    if (typeof dump?.input !== 'object' || dump.input === null) throw new Error('it has no input');
+    return dump as Dump;
+  } catch (error) {
+    throw new HdError(
+      'HD_CKPT_CORRUPT',
+      `expected what a run wrote when it stopped but ${file} cannot be read (${(error as Error).message}): let the run stop there again, or look at the batch with --config, --checkpoint, --epoch and --step`,
+      file,
+      { cause: error },
+    );
+  }
 }
 
 async function look(

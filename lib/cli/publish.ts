@@ -166,7 +166,9 @@ async function bestOf(from: string): Promise<Origin> {
 /** student.safetensors, which describes itself; the run around it, where there is one, knows more. */
 async function finished(weights: string): Promise<Origin> {
   const folder = dirname(weights);
-  const { metadata } = await native().weightsInfo(weights);
+  const { metadata: given } = await native().weightsInfo(weights);
+  // The step says which evaluation is that of these weights; it does not name the published file.
+  const { step, ...metadata } = given;
   if (metadata.format !== 'hdtrain-student-1')
     throw new HdError(
       'HD_WEIGHTS_UNDESCRIBED',
@@ -181,7 +183,10 @@ async function finished(weights: string): Promise<Origin> {
     folder,
     step: null,
     name: own ? basename(folder) : basename(weights, extname(weights)).replace(/-[0-9a-f]{8}$/, ''),
-    metadata: { ...metadata, ...(recipe ? known(folder, recipe, null) : {}) },
+    metadata: {
+      ...metadata,
+      ...(recipe ? known(folder, recipe, step === undefined ? null : Number(step)) : {}),
+    },
   };
 }
 

@@ -19,16 +19,15 @@ export interface RecipeOptions extends CommonOptions {
   set: string[];
 }
 
+/** `--set`, which may stand several times. */
+export function setOption(describe = 'Override one field: a.b=c (repeatable)') {
+  return { type: 'string', array: true, nargs: 1, default: [] as string[], describe } as const;
+}
+
 export function withRecipe<T>(argv: Argv<T>) {
   return argv
     .option('config', { type: 'string', demandOption: true, describe: 'Recipe (YAML)' })
-    .option('set', {
-      type: 'string',
-      array: true,
-      nargs: 1,
-      default: [] as string[],
-      describe: 'Override one field: a.b=c (repeatable)',
-    });
+    .option('set', setOption());
 }
 
 export function readRecipe({ config, set }: RecipeOptions): LoadedRecipe {

@@ -7,6 +7,7 @@ import {
   native,
 } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
+import { detectAll, type Watch } from './detect.ts';
 import { detectOptions } from './setup.ts';
 
 export interface EvaluationResult {
@@ -15,12 +16,8 @@ export interface EvaluationResult {
   seconds: number;
 }
 
-/** Who wants to know of a pass. */
-export interface Watch {
-  /** Called after each batch. */
-  progress?: ((done: number) => void) | undefined;
-  /** Told when memory runs out: the pass goes on with fewer pictures at once. */
-  warn?: ((message: string) => void) | undefined;
+/** Who wants to know of a pass, and what it should pretend. */
+export interface EvaluationWatch extends Watch {
   /** Trouble to pretend in the next batch. */
   fault?: (() => string) | undefined;
 }
@@ -35,30 +32,17 @@ export async function evaluatePass(
   session: NativeSession,
   dataset: NativeDataset,
   loader: NativeLoader,
-  { progress, warn, fault }: Watch = {},
+  { fault, ...watch }: EvaluationWatch = {},
 ): Promise<EvaluationResult> {
   const start = performance.now();
   const evaluator = new (native().Evaluator)(dataset);
   const options = detectOptions(recipe);
-  loader.begin(0, 0);
-  let done = 0;
-  for (let count = -1; count !== 0; ) {
+  const next = () => {
     const trouble = fault?.() ?? '';
-    const output = await session.detect(
-      loader,
-      evaluator,
-      trouble === '' ? options : { ...options, fault: trouble },
-    );
-    if (output.atOnce !== undefined) warn?.(shortOfMemory(output.atOnce));
-    count = output.images;
-    done += count;
-    progress?.(done);
-  }
+    return session.detect(loader, evaluator, trouble === '' ? options : { ...options, fault: trouble });
+  };
+  await detectAll(loader, next, watch);
   const { metric, interpolation } = recipe.eval;
   const metrics = await evaluator.summarize({ metric, interpolation });
   return { metrics, evaluator, seconds: (performance.now() - start) / 1000 };
-}
-
-export function shortOfMemory(atOnce: number): string {
-  return `out of memory: from here on pictures are detected ${atOnce} at once; the results stay the same. A smaller data.size needs less`;
 }

@@ -10,12 +10,8 @@ export function cutMetrics(path: string, step: number): void {
   const kept = readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => {
-      try {
-        const { step: of } = JSON.parse(line) as { step: unknown };
-        return Number.isInteger(of) && (of as number) <= step;
-      } catch {
-        return false; // the end, or the line that a killed process was writing
-      }
+      const of = parsed(line)?.step;
+      return Number.isInteger(of) && (of as number) <= step;
     });
   native().writeFile(path, kept.map((line) => `${line}\n`).join(''));
 }
@@ -26,8 +22,18 @@ export function lastEvaluation(path: string, step: number | null): Record<string
   const evaluations = readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('{"type":"eval"'))
-    .map((line) => JSON.parse(line) as { step: number; eval: Record<string, unknown> });
-  return evaluations.filter((event) => step === null || event.step === step).at(-1)?.eval ?? null;
+    .map(parsed);
+  const [last] = evaluations.filter((event) => event && (step === null || event.step === step)).slice(-1);
+  return last?.eval ?? null;
+}
+
+/** Null for the end, and for the line that a killed process was writing. */
+function parsed(line: string): { step?: unknown; eval?: Record<string, unknown> } | null {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
 }
 
 /** Writes step, eval and diverged events. Losing a line to a full disk must not stop a run: it is told once instead. */

@@ -5,8 +5,17 @@
  * Invariants: whatever bears its final name is complete (written to a temporary name, fsynced, renamed, folder fsynced);
  * `checkpoints/latest` names a complete checkpoint; one process at a time holds the lock, which dies with it.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import type { FaultPoint } from './faults.ts';
@@ -33,6 +42,9 @@ export interface Checkpoint {
 export class RunFolder {
   readonly path: string;
   #lock: { release(): void } | undefined;
+  /** Folders that open() has made, the inner ones first. */
+  readonly #made: string[] = [];
+  #madeLock = false;
 
   constructor(path: string) {
     this.path = resolve(path);
@@ -59,9 +71,7 @@ export class RunFolder {
    */
   open(): void {
     try {
-      mkdirSync(this.path, { recursive: true });
-      // Not recursively: on a read-only disk that says only that the folder does not exist.
-      if (!existsSync(this.file('checkpoints'))) mkdirSync(this.file('checkpoints'));
+      this.#make();
     } catch (error) {
       throw new HdError(
         'HD_RUN_FOLDER',
@@ -69,6 +79,7 @@ export class RunFolder {
         this.path,
       );
     }
+    this.#madeLock = !existsSync(this.file('lock'));
     const lock = native().lockFile(this.file('lock'));
     if (!lock) {
       const holder = readFileSync(this.file('lock'), 'utf8').trim();
@@ -86,9 +97,36 @@ export class RunFolder {
     }
   }
 
+  #make(): void {
+    const first = mkdirSync(this.path, { recursive: true });
+    if (first !== undefined) {
+      for (let made = this.path; made.length >= first.length; made = dirname(made)) this.#made.push(made);
+    }
+    const checkpoints = this.file('checkpoints');
+    if (existsSync(checkpoints)) return;
+    // Not recursively: on a read-only disk that says only that the folder does not exist.
+    mkdirSync(checkpoints);
+    this.#made.unshift(checkpoints);
+  }
+
   close(): void {
     this.#lock?.release();
     this.#lock = undefined;
+  }
+
+  /** Closes a folder in which no run has begun: what {@link open} has made goes, unless something else lies in it. */
+  abandon(): void {
+    if (!this.#lock) return;
+    // While it is held: nobody else takes a lock whose file is about to go.
+    if (this.#madeLock) rmSync(this.file('lock'), { force: true });
+    this.close();
+    for (const folder of this.#made) {
+      try {
+        rmdirSync(folder);
+      } catch {
+        return; // somebody has put something there
+      }
+    }
   }
 
   /**

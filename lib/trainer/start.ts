@@ -104,7 +104,10 @@ export function exportMetadata(recipe: Recipe, classes: string[]): Record<string
   };
 }
 
-/** Writes student.safetensors: of a run that was stopped early the best weights, else the last. */
+/**
+ * Writes student.safetensors: of a run that was stopped early the best weights, else the last. `step` in its metadata is that
+ * of the weights, by which their metrics are found.
+ */
 export async function exportStudent(context: TrainContext): Promise<void> {
   const { folder, session, recipe, trainSet, faults, step } = context;
   const best = context.stopped === null ? null : folder.best();
@@ -114,7 +117,10 @@ export async function exportStudent(context: TrainContext): Promise<void> {
     context.emit({ type: 'warning', message: `${context.stopped}${kept}` });
   }
   faults.at('export', step);
-  await session.exportWeights(folder.weights, exportMetadata(recipe, trainSet.classes));
+  await session.exportWeights(folder.weights, {
+    ...exportMetadata(recipe, trainSet.classes),
+    step: String(best?.state.step ?? step),
+  });
 }
 
 const toldOfCache = new WeakSet<TrainContext>();

@@ -110,7 +110,9 @@ export class Trainer {
       );
     }
     folder.open();
-    const closers: (() => void)[] = [() => folder.close()];
+    // A start that is refused leaves nothing that would count as a run.
+    let begun = false;
+    const closers: (() => void)[] = [() => (begun ? folder.close() : folder.abandon())];
     try {
       const checkpoint =
         resume === 'never' ? null : resume === 'auto' ? folder.latest() : readCheckpoint(resume);
@@ -182,6 +184,7 @@ export class Trainer {
         rmSync(folder.weights, { force: true });
         native().writeFile(folder.file('recipe.yaml'), this.#yaml);
       }
+      begun = true;
       cutMetrics(folder.file('metrics.jsonl'), context.step);
       const info = session.parameterInfo.filter((parameter) => !parameter.buffer);
       const count = (list: typeof info) =>

@@ -3,7 +3,7 @@ import { HdError } from '../error.ts';
 import { type NativeDataset, type NativeSession, native } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { metric } from '../report/format.ts';
-import { shortOfMemory } from './evaluate.ts';
+import { detectAll } from './detect.ts';
 import { detectOptions, openLoader } from './setup.ts';
 import type { TeacherSummary } from './teachers.ts';
 
@@ -43,13 +43,8 @@ async function measure(
   try {
     const evaluator = new (native().Evaluator)(valSet);
     const options = { ...detectOptions(recipe), teacher };
-    loader.begin(0, 0);
-    let done = 0;
-    for (let count = -1; count !== 0 && done < images; done += count) {
-      const output = await session.detect(loader, evaluator, options);
-      if (output.atOnce !== undefined) warn(shortOfMemory(output.atOnce));
-      count = output.images;
-    }
+    const next = () => session.detect(loader, evaluator, options);
+    const done = await detectAll(loader, next, { warn, enough: images });
     const { metric: kind, interpolation } = recipe.eval;
     const { ap } = await evaluator.summarize({ metric: kind, interpolation, seenOnly: true });
     return { images: done, ap: Number(ap) };

@@ -122,18 +122,16 @@ const regionFields = {
     .describe('Valuable region: its lower bound as a share of the threshold that makes an anchor positive.'),
 };
 
+/** Without: what was published for the transfer (`describe` says it). */
+const lossWeight = (describe: string) => z.number().min(0).nullable().default(null).describe(describe);
+
 const localization = z.strictObject({
   transfer: z.literal('localization').describe('The distributions of the box sides (LD).'),
   ...shared,
   ...regionFields,
-  weight: z
-    .number()
-    .min(0)
-    .nullable()
-    .default(null)
-    .describe(
-      'Loss weight; without, as published for the detector (GFL 0.25), times the images of a GPU (GFL 3, others 2) except in preset `released`.',
-    ),
+  weight: lossWeight(
+    'Loss weight; without, as published for the detector (GFL 0.25), times the images of a GPU (GFL 3, others 2) except in preset `released`.',
+  ),
   sides: z
     .enum(['separate', 'together'])
     .nullable()
@@ -154,14 +152,9 @@ const classification = z.strictObject({
     .describe(
       '`softmax` over classes, as published; `binary` one distribution a class, which also works for one class.',
     ),
-  weight: z
-    .number()
-    .min(0)
-    .nullable()
-    .default(null)
-    .describe(
-      'Loss weight; without, 10 as published for 80 classes, in proportion to the number of classes (the term is a mean over them) except in preset `released`.',
-    ),
+  weight: lossWeight(
+    'Loss weight; without, 10 as published for 80 classes, in proportion to the number of classes (the term is a mean over them) except in preset `released`.',
+  ),
   temperature: z.number().positive().max(1000).default(2).describe('Softening of both sides.'),
 });
 
@@ -174,7 +167,7 @@ const imitation = z.strictObject({
     .describe(
       'Where: `fitnets` everywhere, `inside-box` inside objects, `finegrained` at anchors nearly as good as the best of an object, `decouple` inside objects and, apart, outside them, `gibox` where student and teacher disagree most.',
     ),
-  weight: z.number().min(0).nullable().default(null).describe('Loss weight; without, 2 as published.'),
+  weight: lossWeight('Loss weight; without, 2 as published.'),
 });
 
 /** What is transferred: any mix. A new transfer is one more member. */

@@ -23,6 +23,13 @@ test('the standard step is the one that the peers run', () => {
   assert.deepEqual([train.lr, train.lrBatch], [0.0025, 0]);
 });
 
+test('overrides change the standard step, and what is wrong in them is refused', async () => {
+  const { train, data } = standardStepRecipe(['train.batch=2', 'data.size=96']);
+  assert.deepEqual([train.batch, data.size, train.lr], [2, 96, 0.0025]);
+  assert.throws(() => standardStepRecipe(['train.batch=none']), { code: 'HD_RECIPE_TYPE' });
+  assert.equal(standardStepRecipe().train.batch, 4);
+});
+
 describe('openStepBench', () => {
   let bench: StepBench;
   before(async () => {
@@ -77,6 +84,8 @@ test('the distilled step is the standard one under a GFL-R50 that is written for
         ['classification', 'main'],
       ],
     );
+    const changed = await distilledStepRecipe(folder, ['train.batch=2']);
+    assert.deepEqual([changed.train.batch, changed.teachers.length], [2, 1]);
     const { metadata, tensors } = await native().weightsInfo(teachers[0]?.weights ?? '');
     assert.equal(JSON.parse(metadata.model ?? '{}').backbone, 'resnet50');
     assert.ok(tensors.length > 300);

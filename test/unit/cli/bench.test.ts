@@ -74,6 +74,34 @@ test('numbers that make no sense are refused', () => {
   }
 });
 
+describe('bench step --set', () => {
+  const folder = temporaryFolder();
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const tiny = ['data.size=64', 'train.batch=1', 'train.threads=1', 'model.headConvs=1'];
+  const step = (...more: string[]) => run(['bench', 'step', '--steps', '1', ...more]);
+  const set = (fields: string[]) => fields.flatMap((field) => ['--set', field]);
+
+  test('changes the default recipe, and stands in what --save writes', () => {
+    const file = join(folder, 'step.json');
+    const end = step(...set(tiny), '--save', file);
+    assert.equal(end.status, 0, end.stderr);
+    const { settings } = JSON.parse(readFileSync(file, 'utf8'));
+    assert.deepEqual([settings.batch, settings.threads, settings.set], [1, 1, tiny.join(' ')]);
+  });
+  test('a field that there is not is refused with and without a teacher', () => {
+    for (const more of [[], ['--distill']]) {
+      const end = step(...set(['train.bach=1']), ...more);
+      assert.equal(end.status, 2, end.stdout);
+      assert.match(end.stderr, /HD_RECIPE_UNKNOWN_KEY/);
+    }
+  });
+  test('what has no recipe does not take it', () => {
+    const end = run(['bench', 'nms', '--candidates', '100', ...set(['train.batch=1'])]);
+    assert.equal(end.status, 2);
+    assert.match(end.stderr, /--set with bench step alone.*bench nms: leave it out/);
+  });
+});
+
 describe('--save and --compare', () => {
   const folder = temporaryFolder();
   after(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ProbeReport } from '../../../lib/native.ts';
@@ -71,6 +71,32 @@ describe('the batch that a run stopped at', () => {
     const fresh = probe('--config', config, '--epoch', '1', '--step', '1');
     assert.deepEqual(fresh.images, report.images);
     assert.notEqual(fresh.total, report.total);
+  });
+  test('a dump that was damaged is refused with its file and what to do', () => {
+    const damaged = join(folder, 'damaged');
+    cpSync(join(into, 'diverged'), damaged, { recursive: true });
+    const file = join(damaged, 'dump.json');
+    const text = readFileSync(file, 'utf8');
+    const whole = JSON.parse(text);
+    for (const [content, reason] of [
+      [text.slice(0, text.length / 2), /JSON/],
+      ['', /JSON/],
+      ['null', /no epoch/],
+      [JSON.stringify({ ...whole, epoch: -1 }), /no epoch/],
+      [JSON.stringify({ ...whole, stepInEpoch: 'x' }), /no stepInEpoch/],
+      [JSON.stringify({ ...whole, input: undefined }), /no input/],
+    ] as const) {
+      writeFileSync(file, content);
+      const end = run(['probe', '--dump', damaged, '--json']);
+      assert.equal(end.status, 4, end.stderr);
+      const { code, message, where } = JSON.parse(end.stderr);
+      assert.deepEqual([code, where], ['HD_CKPT_CORRUPT', file]);
+      assert.match(message, reason);
+      assert.match(
+        message,
+        /damaged.dump\.json cannot be read .*: let the run stop there again, or .*--config/,
+      );
+    }
   });
   test('a resumed run goes on with another policy', () => {
     const end = run([

@@ -90,6 +90,35 @@ describe('a run', () => {
   });
 });
 
+test('a run that stopped early has the metrics of its weights, the best ones, not those of its last evaluation', () => {
+  const early = out('stopped');
+  // What is hardly learned does not get better: the first evaluation stays the best.
+  const fields = ['model.norm=eval', 'train.lr=1e-12', 'train.earlyStop.patience=1', 'train.epochs=9'];
+  const end = run([
+    '--config',
+    config,
+    '--run',
+    early,
+    ...set,
+    ...fields.flatMap((field) => ['--set', field]),
+  ]);
+  assert.equal(end.status, 0, end.stderr);
+  const file = join(early, 'metrics.jsonl');
+  const events = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const measured = events.filter(({ type }) => type === 'eval').map(({ step }) => step);
+  assert.deepEqual(measured, [3, 6]);
+  // The two measured the same: tell them apart.
+  for (const event of events) if (event.type === 'eval') event.eval.ap = event.step / 100;
+  writeFileSync(file, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+  const plain = published(early, out('stopped-out'));
+  assert.equal(JSON.parse(plain.metadata.metrics as string).ap, 0.03);
+  assert.equal(plain.metadata.step, undefined);
+  assert.equal(published(early, out('stopped-out'), '--best').sha256, plain.sha256);
+});
+
 describe('a checkpoint', () => {
   const checkpoints = join(trained, 'checkpoints');
   const at = (step: string) => join(checkpoints, step);

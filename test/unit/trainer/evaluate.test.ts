@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { HdError } from '../../../lib/index.ts';
 import { type NativeDataset, type NativeSession, native } from '../../../lib/native.ts';
-import { evaluatePass, type Watch } from '../../../lib/trainer/evaluate.ts';
+import { type EvaluationWatch, evaluatePass } from '../../../lib/trainer/evaluate.ts';
 import { detectOptions, openLoader, sessionOptions } from '../../../lib/trainer/setup.ts';
 import { fakeSession, openTrain, recipeOf, type Sections } from './fixtures.ts';
 
@@ -12,7 +12,7 @@ before(async () => {
 });
 
 /** A pass over the twelve pictures with a session that is given. */
-async function pass(session: NativeSession, sections: Sections = {}, watch: Watch = {}) {
+async function pass(session: NativeSession, sections: Sections = {}, watch: EvaluationWatch = {}) {
   const recipe = recipeOf(sections);
   const loader = openLoader(recipe, dataset, false, 32);
   const done: number[] = [];

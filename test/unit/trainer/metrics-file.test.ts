@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { TrainEvent } from '../../../lib/trainer/events.ts';
-import { cutMetrics, metricsHook } from '../../../lib/trainer/metrics-file.ts';
+import { cutMetrics, lastEvaluation, metricsHook } from '../../../lib/trainer/metrics-file.ts';
 import { temporaryFolder } from '../../faults/command.ts';
 
 const root = temporaryFolder();
@@ -70,6 +70,35 @@ describe('cutMetrics', () => {
     // In JavaScript, null and '1' are less than 5.
     const left = cut(`${junk.join('\n')}\n${lineOf(1)}\n`, 5);
     assert.equal(left, `${lineOf(1)}\n`);
+  });
+});
+
+describe('lastEvaluation', () => {
+  const evaluation = (step: number, ap: number) => JSON.stringify({ type: 'eval', step, eval: { ap } });
+  const of = (lines: string[], step: number | null) => {
+    const path = fresh();
+    writeFileSync(
+      path,
+      lines
+        .map((line) => `${line}\n`)
+        .join('')
+        .trimEnd(),
+    );
+    return lastEvaluation(path, step);
+  };
+
+  test('of a step, or the last one; null where there is none', () => {
+    const lines = [lineOf(3), evaluation(3, 0.3), lineOf(6), evaluation(6, 0.6), lineOf(7)];
+    assert.deepEqual(of(lines, 3), { ap: 0.3 });
+    assert.deepEqual(of(lines, null), { ap: 0.6 });
+    assert.equal(of(lines, 7), null);
+    assert.equal(of([lineOf(1)], null), null);
+    assert.equal(lastEvaluation(join(root, 'none.jsonl'), null), null);
+  });
+  test('a line that a killed process was writing does not count', () => {
+    const lines = [evaluation(3, 0.3), evaluation(6, 0.6).slice(0, -4)];
+    assert.deepEqual(of(lines, null), { ap: 0.3 });
+    assert.equal(of(lines, 6), null);
   });
 });
 

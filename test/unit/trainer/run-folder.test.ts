@@ -39,6 +39,53 @@ describe('RunFolder', () => {
     folder.close();
   });
 
+  describe('abandon: a start that was refused', () => {
+    const abandoned = (path: string, between?: (folder: RunFolder) => void) => {
+      const folder = new RunFolder(path);
+      folder.open();
+      between?.(folder);
+      folder.abandon();
+      return folder;
+    };
+    const fresh = () => mkdtempSync(join(root, 'abandoned-'));
+
+    test('takes away every folder that it made, and no other', () => {
+      const there = fresh();
+      const folder = abandoned(join(there, 'runs', 'a-1'));
+      assert.equal(folder.used, false);
+      assert.deepEqual(readdirSync(there), []);
+    });
+    test('an empty folder that was there stays, empty', () => {
+      const there = fresh();
+      abandoned(there);
+      assert.deepEqual(readdirSync(there), []);
+    });
+    test('what a run before it wrote stays, its lock file too', () => {
+      const there = fresh();
+      const before = new RunFolder(there);
+      before.open();
+      before.close();
+      save(before, 3, { best: false, keep: 1 });
+      abandoned(there);
+      assert.deepEqual(readdirSync(there).sort(), ['checkpoints', 'lock']);
+      assert.equal(before.latest()?.state.step, 3);
+    });
+    test('what somebody put there meanwhile stays, and so does its folder', () => {
+      const there = fresh();
+      abandoned(join(there, 'run'), (folder) => writeFileSync(folder.file('notes.txt'), 'mine'));
+      assert.deepEqual(readdirSync(join(there, 'run')), ['notes.txt']);
+      abandoned(join(there, 'run'), (folder) => writeFileSync(folder.file('checkpoints', 'x'), ''));
+      assert.deepEqual(readdirSync(join(there, 'run')).sort(), ['checkpoints', 'notes.txt']);
+    });
+    test('the folder is free again', () => {
+      const folder = abandoned(join(fresh(), 'run'));
+      const next = new RunFolder(folder.path);
+      next.open();
+      next.close();
+      assert.ok(existsSync(next.file('checkpoints')));
+    });
+  });
+
   test('one holder at a time; a closed folder is free again', () => {
     const first = new RunFolder(join(root, 'locked'));
     assert.equal(first.used, false);

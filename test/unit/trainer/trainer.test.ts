@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -135,6 +135,20 @@ describe('Trainer', () => {
     assert.equal(ended, 'failed');
   });
 
+  test('a start that is refused leaves its folder as if it had not been: the corrected one needs no --resume', async () => {
+    const run = join(folder, 'refused', 'a');
+    const sources = { train: source(8) };
+    const wrong = recipe(1, { freeze: ['no.such.*'] });
+    await assert.rejects(async () => await new Trainer(wrong, { run, sources }).run(), {
+      code: 'HD_RECIPE_VALUE',
+    });
+    assert.equal(existsSync(join(folder, 'refused')), false);
+    assert.equal((await new Trainer(recipe(1), { run, sources }).run()).status, 'done');
+    // A finished run that is started wrongly keeps what it has.
+    const before = readdirSync(run).sort();
+    await assert.rejects(async () => await new Trainer(wrong, { run, sources, resume: 'auto' }).run());
+    assert.deepEqual(readdirSync(run).sort(), before);
+  });
   test('a used folder is refused', async () => {
     await assert.rejects(
       async () =>

@@ -65,7 +65,7 @@ describe('teachers[].verify', () => {
       code: 'HD_RECIPE_TEACHER',
       message: /an AP of at least 0.99 from teacher .*student\.safetensors on 12 validation pictures/,
     });
-    assert.equal(existsSync(join(folder, 'weak', 'metrics.jsonl')), false);
+    assert.equal(existsSync(join(folder, 'weak')), false);
   });
 
   test('without validation pictures the recipe is refused', () => {

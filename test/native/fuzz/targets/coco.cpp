@@ -1,4 +1,5 @@
 #include "data_set.h"
+#include "json.h"
 
 namespace fuzz {
 namespace {
@@ -28,34 +29,8 @@ Target target() {
   return {[] {
             return std::vector<Sample>{{kWhole}, {kShort}};
           },
-          {"{",
-           "}",
-           "[",
-           "]",
-           ",",
-           ":",
-           "\"",
-           "null",
-           "true",
-           "NaN",
-           "1e999",
-           "-",
-           "\\u0000",
-           "\\ud800",
-           "\\",
-           "\xEF\xBB\xBF",
-           "\xC0\x80",
-           "[[[[",
-           "{\"a\":",
-           "\"id\":",
-           "\"image_id\":",
-           "\"bbox\":[",
-           "\"segmentation\":",
-           "\"counts\":\"",
-           "\"size\":[",
-           "\"keypoints\":[",
-           "../../etc/passwd",
-           "//"},
+          jsonTokens({"\"id\":", "\"image_id\":", "\"bbox\":[", "\"segmentation\":", "\"counts\":\"",
+                      "\"size\":[", "\"keypoints\":[", "../../etc/passwd", "//"}),
           {"HD_DATA_"},
           read};
 }

@@ -1,4 +1,5 @@
 #include "data_set.h"
+#include "json.h"
 
 namespace fuzz {
 namespace {
@@ -29,8 +30,8 @@ void read(const std::string& input, const std::string& folder) {
 
 Target target() {
   return {[] { return std::vector<Sample>{{kWhole}}; },
-          {"{", "}", "[", "]", ",", ":", "\"", "null", "1e999", "-", "\"id\":", "\"frequency\":\"",
-           "\"neg_category_ids\":[", "\"not_exhaustive_category_ids\":[", "\"coco_url\":\"", "//"},
+          jsonTokens({"\"id\":", "\"frequency\":\"", "\"neg_category_ids\":[",
+                      "\"not_exhaustive_category_ids\":[", "\"coco_url\":\"", "//"}),
           {"HD_DATA_"},
           read};
 }

@@ -3,6 +3,7 @@
 
 #include "data_set.h"
 #include "eval/coco.h"
+#include "json.h"
 
 namespace fuzz {
 namespace {
@@ -40,27 +41,8 @@ Target target() {
   return {[] {
             return std::vector<Sample>{tagged('t', kTruth), tagged('r', kResults)};
           },
-          {"{",
-           "}",
-           "[",
-           "]",
-           ",",
-           ":",
-           "\"",
-           "null",
-           "true",
-           "NaN",
-           "1e999",
-           "-",
-           "\\u0000",
-           "\\",
-           "[[[[",
-           "\"image_id\":",
-           "\"score\":",
-           "\"segmentation\":",
-           "\"counts\":\"",
-           "\"size\":[",
-           "\"keypoints\":[]"},
+          jsonTokens({"\"image_id\":", "\"score\":", "\"segmentation\":", "\"counts\":\"", "\"size\":[",
+                      "\"keypoints\":[]"}),
           {"HD_DATA_"},
           read};
 }

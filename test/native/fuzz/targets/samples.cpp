@@ -1,6 +1,7 @@
 // The annotations of one sample of a shard, in both forms.
 #include "data/formats/sample_json.h"
 #include "data_set.h"
+#include "json.h"
 
 namespace fuzz {
 namespace {
@@ -37,34 +38,9 @@ Target target() {
   return {[] {
             return std::vector<Sample>{{kLists}, {kObjects}, {R"({"boxes": []})"}};
           },
-          {"{",
-           "}",
-           "[",
-           "]",
-           ",",
-           ":",
-           "\"",
-           "null",
-           "true",
-           "NaN",
-           "1e999",
-           "-",
-           "\\u0000",
-           "\\ud800",
-           "\xEF\xBB\xBF",
-           "\xC0\x80",
-           "[[[[",
-           "\"boxes\":[",
-           "\"labels\":[",
-           "\"annotations\":[",
-           "\"bbox\":[",
-           "\"category\":\"",
-           "\"category_id\":",
-           "\"segmentation\":",
-           "\"counts\":\"",
-           "\"size\":[",
-           "\"keypoints\":[",
-           "\"width\":"},
+          jsonTokens({"\"boxes\":[", "\"labels\":[", "\"annotations\":[", "\"bbox\":[", "\"category\":\"",
+                      "\"category_id\":", "\"segmentation\":", "\"counts\":\"", "\"size\":[",
+                      "\"keypoints\":[", "\"width\":"}),
           {"HD_DATA_"},
           read};
 }
