@@ -85,7 +85,10 @@ test('the course of the learning rate: first, warm, each drop, last; and drops t
   assert.equal(missedDrops, 1);
   const text = run(['check', '--config', config, ...set]).stdout;
   assert.match(text, /step +epoch +learning rate\n +1 +1 +0\.0100 +first\n/);
-  assert.match(text, /1 of the drops in train\.schedule\.at never happen: the run ends, or averaging begins, before them/);
+  assert.match(
+    text,
+    /1 of the drops in train\.schedule\.at never happen: the run ends, or averaging begins, before them/,
+  );
   const many = Array.from({ length: 40 }, (_, i) => (i + 1) / 41).join(', ');
   const long = run([
     'check',

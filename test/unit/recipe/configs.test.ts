@@ -183,6 +183,31 @@ describe('recipes of published rows', () => {
     });
   }
 
+  test('every transfer names its preset, the one that the header tells', () => {
+    const transferring = published.filter((name) => load(name).recipe.distill.length > 0);
+    assert.ok(transferring.length >= 30);
+    for (const name of transferring) {
+      const told = /(?:The transfer has|Transfers have) preset (released|robust)/.exec(headOf(name))?.[1];
+      const written = (loadYaml(read(name)) as { distill?: { preset?: string }[] }).distill;
+      for (const entry of written ?? []) assert.equal(entry.preset, told, `${name} as written`);
+      for (const entry of load(name).recipe.distill) assert.equal(entry.preset, told, name);
+      const single = load(name).recipe.distill.length === 1;
+      assert.equal(headOf(name).includes('The transfer has'), single, `${name}: one or several`);
+    }
+  });
+
+  test('preset released sees the images of a GPU at once', () => {
+    const released = published.filter((name) =>
+      load(name).recipe.distill.some((entry) => entry.preset === 'released'),
+    );
+    assert.deepEqual([...new Set(released.map((name) => dirname(name)))], ['imitation']);
+    for (const name of released) {
+      const { train } = load(name).recipe;
+      const images = Number(/micro-batches of the (\d) images of a GPU/.exec(headOf(name))?.[1]);
+      assert.equal(train.batch / train.accumulate, images, name);
+    }
+  });
+
   test('transfers that average over images carry LD times the images of a GPU', () => {
     const main = published.flatMap((name) =>
       load(name)
