@@ -169,14 +169,18 @@ describe('recipes of published rows', () => {
       if (!name.startsWith('gfl/r18_coco') && !name.startsWith('gfl/r50_coco_1x')) {
         assert.match(head, /not run here/);
         assert.match(head, /preset (released|robust)/i);
-        const images = model.detector === 'retinanet' ? [4] : /_1x|^ld/.test(name) ? [6, 16] : [16];
+        const two = model.detector === 'retinanet' || name.startsWith('ld/r50_r101_coco_1x_finegrained');
+        const images = two ? [4] : /_1x|^ld/.test(name) ? [6, 16] : [16];
         assert.ok(images.includes(train.batch));
       }
       const norm = model.detector === 'fcos' ? 'frozen' : 'eval';
       assert.deepEqual([model.init, model.frozenStages, model.norm], ['backbone', 1, norm]);
       const passes = (train.epochs ?? 0) * data.repeat;
-      const self = name.includes('self_voc');
-      assert.equal(passes, self ? 36 : /_2x/.test(name) ? 24 : 12);
+      const ofFiles: Record<string, number> = {
+        'ld/r18_self_voc_3x.yaml': 36,
+        'gflv2/r18_r101_voc_1x.yaml': 18,
+      };
+      assert.equal(passes, ofFiles[name] ?? (/_2x/.test(name) ? 24 : 12));
       assert.equal(teachers.length, distill.length > 0 ? 1 : 0);
       const pair = /\/\w+_(self|r101|r101dcn|r2n101dcn)_(coco|voc)_/.test(name);
       assert.equal(pair, distill.length > 0, name);
@@ -239,16 +243,42 @@ describe('recipes of published rows', () => {
     );
   });
 
-  test('VOC is 07+12 three times over, measured by the mean of ten 11-point APs', () => {
+  test('VOC is 07+12 three times over (once for the teacher of 24 epochs), measured by the mean of ten 11-point APs', () => {
     for (const name of published.filter((one) => one.includes('_voc_'))) {
       const { data, eval: evaluation } = load(name).recipe;
       assert.ok(data.format === 'voc');
-      assert.deepEqual([data.repeat, data.train.also.length, data.val?.also.length], [3, 1, 0]);
+      const repeat = name === 'gflv2/r101_voc_2x.yaml' ? 1 : 3;
+      assert.deepEqual([data.repeat, data.train.also.length, data.val?.also.length], [repeat, 1, 0]);
       assert.equal((data.train.classes as string[]).length, 20);
       assert.deepEqual(
         [evaluation.metric, evaluation.interpolation, evaluation.best],
         ['voc', '11point', 'ap'],
       );
+    }
+  });
+
+  test('what the shipped files of GFLv2 pairs say of classes and imitation', () => {
+    const weights = (name: string) =>
+      load(`gflv2/${name}.yaml`)
+        .recipe.distill.filter(({ transfer }) => transfer !== 'localization')
+        .map(({ weight }) => weight);
+    for (const [name, expected] of Object.entries({
+      r50_r101_coco_1x_gibox: [10, 2],
+      r101_r101dcn_coco_2x: [5, 2],
+      r101_r2n101dcn_coco_2x: [10, 2],
+      x101_32x4d_dcn_r2n101dcn_coco_2x: [5, 1],
+      r2n101dcn_self_coco_2x_gibox: [5, 2],
+      r18_r101_voc_1x: [5, 2],
+    })) {
+      assert.deepEqual(weights(name), expected, name);
+    }
+  });
+
+  test('the guide counts the recipes of every folder', () => {
+    const guide = readFileSync(join(root, 'docs/guide/distill.md'), 'utf8');
+    for (const folder of new Set(published.map((name) => dirname(name)))) {
+      const count = published.filter((name) => dirname(name) === folder).length;
+      assert.match(guide, new RegExp(`\\| \`configs/${folder}\` +\\| ${count} `), folder);
     }
   });
 
