@@ -128,6 +128,7 @@ describe('the released settings', () => {
         [`resnet${depth}`, 'eval', 1, 'released', 'backbone', 4, 16],
       );
       assert.deepEqual([data.size, data.keepEmpty, data.minSide], [[1333, 800], false, 32]);
+      assert.equal(train.batch, depth === 18 ? 6 : 16);
       assert.deepEqual(
         [train.epochs, train.lr, train.lrBatch, train.clip, train.ema],
         [12, 0.01, 16, 0, null],
@@ -165,14 +166,12 @@ describe('recipes of published rows', () => {
     test(`${name} quotes what was published, names its presets, and trains as long`, () => {
       const head = headOf(name);
       const { model, data, teachers, distill, train } = load(name).recipe;
-      assert.match(head, /as published|[Pp]ublished.*: (AP|no AP)|No AP is published/);
-      if (!name.startsWith('gfl/r18_coco') && !name.startsWith('gfl/r50_coco_1x')) {
-        assert.match(head, /not run here/);
-        assert.match(head, /preset (released|robust)/i);
-        const two = model.detector === 'retinanet' || name.startsWith('ld/r50_r101_coco_1x_finegrained');
-        const images = two ? [4] : /_1x|^ld/.test(name) ? [6, 16] : [16];
-        assert.ok(images.includes(train.batch));
-      }
+      assert.match(head, /Published.*: AP \d\d\.\d|No AP is published/);
+      assert.match(head, /not run here/);
+      assert.match(head, /preset (released|robust)/i);
+      const two = model.detector === 'retinanet' || name.startsWith('ld/r50_r101_coco_1x_finegrained');
+      const images = two ? [4] : /_1x|^ld/.test(name) ? [6, 16] : [16];
+      assert.ok(images.includes(train.batch));
       const norm = model.detector === 'fcos' ? 'frozen' : 'eval';
       assert.deepEqual([model.init, model.frozenStages, model.norm], ['backbone', 1, norm]);
       const passes = (train.epochs ?? 0) * data.repeat;
@@ -282,12 +281,42 @@ describe('recipes of published rows', () => {
     }
   });
 
-  test('the 2x recipes draw the short side from 480 to 800', () => {
-    const { data } = load('gfl/r101_coco_2x.yaml').recipe;
-    const sizes = [
-      [1333, 480],
-      [1333, 800],
-    ];
-    assert.deepEqual(data.augment[0], { resize: { mode: 'range', sizes } });
+  test('the 2x recipes draw the short side from 480 to what the header tells', () => {
+    const told = published.flatMap((name) => {
+      const most = /the short side drawn from 480 to (\d+)/.exec(headOf(name))?.[1];
+      return most === undefined ? [] : [[name, Number(most)] as const];
+    });
+    assert.ok(told.length >= 14 && told.some(([name]) => name === 'gfl/r101_coco_2x.yaml'));
+    for (const [name, most] of told) {
+      const sizes = [
+        [1333, 480],
+        [1333, most],
+      ];
+      assert.deepEqual(load(name).recipe.data.augment[0], { resize: { mode: 'range', sizes } }, name);
+      if (name.startsWith('gflv2/') && name.includes('_coco_') && !name.includes('r101_r2n'))
+        assert.equal(most, 960, name);
+    }
+  });
+
+  test('deformable layers: from c3 in ResNet, from c4 in ResNeXt and Res2Net, of students and teachers', () => {
+    const seen = new Set<string>();
+    for (const name of published) {
+      const { model, teachers } = load(name).recipe;
+      for (const { backbone, deformable } of [model, ...teachers] as Pick<
+        typeof model,
+        'backbone' | 'deformable'
+      >[]) {
+        if (!deformable) continue;
+        seen.add(backbone);
+        const stages = backbone.startsWith('resnet') ? [2, 3, 4] : [3, 4];
+        assert.deepEqual([deformable.stages, deformable.version], [stages, 1], `${name}: ${backbone}`);
+      }
+    }
+    assert.deepEqual([...seen].sort(), [
+      'res2net101_26w_4s',
+      'resnet101',
+      'resnext101_32x4d',
+      'resnext101_64x4d',
+    ]);
   });
 });
