@@ -128,6 +128,7 @@ describe('the released settings', () => {
         [`resnet${depth}`, 'eval', 1, 'released', 'backbone', 4, 16],
       );
       assert.deepEqual([data.size, data.keepEmpty, data.minSide], [[1333, 800], false, 32]);
+      assert.equal(train.batch, depth === 18 ? 6 : 16);
       assert.deepEqual(
         [train.epochs, train.lr, train.lrBatch, train.clip, train.ema],
         [12, 0.01, 16, 0, null],
@@ -165,23 +166,50 @@ describe('recipes of published rows', () => {
     test(`${name} quotes what was published, names its presets, and trains as long`, () => {
       const head = headOf(name);
       const { model, data, teachers, distill, train } = load(name).recipe;
-      assert.match(head, /as published|[Pp]ublished.*: (AP|no AP)|No AP is published/);
-      if (!name.startsWith('gfl/r18_coco') && !name.startsWith('gfl/r50_coco_1x')) {
-        assert.match(head, /not run here/);
-        assert.match(head, /preset (released|robust)/i);
-        const images = model.detector === 'retinanet' ? [4] : /_1x|^ld/.test(name) ? [6, 16] : [16];
-        assert.ok(images.includes(train.batch));
-      }
+      assert.match(head, /Published.*: AP \d\d\.\d|No AP is published/);
+      assert.match(head, /not run here/);
+      assert.match(head, /preset (released|robust)/i);
+      const two = model.detector === 'retinanet' || name.startsWith('ld/r50_r101_coco_1x_finegrained');
+      const images = two ? [4] : /_1x|^ld/.test(name) ? [6, 16] : [16];
+      assert.ok(images.includes(train.batch));
       const norm = model.detector === 'fcos' ? 'frozen' : 'eval';
       assert.deepEqual([model.init, model.frozenStages, model.norm], ['backbone', 1, norm]);
       const passes = (train.epochs ?? 0) * data.repeat;
-      const self = name.includes('self_voc');
-      assert.equal(passes, self ? 36 : /_2x/.test(name) ? 24 : 12);
+      const ofFiles: Record<string, number> = {
+        'ld/r18_self_voc_3x.yaml': 36,
+        'gflv2/r18_r101_voc_1x.yaml': 18,
+      };
+      assert.equal(passes, ofFiles[name] ?? (/_2x/.test(name) ? 24 : 12));
       assert.equal(teachers.length, distill.length > 0 ? 1 : 0);
       const pair = /\/\w+_(self|r101|r101dcn|r2n101dcn)_(coco|voc)_/.test(name);
       assert.equal(pair, distill.length > 0, name);
     });
   }
+
+  test('every transfer names its preset, the one that the header tells', () => {
+    const transferring = published.filter((name) => load(name).recipe.distill.length > 0);
+    assert.ok(transferring.length >= 30);
+    for (const name of transferring) {
+      const told = /(?:The transfer has|Transfers have) preset (released|robust)/.exec(headOf(name))?.[1];
+      const written = (loadYaml(read(name)) as { distill?: { preset?: string }[] }).distill;
+      for (const entry of written ?? []) assert.equal(entry.preset, told, `${name} as written`);
+      for (const entry of load(name).recipe.distill) assert.equal(entry.preset, told, name);
+      const single = load(name).recipe.distill.length === 1;
+      assert.equal(headOf(name).includes('The transfer has'), single, `${name}: one or several`);
+    }
+  });
+
+  test('preset released sees the images of a GPU at once', () => {
+    const released = published.filter((name) =>
+      load(name).recipe.distill.some((entry) => entry.preset === 'released'),
+    );
+    assert.deepEqual([...new Set(released.map((name) => dirname(name)))], ['imitation']);
+    for (const name of released) {
+      const { train } = load(name).recipe;
+      const images = Number(/micro-batches of the (\d) images of a GPU/.exec(headOf(name))?.[1]);
+      assert.equal(train.batch / train.accumulate, images, name);
+    }
+  });
 
   test('transfers that average over images carry LD times the images of a GPU', () => {
     const main = published.flatMap((name) =>
@@ -214,11 +242,12 @@ describe('recipes of published rows', () => {
     );
   });
 
-  test('VOC is 07+12 three times over, measured by the mean of ten 11-point APs', () => {
+  test('VOC is 07+12 three times over (once for the teacher of 24 epochs), measured by the mean of ten 11-point APs', () => {
     for (const name of published.filter((one) => one.includes('_voc_'))) {
       const { data, eval: evaluation } = load(name).recipe;
       assert.ok(data.format === 'voc');
-      assert.deepEqual([data.repeat, data.train.also.length, data.val?.also.length], [3, 1, 0]);
+      const repeat = name === 'gflv2/r101_voc_2x.yaml' ? 1 : 3;
+      assert.deepEqual([data.repeat, data.train.also.length, data.val?.also.length], [repeat, 1, 0]);
       assert.equal((data.train.classes as string[]).length, 20);
       assert.deepEqual(
         [evaluation.metric, evaluation.interpolation, evaluation.best],
@@ -227,12 +256,67 @@ describe('recipes of published rows', () => {
     }
   });
 
-  test('the 2x recipes draw the short side from 480 to 800', () => {
-    const { data } = load('gfl/r101_coco_2x.yaml').recipe;
-    const sizes = [
-      [1333, 480],
-      [1333, 800],
-    ];
-    assert.deepEqual(data.augment[0], { resize: { mode: 'range', sizes } });
+  test('what the shipped files of GFLv2 pairs say of classes and imitation', () => {
+    const weights = (name: string) =>
+      load(`gflv2/${name}.yaml`)
+        .recipe.distill.filter(({ transfer }) => transfer !== 'localization')
+        .map(({ weight }) => weight);
+    for (const [name, expected] of Object.entries({
+      r50_r101_coco_1x_gibox: [10, 2],
+      r101_r101dcn_coco_2x: [5, 2],
+      r101_r2n101dcn_coco_2x: [10, 2],
+      x101_32x4d_dcn_r2n101dcn_coco_2x: [5, 1],
+      r2n101dcn_self_coco_2x_gibox: [5, 2],
+      r18_r101_voc_1x: [5, 2],
+    })) {
+      assert.deepEqual(weights(name), expected, name);
+    }
+  });
+
+  test('the guide counts the recipes of every folder', () => {
+    const guide = readFileSync(join(root, 'docs/guide/distill.md'), 'utf8');
+    for (const folder of new Set(published.map((name) => dirname(name)))) {
+      const count = published.filter((name) => dirname(name) === folder).length;
+      assert.match(guide, new RegExp(`\\| \`configs/${folder}\` +\\| ${count} `), folder);
+    }
+  });
+
+  test('the 2x recipes draw the short side from 480 to what the header tells', () => {
+    const told = published.flatMap((name) => {
+      const most = /the short side drawn from 480 to (\d+)/.exec(headOf(name))?.[1];
+      return most === undefined ? [] : [[name, Number(most)] as const];
+    });
+    assert.ok(told.length >= 14 && told.some(([name]) => name === 'gfl/r101_coco_2x.yaml'));
+    for (const [name, most] of told) {
+      const sizes = [
+        [1333, 480],
+        [1333, most],
+      ];
+      assert.deepEqual(load(name).recipe.data.augment[0], { resize: { mode: 'range', sizes } }, name);
+      if (name.startsWith('gflv2/') && name.includes('_coco_') && !name.includes('r101_r2n'))
+        assert.equal(most, 960, name);
+    }
+  });
+
+  test('deformable layers: from c3 in ResNet, from c4 in ResNeXt and Res2Net, of students and teachers', () => {
+    const seen = new Set<string>();
+    for (const name of published) {
+      const { model, teachers } = load(name).recipe;
+      for (const { backbone, deformable } of [model, ...teachers] as Pick<
+        typeof model,
+        'backbone' | 'deformable'
+      >[]) {
+        if (!deformable) continue;
+        seen.add(backbone);
+        const stages = backbone.startsWith('resnet') ? [2, 3, 4] : [3, 4];
+        assert.deepEqual([deformable.stages, deformable.version], [stages, 1], `${name}: ${backbone}`);
+      }
+    }
+    assert.deepEqual([...seen].sort(), [
+      'res2net101_26w_4s',
+      'resnet101',
+      'resnext101_32x4d',
+      'resnext101_64x4d',
+    ]);
   });
 });
