@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path';
+import { native } from '../native.ts';
 import { count } from '../report/format.ts';
+import { type BrowsedPicture, browsePage } from '../report/html/browse-page.ts';
 import { classCount, openData, openLoader } from '../trainer/setup.ts';
 import {
   outputFolder,
@@ -33,14 +35,14 @@ export const browse: Verb<BrowseOptions> = {
       .option('val', { type: 'boolean', default: false, describe: 'Show data.val, which is not augmented' })
       .example('$0 browse --config r.yaml', 'see what the network will see, before any training'),
   handler: async (options) => {
-    const { recipe } = readRecipe(options);
+    const { recipe, name: title } = readRecipe(options);
     const wanted = wholeNumber('count', options.count, 1, 10_000);
     const epoch = wholeNumber('epoch', options.epoch, 0, 1e9);
     const out = resolve(options.out);
     outputFolder('out', out);
     const { trainSet, valSet } = await openData(recipe, showFetching);
     const dataset = options.val ? valSet : trainSet;
-    const pictures: { out: string; file: string; boxes: number; size: [number, number] }[] = [];
+    const pictures: BrowsedPicture[] = [];
     if (dataset) {
       const loader = openLoader(recipe, dataset, !options.val, divisor);
       try {
@@ -49,24 +51,36 @@ export const browse: Verb<BrowseOptions> = {
           const batch = await loader.next();
           if (!batch) break;
           for (let i = 0; i < batch.count && pictures.length < wanted; ++i) {
-            const { image, boxes } = batch.images[i] as (typeof batch.images)[number];
-            const path = join(out, `${String(pictures.length).padStart(4, '0')}.jpg`);
-            loader.draw(i, path);
+            const { image, labels } = batch.images[i] as (typeof batch.images)[number];
+            const { epoch, step, width, height } = batch;
+            const name = `${String(pictures.length).padStart(4, '0')}.jpg`;
+            loader.draw(i, join(out, name));
             const file = dataset.image(image).file || `picture ${image}`;
-            pictures.push({ out: path, file, boxes: boxes.length / 4, size: [batch.width, batch.height] });
+            pictures.push({ name, file, epoch, step, labels: [...labels], size: [width, height] });
           }
         }
       } finally {
         loader.close();
       }
     }
-    const result = { folder: out, classes: classCount(recipe, trainSet), pictures };
+    const index = join(out, 'index.html');
+    const { classes } = trainSet;
+    const { augment } = recipe.data;
+    const { classColour: colourOf } = native();
+    const split = options.val ? 'val' : 'train';
+    native().writeFile(index, browsePage({ recipe: title, split, pictures, classes, colourOf, augment }));
+    const told = pictures.map(({ name, labels, ...rest }) => ({
+      out: join(out, name),
+      ...rest,
+      boxes: labels.length,
+    }));
+    const result = { folder: out, index, classes: classCount(recipe, trainSet), pictures: told };
     print(options.json, result, () => {
-      const boxes = pictures.reduce((sum, picture) => sum + picture.boxes, 0);
-      const empty = pictures.filter((picture) => picture.boxes === 0).length;
+      const boxes = told.reduce((sum, picture) => sum + picture.boxes, 0);
+      const empty = told.filter((picture) => picture.boxes === 0).length;
       return [
-        `${count(pictures.length)} pictures with ${count(boxes)} boxes (${empty} without any): ${out}`,
-        `next: look at them; then 'npx hdtrain --config ${options.config}' trains`,
+        `${count(pictures.length)} pictures with ${count(boxes)} boxes (${empty} without any): ${index}`,
+        `next: open it in a browser; then 'npx hdtrain --config ${options.config}' trains`,
       ].join('\n');
     });
   },

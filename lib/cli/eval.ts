@@ -1,6 +1,6 @@
 import { Detector } from '../detector.ts';
 import { ExitCode } from '../error.ts';
-import { confusionTable, errorTable, sizeTable } from '../report/diagnosis.ts';
+import { bestScore, confusionTable, errorTable, sizeTable } from '../report/diagnosis.ts';
 import { clock } from '../report/format.ts';
 import { classTable } from '../report/tables.ts';
 import { drawPictures } from '../trainer/pictures.ts';
@@ -72,13 +72,13 @@ export const evaluate: Verb<EvalOptions> = {
           : [],
       );
       return [
-        classTable((perClass ?? []) as Record<string, unknown>[]),
+        classTable((perClass ?? []) as Record<string, unknown>[], diagnosis.curves),
         '',
         ...lines,
         '',
         errorTable(diagnosis),
-        ...[confusionTable(diagnosis, trainSet.classes), sizeTable(diagnosis)].flatMap((text) =>
-          text ? ['', text] : [],
+        ...[confusionTable(diagnosis, trainSet.classes), sizeTable(diagnosis), bestScore(diagnosis)].flatMap(
+          (text) => (text ? ['', text] : []),
         ),
         '',
         `${dataset.length} pictures in ${clock(seconds)}`,

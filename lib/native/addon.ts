@@ -68,6 +68,8 @@ export interface NativeAddon {
   boxIou(kind: string, a: Float32Array, b: Float32Array): Float32Array;
   /** Draws labelled boxes on a picture and writes a JPEG or PNG by the extension of `out`. */
   draw(options: { dataset: NativeDataset; image: number; out: string; sets: DrawSet[] }): Promise<void>;
+  /** '#rrggbb' of the boxes of a class in drawn pictures, repeating after a dozen; below 0: of regions to ignore. */
+  classColour(label: number): string;
   importWeights(
     from: string,
     to: string,

@@ -1,5 +1,6 @@
 /** Where a detector goes wrong, as tables for a terminal. */
-import type { Diagnosis, ErrorKind } from '../native.ts';
+import type { Diagnosis, ErrorKind, ScoreCurve } from '../native.ts';
+import { metric } from './format.ts';
 import { table } from './tables.ts';
 
 const meanings: Record<ErrorKind, string> = {
@@ -61,4 +62,12 @@ export function sizeTable({ sizes }: Diagnosis): string {
     ['size', 'truths', 'found'],
     sizes.map(({ name, truths, found }) => [name, truths, found]),
   );
+}
+
+/** The score threshold for all classes together, in a sentence without its full stop; '' when nothing is found. */
+export function bestScore({ curves, mean }: { curves: readonly unknown[]; mean: ScoreCurve }): string {
+  const { score, f1, precision, recall } = mean.best;
+  if (score < 0) return '';
+  const whose = curves.length > 1 ? 'F1 in the mean of the classes' : 'F1';
+  return `at a score of ${score.toFixed(2)} ${whose} is highest, ${metric(f1)} (precision ${metric(precision)}, recall ${metric(recall)})`;
 }

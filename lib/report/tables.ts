@@ -22,17 +22,22 @@ function formatNumber(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(3);
 }
 
-/** AP by class; -1 shows as a dash. */
-export function classTable(perClass: readonly Record<string, unknown>[]): string {
+/** AP by class, and of a diagnosis the score threshold of the highest F1; -1 shows as a dash. */
+export function classTable(
+  perClass: readonly Record<string, unknown>[],
+  curves: readonly { name: string; best: { score: number } }[] = [],
+): string {
   const number = (value: unknown) => (typeof value === 'number' ? value : -1);
+  const best = new Map(curves.map(({ name, best: { score } }) => [name, score]));
   return table(
-    ['class', 'truths', 'AP', 'AP50', 'AP75'],
+    ['class', 'truths', 'AP', 'AP50', 'AP75', ...(best.size > 0 ? ['best score'] : [])],
     perClass.map((row) => [
       String(row.name),
       number(row.truths),
       number(row.ap),
       number(row.ap50),
       number(row.ap75),
+      ...(best.size > 0 ? [number(best.get(String(row.name)))] : []),
     ]),
   );
 }

@@ -131,6 +131,15 @@ Napi::Value draw(Info info) {
   });
 }
 
+Napi::Value classColour(Info info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    char colour[8];
+    std::snprintf(colour, sizeof colour, "#%06x",
+                  data::classColour(info[0].As<Napi::Number>().Int32Value()) & 0xffffff);
+    return Napi::String::New(info.Env(), colour);
+  });
+}
+
 Value describeWeights(const io::TensorFile& file) {
   Value tensors{Value::Array{}}, metadata{Value::Object{}};
   for (const io::TensorView& tensor : file.tensors) {
@@ -267,6 +276,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("openSource", Napi::Function::New<openSourceDataset>(env));
   exports.Set("createSession", Napi::Function::New<&SessionObject::create>(env));
   exports.Set("draw", Napi::Function::New<draw>(env));
+  exports.Set("classColour", Napi::Function::New<classColour>(env));
   exports.Set("importWeights", Napi::Function::New<importWeights>(env));
   exports.Set("weightsInfo", Napi::Function::New<weightsInfo>(env));
   exports.Set("lockFile", Napi::Function::New<lockFile>(env));

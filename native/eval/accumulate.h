@@ -45,6 +45,14 @@ CategoryDetections sortCategory(const CellTable& table, size_t category,
 void accumulate(const CategoryDetections& category, size_t k, size_t a, const CocoParams& params,
                 CocoResult& result);
 
+/// evaluateCoco() with what it counted on the way.
+struct CountedResult {
+  CocoResult result;
+  std::vector<CategoryDetections> categories;  ///< as result.categories; their cells are gone
+};
+CountedResult evaluateAndCount(const CocoSet& truth, const std::vector<Instance>& detections,
+                               const CocoParams& params);
+
 /// CocoResult::stats.
 std::vector<double> summarizeStats(const CocoResult& result, const CocoParams& params);
 

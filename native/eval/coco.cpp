@@ -133,6 +133,11 @@ CocoParams CocoParams::defaults(IouType type) {
 
 CocoResult evaluateCoco(const CocoSet& truth, const std::vector<Instance>& detections,
                         const CocoParams& params) {
+  return evaluateAndCount(truth, detections, params).result;
+}
+
+CountedResult evaluateAndCount(const CocoSet& truth, const std::vector<Instance>& detections,
+                               const CocoParams& params) {
   const CellTable table = groupFor(truth, detections, params);
   const size_t areas = params.areaRanges.size(), thresholds = params.iouThresholds.size();
   std::vector<CategoryDetections> categories(table.categories.size());
@@ -157,7 +162,8 @@ CocoResult evaluateCoco(const CocoSet& truth, const std::vector<Instance>& detec
   parallelFor(categories.size() * areas, params.threads,
               [&](size_t i) { accumulate(categories[i / areas], i / areas, i % areas, params, result); });
   result.stats = summarizeStats(result, params);
-  return result;
+  for (CategoryDetections& category : categories) category.cells = nullptr;
+  return {std::move(result), std::move(categories)};
 }
 
 std::vector<ImageMatches> matchCoco(const CocoSet& truth, const std::vector<Instance>& detections,

@@ -1,16 +1,36 @@
 #include "eval/diagnosis.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "eval/confusion.h"
 #include "eval/error_kinds.h"
+#include "eval/score_curve.h"
 
 namespace hd::eval {
 namespace {
 
 Value listOf(const std::vector<double>& values) {
   return Value(Value::Array(values.begin(), values.end()));
+}
+
+/// Of many classes it is most of the file, and is looked at more than calculated with.
+Value rounded(const std::vector<double>& values) {
+  Value list{Value::Array{}};
+  for (const double value : values) list.push(std::round(value * 1e4) / 1e4);
+  return list;
+}
+
+void addScoreCurve(const ScoreCurve& curve, Value& out) {
+  const ScorePoint best = curve.best();
+  out.set("byScore", Value::Object{{"precision", rounded(curve.precision)},
+                                   {"recall", rounded(curve.recall)},
+                                   {"f1", rounded(curve.f1)}});
+  out.set(
+      "best",
+      Value::Object{
+          {"score", best.score}, {"precision", best.precision}, {"recall", best.recall}, {"f1", best.f1}});
 }
 
 void addCurves(const CocoSet& truth, const std::vector<Instance>& detections, const DiagnosisOptions& options,
@@ -22,13 +42,14 @@ void addCurves(const CocoSet& truth, const std::vector<Instance>& detections, co
   params.areaLabels = {params.areaLabels[0]};
   params.useIgnore = true;
   params.threads = options.threads;
-  const CocoResult result = evaluateCoco(truth, detections, params);
+  const auto [result, categories] = evaluateAndCount(truth, detections, params);
   const auto classes = static_cast<size_t>(result.K), points = static_cast<size_t>(result.R);
   std::unordered_map<int64_t, size_t> places;
   for (size_t k = 0; k < classes; ++k) places.emplace(result.categories[k], k);
 
   Value curves{Value::Array{}};
   std::vector<double> meanPrecision(points, 0), meanScore(points, 0), reaching(points, 0);
+  std::vector<ScoreCurve> byScore;
   double counted = 0;
   for (size_t c = 0; c < truth.categories.size(); ++c) {
     const size_t k = places.at(truth.categories[c]);
@@ -42,15 +63,20 @@ void addCurves(const CocoSet& truth, const std::vector<Instance>& detections, co
       ++reaching[r];
     }
     counted += precision[0] >= 0;
-    curves.push(Value::Object{
-        {"name", truth.names[c]}, {"precision", listOf(precision)}, {"scores", listOf(scores)}});
+    byScore.push_back(scoreCurve(categories[k]));
+    Value curve =
+        Value::Object{{"name", truth.names[c]}, {"precision", listOf(precision)}, {"scores", listOf(scores)}};
+    addScoreCurve(byScore.back(), curve);
+    curves.push(std::move(curve));
   }
   for (size_t r = 0; r < points; ++r) {
     meanPrecision[r] = counted > 0 ? meanPrecision[r] / counted : -1;
     meanScore[r] = counted > 0 ? meanScore[r] / std::max(reaching[r], 1.) : -1;
   }
   out.set("curves", std::move(curves));
-  out.set("mean", Value::Object{{"precision", listOf(meanPrecision)}, {"scores", listOf(meanScore)}});
+  Value mean = Value::Object{{"precision", listOf(meanPrecision)}, {"scores", listOf(meanScore)}};
+  addScoreCurve(meanCurve(byScore), mean);
+  out.set("mean", std::move(mean));
 }
 
 Value matrixOf(const Confusion& confusion) {

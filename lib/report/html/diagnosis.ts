@@ -1,67 +1,11 @@
-/** Where the detector goes wrong: precision over recall, what is taken for what, kinds of errors. */
+/** Where the detector goes wrong: what is taken for what, kinds of errors. */
 import { count, metric, percent } from '../format.ts';
 import type { Diagnosis } from '../run/diagnosis.ts';
-import { chart } from './chart.ts';
 import { type Content, html, type Markup, table } from './markup.ts';
 
-/** Curves in one chart; a reader tells no more apart. */
-const mostCurves = 8;
 /** Classes of the matrix; the rest is in the list of confusions. */
 const mostClasses = 24;
 const mostConfusions = 20;
-
-type ClassCurve = Diagnosis['curves'][number];
-
-export function precisionCurves({ curves, iou }: Diagnosis): Markup {
-  const known = curves.filter(
-    ({ precision }) => precision.length > 0 && precision.every((value) => value >= 0),
-  );
-  const area = ({ precision }: ClassCurve) => precision.reduce((a, b) => a + b, 0) / precision.length;
-  const ranked = [...known].sort((a, b) => area(a) - area(b));
-  const few = ranked.length <= mostCurves - 1 ? known : [...ranked.slice(0, 4), ...ranked.slice(-3)];
-  const points = (precision: readonly number[]) =>
-    precision.map((value, i) => [i / (precision.length - 1), value] as const);
-  const length = known[0]?.precision.length ?? 0;
-  const mean = Array.from(
-    { length },
-    (_, i) => known.reduce((sum, { precision }) => sum + (precision[i] ?? 0), 0) / known.length,
-  );
-  const drawn = chart({
-    title: `Precision over recall at IoU ${iou}`,
-    xTitle: 'recall',
-    x: [0, 1],
-    y: [0, 1],
-    series: [
-      ...(known.length > 1 ? [{ name: 'mean of all classes', points: points(mean) }] : []),
-      ...few.map((curve) => ({ name: curve.name, points: points(curve.precision) })),
-    ],
-    show: (value) => value.toFixed(3),
-  });
-  return html`${drawn ?? html`<p>No class has truths.</p>`}
-${few.length < known.length && html`<p>Of ${count(known.length)} classes the four weakest and the three strongest are drawn.</p>`}
-${known.length > 0 && html`<p>The score at which the harmonic mean of precision and recall (F1) is highest is a good threshold for <code>predict</code>.</p>`}
-${
-  known.length > 0 &&
-  table(
-    'Best score threshold by class',
-    ['class', 'F1', 'score', 'precision', 'recall'].map((title, i) => ({ title, numeric: i > 0 })),
-    known.map((curve) => {
-      const { f1, score, precision, recall } = bestThreshold(curve);
-      return [curve.name, metric(f1), metric(score), metric(precision), metric(recall)];
-    }),
-  )
-}`;
-}
-
-function bestThreshold({ precision, scores }: ClassCurve) {
-  let best = { f1: 0, score: -1, precision: 0, recall: 0 };
-  for (const [i, value] of precision.entries()) {
-    const recall = i / Math.max(1, precision.length - 1);
-    const f1 = value + recall > 0 ? (2 * value * recall) / (value + recall) : 0;
-    if (f1 > best.f1) best = { f1, score: scores[i] ?? -1, precision: value, recall };
-  }
-  return best;
-}
 
 export function confusion({ confusion: cells, classes, score, iou }: Diagnosis): Markup {
   const background = classes.length;

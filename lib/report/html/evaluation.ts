@@ -7,14 +7,20 @@ import { html, type Markup, table } from './markup.ts';
 
 const classColumns = ['ap', 'ap50', 'ap75', 'ar'];
 
-export function classTable(evaluation: Evaluation): Markup {
+export function classTable(evaluation: Evaluation, diagnosis: Diagnosis | null): Markup {
   const { perClass, step } = evaluation;
+  // A run may have ended between an evaluation and its diagnosis.
+  const curves = diagnosis?.step === step ? diagnosis.curves : [];
+  const best = new Map(curves.map((curve) => [curve.name, curve.best.score]));
+  const threshold = (score = -1) => (score < 0 ? '–' : score.toFixed(2));
   const shown = classColumns.filter((name) => perClass.some(({ numbers }) => name in numbers));
   const number = (value: number | undefined) => (value === undefined ? '–' : count(value));
   return html`<p>Measured after step ${count(step)}. The weakest class is first; a dash stands where there was nothing to measure.</p>
 ${table(
   'Metrics by class',
-  ['class', 'truths', 'detections', ...shown.map(metricTitle)].map((title, i) => ({ title, numeric: i > 0 })),
+  ['class', 'truths', 'detections', ...shown.map(metricTitle), ...(best.size > 0 ? ['best score'] : [])].map(
+    (title, i) => ({ title, numeric: i > 0 }),
+  ),
   [...perClass]
     .sort((a, b) => rank(a.numbers.ap) - rank(b.numbers.ap))
     .map(({ name, numbers }) => [
@@ -22,6 +28,7 @@ ${table(
       number(numbers.truths),
       number(numbers.detections),
       ...shown.map((key) => metric(numbers[key])),
+      ...(best.size > 0 ? [threshold(best.get(name))] : []),
     ]),
 )}`;
 }

@@ -4,12 +4,13 @@ import { extname, join } from 'node:path';
 import { count } from '../format.ts';
 import type { RunReader } from '../run/run-reader.ts';
 import { curves } from './curves.ts';
-import { confusion, errorKinds, precisionCurves } from './diagnosis.ts';
+import { confusion, errorKinds } from './diagnosis.ts';
 import { classTable, sizeTables } from './evaluation.ts';
 import { headline } from './headline.ts';
 import { html, Markup } from './markup.ts';
 import { headlineId, page, type Section } from './page.ts';
 import { type PictureSource, pictures } from './pictures.ts';
+import { precisionCurves } from './precision.ts';
 import { recipe } from './recipe.ts';
 import { cursorScript } from './script.ts';
 
@@ -17,7 +18,7 @@ export function reportSections(run: RunReader, source: PictureSource): Section[]
   const { history, diagnosis, status } = run;
   const evaluation = history.lastEvaluation;
   const hasClasses = evaluation !== null && evaluation.perClass.length > 0;
-  const classes = hasClasses ? classTable(evaluation) : null;
+  const classes = hasClasses ? classTable(evaluation, diagnosis) : null;
   const of = diagnosis && html`<p class="quiet">Of the network after step ${count(diagnosis.step)}.</p>`;
   const all: [id: string, title: string, body: Markup | null | false][] = [
     [headlineId, 'Headline', headline(run)],

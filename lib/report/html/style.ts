@@ -60,6 +60,11 @@ thead th{font-weight:600;vertical-align:bottom}
 .pictures figure{flex:0 0 auto;max-width:min(100%,36rem)}
 .pictures img{max-width:100%;height:auto;display:block}
 .pictures figcaption{font-weight:400;font-size:.85rem;color:var(--quiet)}
+.grid-of-pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:1rem}
+.grid-of-pictures img{width:100%;height:auto;display:block}
+.grid-of-pictures figcaption{font-weight:400;font-size:.85rem;color:var(--quiet)}
+.grid-of-pictures .file{display:block;color:var(--front);overflow-wrap:anywhere}
+.swatch{display:inline-block;width:.9rem;height:.9rem;margin-right:.4rem;vertical-align:-.1rem;border:1px solid var(--quiet);background:var(--colour)}
 pre{background:var(--soft);padding:.8rem;overflow:auto;border-radius:6px}
 summary{cursor:pointer;color:var(--accent)}
 @media(min-width:700px){caption{white-space:nowrap}}

@@ -13,6 +13,14 @@ const perKind = (value: z.ZodNumber) =>
     missed: value,
   });
 
+const numbers = z.array(z.number());
+
+/** At a score of at least 0, 0.01, …, 1, and where F1 is highest; −1 where undefined. */
+const scoreCurve = z.object({
+  byScore: z.object({ precision: numbers, recall: numbers, f1: numbers }),
+  best: z.object({ score: z.number(), precision: z.number(), recall: z.number(), f1: z.number() }),
+});
+
 const diagnosisSchema = z.object({
   step: z.int().min(0),
   classes: z.array(z.string()),
@@ -21,8 +29,9 @@ const diagnosisSchema = z.object({
   score: z.number(),
   /** Per class, precision at recall 0, 0.01, …, 1, and the score at which that recall is reached; −1 without truths. */
   curves: z.array(
-    z.object({ name: z.string(), precision: z.array(z.number()), scores: z.array(z.number()) }),
+    z.object({ name: z.string(), precision: numbers, scores: numbers }).extend(scoreCurve.shape),
   ),
+  mean: scoreCurve,
   /** Rows are the truth, columns what was predicted; the last of each is the background. */
   confusion: z.array(z.array(count)),
   /** How many, and how much AP would rise without them. */

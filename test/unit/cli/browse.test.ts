@@ -10,7 +10,15 @@ const config = writeRecipe(folder);
 
 interface Browsed {
   folder: string;
-  pictures: { out: string; file: string; boxes: number; size: [number, number] }[];
+  index: string;
+  pictures: {
+    out: string;
+    file: string;
+    epoch: number;
+    step: number;
+    boxes: number;
+    size: [number, number];
+  }[];
 }
 function browse(out: string, ...args: string[]): Browsed {
   const end = run(['browse', '--config', config, '--out', join(folder, out), '--json', ...args]);
@@ -27,6 +35,7 @@ describe('the pictures that training would see', () => {
       '0002.jpg',
       '0003.jpg',
       '0004.jpg',
+      'index.html',
     ]);
     for (const { out, boxes, size } of pictures) {
       assert.deepEqual([...readFileSync(out).subarray(0, 3)], [0xff, 0xd8, 0xff]);
@@ -72,9 +81,34 @@ describe('the pictures that training would see', () => {
   });
 });
 
+describe('index.html', () => {
+  test('shows each picture with what it is, in the colours of the boxes', () => {
+    const { index, pictures } = browse('page', '--count', '6', '--epoch', '1');
+    assert.equal(index, join(folder, 'page', 'index.html'));
+    const page = readFileSync(index, 'utf8');
+    const sources = [...page.matchAll(/<img src="([^"]+)"/g)].map(([, name = '']) => name);
+    assert.deepEqual(
+      sources.map((name) => join(folder, 'page', name)),
+      pictures.map(({ out }) => out),
+    );
+    assert.deepEqual(
+      pictures.map(({ epoch, step }) => [epoch, step]),
+      // Batches of four; an epoch of twelve pictures has three steps.
+      [0, 0, 0, 0, 1, 1].map((step) => [1, step]),
+    );
+    assert.match(page, /epoch 1, step 1 · \d+ box(es)? · 64 × 64/);
+    assert.match(page, /class="swatch" style="--colour:#[0-9a-f]{6}"/);
+    assert.match(page, /data\.augment/);
+  });
+  test('--val: not augmented', () => {
+    const page = readFileSync(browse('val-page', '--val', '--count', '2').index, 'utf8');
+    assert.match(page, /They are not augmented/);
+  });
+});
+
 test('people are told where to look and what comes next', () => {
   const end = run(['browse', '--config', config, '--out', join(folder, 'text'), '--count', '2']);
-  assert.match(end.stdout, /2 pictures with \d+ boxes \(\d without any\): .*text\nnext:/);
+  assert.match(end.stdout, /2 pictures with \d+ boxes \(\d without any\): .*text\/index\.html\nnext:/);
 });
 
 test('a folder that cannot be made, and a count that is none', () => {

@@ -59,6 +59,16 @@ test('the diagnosis is the one that the run left behind', () => {
   assert.equal(left.confusion.length, classes.length + 1);
 });
 
+test('the best score threshold is the one that predict can be given', () => {
+  const { diagnosis } = evaluated('--split', 'train');
+  const { byScore, best } = diagnosis.mean;
+  assert.ok(best.f1 > 0, 'the detector has found something');
+  assert.equal(byScore.f1.length, 101);
+  assert.equal(Math.max(...byScore.f1), Number(best.f1.toFixed(4)));
+  assert.equal(byScore.f1[Math.round(100 * best.score)], Math.max(...byScore.f1));
+  for (const curve of diagnosis.curves) assert.equal(curve.byScore.recall.length, 101, curve.name);
+});
+
 test('the training split, other thresholds, other suppression', () => {
   assert.equal(evaluated('--split', 'train').images, 12);
   const all = evaluated('--set', 'eval.maxDetections=1');
@@ -101,6 +111,7 @@ test('for people: classes, numbers, time and what to type next', () => {
   assert.match(end.stdout, /^ap {2,}(–|0\.\d{4}|0|1)$/m);
   assert.match(end.stdout, /^errors .*AP50 lost\n(\w+ .* \d+ +\d[\d.]*\n){6}/m);
   assert.match(end.stdout, /^small +\d+ +\d+\nmedium +\d+ +\d+\nlarge +\d+ +\d+$/m);
+  assert.match(end.stdout, /^class .*AP75 {2}best score$/m);
   assert.match(end.stdout, /4 pictures in /);
   assert.match(end.stdout, /next: .*--pictures/);
 });

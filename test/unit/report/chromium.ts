@@ -62,6 +62,7 @@ export async function barriers(page: Page): Promise<string[]> {
           (element.getAttribute('aria-labelledby') ?? '')
             .split(' ')
             .map((id) => document.getElementById(id)?.textContent ?? ''),
+          [...element.querySelectorAll('img')].map(({ alt }) => alt),
         )
         .some((text) => (text ?? '').trim() !== '');
     const tell = (what: string, element: Element) =>

@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Diagnosis } from '../../../lib/native.ts';
-import { confusionTable, errorTable, sizeTable, worstConfusions } from '../../../lib/report/diagnosis.ts';
+import type { Diagnosis, ScoreCurve } from '../../../lib/native.ts';
+import {
+  bestScore,
+  confusionTable,
+  errorTable,
+  sizeTable,
+  worstConfusions,
+} from '../../../lib/report/diagnosis.ts';
 
 const classes = ['cat', 'dog', 'cow'];
+const nothingFound: ScoreCurve = {
+  byScore: { precision: [], recall: [], f1: [] },
+  best: { score: -1, precision: -1, recall: 0, f1: 0 },
+};
 const none = { classification: 0, localization: 0, both: 0, duplicate: 0, background: 0, missed: 0 };
 
 function diagnosisOf(given: Partial<Diagnosis> = {}): Diagnosis {
@@ -13,7 +23,7 @@ function diagnosisOf(given: Partial<Diagnosis> = {}): Diagnosis {
     score: 0.3,
     ap: 0.5,
     curves: [],
-    mean: { precision: [], scores: [] },
+    mean: { precision: [], scores: [], ...nothingFound },
     confusion: [
       [9, 2, 0, 50],
       [4, 9, 2, 0],
@@ -96,4 +106,20 @@ test('sizes', () => {
     sizeTable(diagnosisOf({ sizes })),
     'size   truths  found\nsmall      12      3\nlarge       0      0',
   );
+});
+
+describe('bestScore', () => {
+  const mean = { ...nothingFound, best: { score: 0.4, precision: 0.9, recall: 0.75, f1: 0.8182 } };
+  test('one threshold for all classes, and what it gives', () => {
+    assert.equal(
+      bestScore({ curves: [1, 2], mean }),
+      'at a score of 0.40 F1 in the mean of the classes is highest, 0.818 (precision 0.900, recall 0.750)',
+    );
+  });
+  test('of one class there is no mean', () => {
+    assert.match(bestScore({ curves: [1], mean }), /^at a score of 0\.40 F1 is highest, 0\.818 /);
+  });
+  test('nothing to say where nothing is found', () => {
+    assert.equal(bestScore(diagnosisOf()), '');
+  });
 });

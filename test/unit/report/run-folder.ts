@@ -72,9 +72,19 @@ export function statusOf(more: Partial<RunStatus> = {}): RunStatus {
   };
 }
 
+const harmonic = (a: number, b: number) => (a > 0 && b > 0 ? (2 * a * b) / (a + b) : 0);
+
 export function diagnosisOf(classes = ['cat', 'dog'], step = 300): Diagnosis {
   const places = Array.from({ length: 101 }, (_, i) => i / 100);
   const size = classes.length + 1;
+  // F1 is highest at 0.4, and lower for each further class.
+  const scoreCurve = (weight: number) => {
+    const recall = places.map((score) => weight * Math.max(0, Math.min(1, 2 * (0.9 - score))));
+    const precision = places.map((score) => (score < 0.9 ? Math.min(1, 0.6 + score) : -1));
+    const f1 = places.map((_, i) => harmonic(precision[i] ?? 0, recall[i] ?? 0));
+    const best = { score: 0.4, precision: 1, recall: weight, f1: harmonic(1, weight) };
+    return { byScore: { precision, recall, f1 }, best };
+  };
   return {
     step,
     classes,
@@ -84,7 +94,9 @@ export function diagnosisOf(classes = ['cat', 'dog'], step = 300): Diagnosis {
       name,
       precision: places.map((recall) => Math.max(0, 1 - recall * (1 + c / 4))),
       scores: places.map((recall) => 1 - recall),
+      ...scoreCurve(0.9 / (1 + c / 4)),
     })),
+    mean: scoreCurve(0.8),
     confusion: Array.from({ length: size }, (_, r) =>
       Array.from({ length: size }, (_, c) => (r === c ? (r === size - 1 ? 0 : 40) : (r * 3 + c) % 5)),
     ),

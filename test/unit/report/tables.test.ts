@@ -78,4 +78,17 @@ describe('classTable', () => {
     );
     assert.equal(classTable([]), 'class  truths  AP  AP50  AP75');
   });
+  test('with the curves of a diagnosis, the best score; a dash where nothing is found or known', () => {
+    const rows = ['cat', 'dog', 'cow'].map((name) => ({ name, truths: 1, ap: 0.5, ap50: 0.5, ap75: 0.5 }));
+    const curves = [
+      { name: 'dog', best: { score: -1 } },
+      { name: 'cat', best: { score: 0.41 } },
+    ];
+    const lines = classTable(rows, curves).split('\n');
+    assert.match(lines[0] ?? '', /AP75 {2}best score$/);
+    assert.deepEqual(
+      lines.slice(1).map((line) => line.split(/ +/).at(-1)),
+      ['0.410', '–', '–'],
+    );
+  });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { metricTitle } from '../../../../lib/report/html/headline.ts';
 import { reportPage, reportSections, writeWhole } from '../../../../lib/report/html/report.ts';
+import type { Diagnosis } from '../../../../lib/report/run/diagnosis.ts';
 import { RunReader } from '../../../../lib/report/run/run-reader.ts';
 import { temporaryFolder } from '../../../faults/command.ts';
 import {
@@ -110,26 +111,83 @@ describe('sections', () => {
     );
     assert.match(text, /large<\/th><td class="number">0<\/td><td class="number">0<\/td><td class="number">–/);
   });
-  test('the threshold with the best F1', () => {
-    const places = Array.from({ length: 101 }, (_, i) => i / 100);
-    const curve = {
-      name: 'cat',
-      precision: places.map((r) => (r <= 0.8 ? 1 : 0)),
-      scores: places.map((r) => 1 - r),
-    };
-    const text =
-      sectionsOf(runOf({ diagnosis: { ...diagnosisOf(), curves: [curve] } })).get('precision') ?? '';
-    assert.match(
-      text,
-      /cat<\/th><td class="number">0\.889<\/td><td class="number">0\.200<\/td><td class="number">1\.000<\/td><td class="number">0\.800/,
-    );
+  describe('F1 over the score', () => {
+    const precisionOf = (diagnosis: Diagnosis) => sectionsOf(runOf({ diagnosis })).get('precision') ?? '';
+    test('a chart beside that of precision, of the same classes in the same colours', () => {
+      const text = precisionOf(diagnosisOf());
+      const [, before = '', beside = ''] = text.split('<figure class="chart">');
+      assert.match(before, /<figcaption>Precision over recall at IoU 0\.5</);
+      assert.match(beside, /<figcaption>F1 over the score threshold at IoU 0\.5</);
+      const legend = (chart: string) => [...chart.matchAll(/<li class="(series-\d)">.*?<\/svg>(.*?)<\/li>/g)];
+      const names = (chart: string) => legend(chart).map(([, colour, name]) => [colour, name]);
+      assert.deepEqual(names(beside), [
+        ['series-0', 'mean of all classes'],
+        ['series-1', 'cat'],
+        ['series-2', 'dog'],
+      ]);
+      assert.deepEqual(names(beside), names(before));
+      assert.match(beside, /aria-label="[^"]*cat from 0\.720 at score 0 to 0\.000 at 1/);
+      assert.match(beside, /F1 over the score threshold at IoU 0\.5 as a table/);
+    });
+    test('the best threshold by class and for all together', () => {
+      const text = precisionOf(diagnosisOf());
+      assert.match(
+        text,
+        /at a score of 0\.40 F1 in the mean of the classes is highest, 0\.889 \(precision 1\.000, recall 0\.800\)\./,
+      );
+      const cells = (...values: string[]) =>
+        values.map((value) => `<td class="number">${value}</td>`).join('');
+      for (const [name, ...values] of [
+        ['all classes, in the mean', '0.40', '0.889', '1.000', '0.800'],
+        ['cat', '0.40', '0.947', '1.000', '0.900'],
+        ['dog', '0.40', '0.837', '1.000', '0.720'],
+      ] as const)
+        assert.ok(text.includes(`<th scope="row">${name}</th>${cells(...values)}`), name);
+    });
+    test('of one class there is no mean beside it', () => {
+      const text = precisionOf(diagnosisOf(['cat']));
+      assert.doesNotMatch(text, /mean of all classes|in the mean/);
+      assert.match(text, /at a score of 0\.40 F1 is highest/);
+    });
+    test('a class of which nothing is found has no best score', () => {
+      const nothing = { score: -1, precision: -1, recall: 0, f1: 0 };
+      const plain = diagnosisOf(['cat']);
+      const text = precisionOf({
+        ...plain,
+        curves: plain.curves.map((curve) => ({ ...curve, best: nothing })),
+        mean: { ...plain.mean, best: nothing },
+      });
+      assert.match(text, /cat<\/th><td class="number">–<\/td><td class="number">0\.000</);
+      assert.match(text, /threshold for <code>predict --score<\/code>\.</);
+    });
+    test('without any truth there is nothing to draw', () => {
+      const diagnosis = diagnosisOf();
+      for (const { precision } of diagnosis.curves) precision.fill(-1);
+      assert.equal(
+        precisionOf(diagnosis).replace(/<p class="quiet">.*?<\/p>/, ''),
+        '<p>No class has truths.</p>',
+      );
+    });
+    test('stands in the table of classes too, when it is of the same evaluation', () => {
+      const classesOf = (diagnosis: Diagnosis | null) =>
+        sectionsOf(runOf({ diagnosis })).get('classes') ?? '';
+      const text = classesOf(diagnosisOf());
+      assert.match(
+        text,
+        /<th scope="col" class="number">AR<\/th><th scope="col" class="number">best score<\/th>/,
+      );
+      assert.match(text, /dog<\/th>.*<td class="number">0\.40<\/td><\/tr>/);
+      for (const other of [null, diagnosisOf(undefined, 200)])
+        assert.doesNotMatch(classesOf(other), /best score/);
+      assert.match(classesOf(diagnosisOf(['cat', 'cow'])), /dog<\/th>.*<td class="number">–<\/td><\/tr>/);
+    });
   });
   test('of many classes few curves, and it says so; classes without truths have none', () => {
     const names = Array.from({ length: 30 }, (_, i) => `c${i}`);
     const diagnosis = diagnosisOf(names);
     (diagnosis.curves[0] as { precision: number[] }).precision.fill(-1);
     const text = sectionsOf(runOf({ diagnosis })).get('precision') ?? '';
-    assert.equal([...text.matchAll(/class="line /g)].length, 8);
+    assert.equal([...text.matchAll(/class="line /g)].length, 2 * 8);
     assert.match(text, /Of 29 classes the four weakest/);
   });
   test('the matrix: rows are the truth, the background is last; the worst are listed', () => {
