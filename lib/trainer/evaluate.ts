@@ -1,5 +1,6 @@
 /** One pass over a data set: detections into a native evaluator, numbers out. Used by training and by `eval`. */
 import {
+  type BadSample,
   type NativeDataset,
   type NativeEvaluator,
   type NativeLoader,
@@ -13,6 +14,8 @@ export interface EvaluationResult {
   metrics: Record<string, unknown>;
   evaluator: NativeEvaluator;
   seconds: number;
+  /** Pictures that could not be read, those that an earlier pass of this loader told left out: nothing is found on them. */
+  failed: BadSample[];
 }
 
 /** Who wants to know of a pass. */
@@ -21,6 +24,8 @@ export interface Watch {
   progress?: ((done: number) => void) | undefined;
   /** Told when memory runs out: the pass goes on with fewer pictures at once. */
   warn?: ((message: string) => void) | undefined;
+  /** Told of pictures that could not be read; `total`: of all passes of this loader. */
+  failed?: ((samples: BadSample[], total: number) => void) | undefined;
   /** Trouble to pretend in the next batch. */
   fault?: (() => string) | undefined;
 }
@@ -35,12 +40,13 @@ export async function evaluatePass(
   session: NativeSession,
   dataset: NativeDataset,
   loader: NativeLoader,
-  { progress, warn, fault }: Watch = {},
+  { progress, warn, failed: tell, fault }: Watch = {},
 ): Promise<EvaluationResult> {
   const start = performance.now();
   const evaluator = new (native().Evaluator)(dataset);
   const options = detectOptions(recipe);
   loader.begin(0, 0);
+  const failed: BadSample[] = [];
   let done = 0;
   for (let count = -1; count !== 0; ) {
     const trouble = fault?.() ?? '';
@@ -50,13 +56,16 @@ export async function evaluatePass(
       trouble === '' ? options : { ...options, fault: trouble },
     );
     if (output.atOnce !== undefined) warn?.(shortOfMemory(output.atOnce));
+    const { newBadSamples, badSamples } = loader.statistics();
+    if (newBadSamples.length > 0) tell?.(newBadSamples, badSamples);
+    failed.push(...newBadSamples);
     count = output.images;
     done += count;
     progress?.(done);
   }
   const { metric, interpolation } = recipe.eval;
   const metrics = await evaluator.summarize({ metric, interpolation });
-  return { metrics, evaluator, seconds: (performance.now() - start) / 1000 };
+  return { metrics, evaluator, seconds: (performance.now() - start) / 1000, failed };
 }
 
 export function shortOfMemory(atOnce: number): string {
