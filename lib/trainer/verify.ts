@@ -44,7 +44,7 @@ async function measure(
     const evaluator = new (native().Evaluator)(valSet);
     const options = { ...detectOptions(recipe), teacher };
     const next = () => session.detect(loader, evaluator, options);
-    const done = await detectAll(loader, next, { warn, enough: images });
+    const { done } = await detectAll(loader, next, { warn, enough: images });
     const { metric: kind, interpolation } = recipe.eval;
     const { ap } = await evaluator.summarize({ metric: kind, interpolation, seenOnly: true });
     return { images: done, ap: Number(ap) };

@@ -1,20 +1,31 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { HdError } from '../../../lib/index.ts';
-import type { DetectOutput, NativeLoader } from '../../../lib/native.ts';
+import type { BadSample, DetectOutput, NativeLoader } from '../../../lib/native.ts';
 import { detectAll, type Watch } from '../../../lib/trainer/detect.ts';
 
 /** A pass whose batches are given; `begun` is told where it starts, `done` how far it is. */
-async function pass(outputs: DetectOutput[], more: Watch & { enough?: number } = {}) {
+async function pass(
+  outputs: DetectOutput[],
+  more: Watch & { enough?: number } = {},
+  bad: BadSample[][] = [],
+) {
   const begun: number[][] = [];
   const done: number[] = [];
   let calls = 0;
-  const count = await detectAll(
-    { begin: (...place: number[]) => begun.push(place) } as unknown as NativeLoader,
+  let badSamples = 0;
+  const statistics = () => {
+    const newBadSamples = bad[calls - 1] ?? [];
+    badSamples += newBadSamples.length;
+    return { newBadSamples, badSamples };
+  };
+  const begin = (...place: number[]) => begun.push(place);
+  const { done: count, failed } = await detectAll(
+    { begin, statistics } as unknown as NativeLoader,
     async () => outputs[calls++] ?? { images: 0 },
     { progress: (pictures) => done.push(pictures), ...more },
   );
-  return { count, begun, done, calls };
+  return { count, begun, done, calls, ...(bad.length > 0 ? { failed } : {}) };
 }
 
 describe('detectAll', () => {
@@ -51,6 +62,23 @@ describe('detectAll', () => {
       ['4', '1'],
     );
     assert.equal((await pass(outputs)).count, 18); // nobody listens
+  });
+  test('names pictures that could not be read, when their batch is done and at the end', async () => {
+    const sample = (image: number): BadSample => ({ image, file: `${image}.jpg`, code: 'HD_DATA_IMAGE', message: 'x' });
+    const told: [number[], number][] = [];
+    const { failed } = await pass(
+      [{ images: 2 }, { images: 4 }, { images: 1 }],
+      { failed: (samples, total) => told.push([samples.map(({ image }) => image), total]) },
+      [[sample(3), sample(5)], [], [sample(9)]],
+    );
+    assert.deepEqual(told, [
+      [[3, 5], 2],
+      [[9], 3],
+    ]);
+    assert.deepEqual(
+      failed?.map(({ file }) => file),
+      ['3.jpg', '5.jpg', '9.jpg'],
+    );
   });
   test('what a batch throws ends the pass', async () => {
     const failure = new HdError('HD_MEMORY', 'one picture is too much');

@@ -20,6 +20,7 @@ import {
 } from '../../../lib/index.ts';
 import { native } from '../../../lib/native.ts';
 import type { RecipeInput } from '../../../lib/recipe/index.ts';
+import { checkpointName } from '../../../lib/trainer/run-folder.ts';
 import { openSource } from '../../../lib/trainer/source.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hdtrain-trainer-'));
@@ -111,6 +112,29 @@ describe('Trainer', () => {
     assert.deepEqual([second.status, second.step], ['done', 5]);
   });
 
+  test('a run that goes back to an older checkpoint keeps what it saves from there', async () => {
+    const run = join(folder, 'back');
+    const options = { run, sources: { train: source(8) } };
+    const saving = (keep: number) => ({ ...recipe(6), checkpoint: { seconds: 1e-6, keep } });
+    await new Trainer(saving(9), options).run();
+    const checkpoints = join(run, 'checkpoints');
+    const from = join(checkpoints, checkpointName(2));
+    const until = (last: number, resume: string) => {
+      const abort = new AbortController();
+      const hook = {
+        name: 'stop',
+        onStart: ({ step }: { step: number }) => (step === last ? abort.abort() : undefined),
+        afterStep: ({ step }: { step: number }) => (step === last ? abort.abort() : undefined),
+      };
+      return new Trainer(saving(1), { ...options, resume, signal: abort.signal, hooks: [hook] }).run();
+    };
+    // Stopped before anything is saved: the run goes on from where it went back to.
+    assert.equal((await until(2, from)).step, 2);
+    assert.equal((await until(3, 'auto')).step, 3);
+    assert.deepEqual(readdirSync(checkpoints).sort(), ['latest', checkpointName(3)]);
+    assert.deepEqual((await new Trainer(saving(1), { ...options, resume: 'auto' }).run()).step, 6);
+  });
+
   test('a hook that throws ends the run with its own error; onEnd still runs', async () => {
     let ended = '';
     const hooks = [
@@ -155,6 +179,37 @@ describe('Trainer', () => {
         new Trainer(recipe(3), { run: join(folder, 'source'), sources: { train: source(8) } }).run(),
       { code: 'HD_RUN_NOT_EMPTY' },
     );
+  });
+
+  test('pictures that fail are told by name however long a step takes, and when they end the run', async (context) => {
+    context.mock.timers.enable({ apis: ['setInterval'] });
+    const failing = source(8, {
+      async get(index) {
+        if (index < 2) throw new Error('torn');
+        await sleep(20);
+        context.mock.timers.tick(30_000); // longer than the patience of the run
+        return square(index);
+      },
+    });
+    for (const [maxBad, end] of [
+      [0.5, 'done'],
+      [0.1, 'HD_DATA_TOO_MANY_BAD'],
+    ] as const) {
+      const input = recipe(2, { batch: 8 });
+      const run = new Trainer(
+        { ...input, data: { ...input.data, maxBad, workers: 1 } as RecipeInput['data'] },
+        { run: join(folder, `torn-${end}`), sources: { train: failing } },
+      ).run();
+      const told: number[] = [];
+      const tell = async () => {
+        for await (const event of run)
+          if (event.type === 'bad-samples') told.push(...event.samples.map(({ image }) => image));
+        return (await run).status;
+      };
+      assert.equal(await tell().catch(({ code }) => code), end);
+      if (end === 'done') assert.deepEqual(told.sort(), [0, 1]);
+      assert.notDeepEqual(told, []);
+    }
   });
 
   test('pictures without any object train without NaN', async () => {
@@ -318,7 +373,8 @@ describe('sources', () => {
       const library = (path: string) => JSON.stringify(new URL(`../../../lib/${path}`, import.meta.url).href);
       const script = `
         import { native } from ${library('native.ts')};
-        import { openSource } from ${library('trainer/source.ts')};
+        import { checkpointName } from '../../../lib/trainer/run-folder.ts';
+import { openSource } from ${library('trainer/source.ts')};
         const { dataset } = openSource({ length: 4, classes: ['a'], get: () => new Promise(() => {}) });
         const augment = [{ resize: { sizes: [[64, 64]] } }];
         const loader = new (native().Loader)(dataset, { batch: 2, threads: 2, augment, canvas: { divisor: 32 } });
