@@ -177,5 +177,5 @@ export function describeTeacher({
 }: TeacherSummary): string {
   const teaches = transfers.length > 0 ? `teaches ${transfers.join(', ')}` : 'is not used';
   const measured = verified ? `, AP ${metric(verified.ap)} on ${verified.images} pictures` : '';
-  return `teacher ${weights}: ${backbone}, ${classes} classes, ${tensors} tensors, ${precision}${measured}; ${teaches}`;
+  return `teacher ${weights}: ${backbone}, ${classes} classes, all ${tensors} tensors matched, ${precision}${measured}; ${teaches}`;
 }

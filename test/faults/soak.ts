@@ -1,6 +1,7 @@
 /**
  * A run that is killed, terminated, starved of disk and disturbed at random moments, again and again, and goes on each time.
- * It ends with the weights of the undisturbed run; what each sitting holds in memory does not grow.
+ * It ends with the weights of the undisturbed run; what each sitting holds in memory does not grow, nor does what this process
+ * holds, which trains once beside each round under the kinds of trouble that end no process.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -87,7 +88,7 @@ function sit(recipe: string, into: string, random: Random, calm: boolean): Promi
   });
 }
 
-function resident(pid: number | undefined): number {
+function resident(pid: number | 'self' | undefined): number {
   try {
     return 4096 * Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
   } catch {
@@ -107,6 +108,17 @@ export function growth(values: number[]): number {
   return below === 0 ? 0 : ((above / below) * values.length) / mean;
 }
 
+/** One run in this process, from beginning to end; what the process holds afterwards, in bytes. */
+async function trainInside(recipe: string, into: string, random: Random): Promise<number> {
+  const action = random.next() < 0.5 ? 'disk-full' : 'stall';
+  const point = action === 'disk-full' ? 'save.before_rename' : 'step';
+  const step = 1 + Math.floor(random.next() * 28);
+  const fault = `{point: ${point}, action: ${action}, step: ${step}, seconds: 0.2, times: 2}`;
+  const { result } = await train(recipe, into, { set: overrides(0, fault) });
+  assert.equal(result?.status, 'done');
+  return resident('self');
+}
+
 /** Rounds of one run each until the time is over; every round must end as the undisturbed run did. */
 export async function soak(
   minutes: number,
@@ -119,6 +131,7 @@ export async function soak(
   assert.equal((await train(recipe, calm, { set: overrides(0) })).result?.status, 'done');
   const random = new Random(seed);
   const sittings: Sitting[] = [];
+  const inside: number[] = [];
   const until = performance.now() + minutes * 60_000;
   for (let round = 1; round === 1 || performance.now() < until; ++round) {
     const into = join(folder, `round-${round}`);
@@ -134,14 +147,22 @@ export async function soak(
       `seed ${seed}: round ${round} ends with other weights`,
     );
     rmSync(into, { recursive: true });
+    inside.push(await trainInside(recipe, into, random));
+    assert.ok(weightsOf(into).equals(weightsOf(calm)), `seed ${seed}: training beside round ${round}`);
+    rmSync(into, { recursive: true });
   }
   const counts = ['none', ...troubles].map(
     (kind) => `${sittings.filter(({ trouble }) => trouble === kind).length} ${kind}`,
   );
   const memory = sittings.map((sitting) => sitting.memory).filter((bytes) => bytes > 0);
   say(
-    `seed ${seed}: ${sittings.length} sittings (${counts.join(', ')}), memory ${(100 * growth(memory)).toFixed(1)} %`,
+    `seed ${seed}: ${sittings.length} sittings (${counts.join(', ')}), memory ${(100 * growth(memory)).toFixed(1)} %, of one process over ${inside.length} runs ${(100 * growth(inside.slice(2))).toFixed(1)} %`,
   );
+  // The first runs fill pools that later ones use again.
+  if (inside.length >= 8) {
+    const rise = growth(inside.slice(2));
+    assert.ok(rise < 0.1, `one process grew by ${(100 * rise).toFixed(0)} % over ${inside.length} runs`);
+  }
   if (memory.length >= 20)
     assert.ok(growth(memory) < 0.2, `memory grew by ${(100 * growth(memory)).toFixed(0)} %`);
 }

@@ -2,6 +2,7 @@
 #include "ops/cpu/suppression.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -283,11 +284,37 @@ TEST_CASE("nothing, one box, empty boxes and NaN scores do no harm") {
   }
 }
 
-TEST_CASE("20 000 candidates of one class stay within time that needs no matrix") {
-  const Candidates c = randomCandidates(1, 20000, 1, 40);
-  SuppressionOptions options = clusterDiou();
-  options.limit = 100;
-  const auto start = std::chrono::steady_clock::now();
-  CHECK(c.run(options).index.size() > 50);
-  CHECK(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 5);
+namespace {
+
+/// The most memory that this process has held so far, in bytes.
+int64_t peakMemory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+}  // namespace
+
+TEST_CASE("20 000 candidates of one class stay within time and memory that need no matrix") {
+  for (const bool apart : {true, false}) {
+    CAPTURE(apart);
+    Candidates c;
+    if (apart) {
+      c = randomCandidates(1, 20000, 1, 40);
+    } else {  // everything overlaps everything: the most neighbours that there can be
+      for (int i = 0; i < 20000; ++i) {
+        const float shift = static_cast<float>(i % 100) * 0.01f;
+        c.add({shift, shift, 50 + shift, 50 + shift}, 1 - static_cast<float>(i) * 4e-5f, 0);
+      }
+    }
+    for (const Voting voting : {Voting::none, Voting::score}) {
+      SuppressionOptions options = clusterDiou(0.6, voting);
+      options.limit = 100;
+      const int64_t before = peakMemory();
+      const auto start = std::chrono::steady_clock::now();
+      CHECK(c.run(options).index.size() >= (apart ? 50 : 1));
+      CHECK(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 20);
+      CHECK(peakMemory() - before < 64'000'000);  // a matrix of floats has 1 600 MB
+    }
+  }
 }

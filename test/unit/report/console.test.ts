@@ -124,7 +124,10 @@ describe('plain lines', () => {
       },
     ]);
     assert.match(text, /^weights w\.pth: 2 tensors matched, 1 missing, 0 not used$/m);
-    assert.match(text, /^teacher t\.pth: resnet101, 3 classes, 600 tensors, bf16; teaches ld, kd$/m);
+    assert.match(
+      text,
+      /^teacher t\.pth: resnet101, 3 classes, all 600 tensors matched, bf16; teaches ld, kd$/m,
+    );
     assert.match(text, /^data: 7 × HD_DATA_BOX \(details: hdtrain check\)$/m);
     assert.match(text, /^warning: no flip$/m);
     assert.doesNotMatch(text, /from scratch/);

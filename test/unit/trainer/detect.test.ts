@@ -64,7 +64,12 @@ describe('detectAll', () => {
     assert.equal((await pass(outputs)).count, 18); // nobody listens
   });
   test('names pictures that could not be read, when their batch is done and at the end', async () => {
-    const sample = (image: number): BadSample => ({ image, file: `${image}.jpg`, code: 'HD_DATA_IMAGE', message: 'x' });
+    const sample = (image: number): BadSample => ({
+      image,
+      file: `${image}.jpg`,
+      code: 'HD_DATA_IMAGE',
+      message: 'x',
+    });
     const told: [number[], number][] = [];
     const { failed } = await pass(
       [{ images: 2 }, { images: 4 }, { images: 1 }],
