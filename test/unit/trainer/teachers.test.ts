@@ -267,7 +267,7 @@ describe('the arithmetic of a teacher', () => {
       const start = events.find((event) => event.type === 'start');
       assert.match(
         describeTeacher(start?.teachers[0] as TeacherSummary),
-        new RegExp(`tensors, ${precision};`),
+        new RegExp(`tensors matched, ${precision};`),
       );
       return step?.losses?.ld ?? Number.NaN;
     };
