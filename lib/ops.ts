@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { HdError } from './error.ts';
 import { native } from './native.ts';
-import { evalSchema } from './recipe/schema/eval.ts';
+import { evalSchema, votesUnheard } from './recipe/schema/eval.ts';
 
 const suppression = evalSchema.unwrap().shape.suppression.unwrap();
 
@@ -27,7 +27,7 @@ export interface NmsResult {
 }
 
 /**
- * Non-maximum suppression: greedy, cluster, cluster-diou or soft, with or without voting.
+ * Non-maximum suppression: greedy, cluster or cluster-diou, with or without voting; or soft, without.
  *
  * @param boxes n × (x1, y1, x2, y2), any unit
  * @param scores n
@@ -40,6 +40,8 @@ export function nms(boxes: Float32Array, scores: Float32Array, options: NmsOptio
     const [issue] = parsed.error.issues;
     throw usage(`valid options for nms`, `${issue?.path.join('.') || 'options'}: ${issue?.message}`);
   }
+  const { kind, voting } = parsed.data;
+  if (votesUnheard(parsed.data)) throw usage(`voting 'none' with kind '${kind}' for nms`, `'${voting}'`);
   requireArray('boxes', boxes, Float32Array, 4 * scores.length);
   requireArray('scores', scores, Float32Array, scores.length);
   requireArray('labels', labels, Int32Array, scores.length);

@@ -4,6 +4,7 @@ import { schemaAt } from './introspect.ts';
 import { type Problem, problem, show } from './problem.ts';
 import { joiningSteps } from './schema/augment.ts';
 import { termName } from './schema/distill.ts';
+import { isSoft, votesUnheard } from './schema/eval.ts';
 import type { Recipe } from './schema/root.ts';
 import { nodeAt, originOf, type Path, type SourceNode, toPlain } from './source.ts';
 
@@ -156,6 +157,26 @@ const unused: Check = ({ train: { optimizer, schedule, lr } }, { warn, written }
     warn('train.lr', `${lr} suits sgd; adamw usually wants 0.0001 to 0.001`);
 };
 
+/** Soft kinds, which keep every box and lower its score: there is none to vote for. */
+const suppressed: Check = ({ eval: { suppression } }, { conflict, warn, written }) => {
+  const { kind } = suppression;
+  if (votesUnheard(suppression))
+    conflict(
+      'eval.suppression.voting',
+      `'none' with '${kind}', which keeps boxes and lowers their scores`,
+      "use 'cluster-diou' to vote",
+    );
+  const uses: Record<string, boolean> = {
+    beta: kind === 'cluster-diou',
+    sigma: kind === 'soft-gaussian',
+    minScore: isSoft(kind),
+  };
+  for (const [field, used] of Object.entries(uses)) {
+    const at = `eval.suppression.${field}`;
+    if (!used && written(at)) warn(at, `has no effect with '${kind}'`);
+  }
+};
+
 const measured: Check = ({ data, eval: evaluation }, { conflict, warn, written }) => {
   if (evaluation.metric === 'voc' && !['ap', 'ap50', 'ap75'].includes(evaluation.best)) {
     conflict('eval.best', "'ap', 'ap50' or 'ap75' for the voc metric");
@@ -281,6 +302,7 @@ const checks: readonly Check[] = [
   fromScratch,
   momentum,
   unused,
+  suppressed,
   measured,
   classCounts,
 ];

@@ -36,7 +36,7 @@ export const evalSchema = z
           .enum(['none', 'score', 'paa'])
           .default('none')
           .describe(
-            'Moves kept boxes to the mean of their neighbours: `score` as the LD code base does, `paa` over all candidates of the class.',
+            'Moves kept boxes to the mean of their neighbours: `score` as the LD code base does, `paa` over all candidates of the class. Not with soft kinds.',
           ),
         beta: z.number().positive().max(10).default(0.8).describe('cluster-diou: exponent of the penalty.'),
         sigma: z.number().positive().max(10).default(0.5).describe('soft-gaussian: width.'),
@@ -60,3 +60,15 @@ export const evalSchema = z
   .describe('How the network is measured, and how candidates become detections.');
 
 export type EvalSection = z.output<typeof evalSchema>;
+
+type Suppression = z.output<typeof evalSchema>['suppression'];
+
+/** Soft kinds lower scores and drop no box for its overlap. */
+export function isSoft(kind: Suppression['kind']): boolean {
+  return kind.startsWith('soft-');
+}
+
+/** Voting moves the boxes that suppression kept from others; soft kinds leave no others. */
+export function votesUnheard({ kind, voting }: Pick<Suppression, 'kind' | 'voting'>): boolean {
+  return isSoft(kind) && voting !== 'none';
+}

@@ -46,28 +46,34 @@ inline hd::detectors::GflOptions options(int64_t classes) {
   return out;
 }
 
+/// value(channel, row, column) on one square map of the scene, `images` times.
+template <class Formula>
+Tensor formulaMap(int64_t level, int64_t channels, int64_t images, const Formula& value) {
+  const int64_t side = 16 >> level;
+  Tensor map = at::empty({1, channels, side, side});
+  auto at = map.accessor<float, 4>();
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t i = 0; i < side; ++i) {
+      for (int64_t j = 0; j < side; ++j)
+        at[0][c][i][j] =
+            static_cast<float>(value(static_cast<double>(c), static_cast<double>(i), static_cast<double>(j)));
+    }
+  }
+  return map.repeat({images, 1, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
 /// Level l, channel c, row i, column j: class logits −2 + 1.5 sin(.7c + .11i + .23j + .5l), side logits
 /// 1.2 cos(.37k + .19i − .13j + .9l); one image of 128 × 128, repeated.
 inline Maps formulaMaps(int64_t classes, int64_t images) {
   Maps maps;
-  for (int64_t l = 0; l < 5; ++l) {
-    const int64_t side = 16 >> l;
-    const auto make = [&](int64_t channels, auto value) {
-      Tensor map = at::empty({1, channels, side, side});
-      auto at = map.accessor<float, 4>();
-      for (int64_t c = 0; c < channels; ++c) {
-        for (int64_t i = 0; i < side; ++i) {
-          for (int64_t j = 0; j < side; ++j) at[0][c][i][j] = static_cast<float>(value(c, i, j));
-        }
-      }
-      return map.repeat({images, 1, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast).requires_grad_();
-    };
-    maps.cls.push_back(make(classes, [&](double c, double i, double j) {
-      return -2 + 1.5 * std::sin(.7 * c + .11 * i + .23 * j + .5 * static_cast<double>(l));
-    }));
-    maps.reg.push_back(make(68, [&](double k, double i, double j) {
-      return 1.2 * std::cos(.37 * k + .19 * i - .13 * j + .9 * static_cast<double>(l));
-    }));
+  for (int64_t level = 0; level < 5; ++level) {
+    const auto l = static_cast<double>(level);
+    maps.cls.push_back(formulaMap(level, classes, images, [&](double c, double i, double j) {
+                         return -2 + 1.5 * std::sin(.7 * c + .11 * i + .23 * j + .5 * l);
+                       }).requires_grad_());
+    maps.reg.push_back(formulaMap(level, 68, images, [&](double k, double i, double j) {
+                         return 1.2 * std::cos(.37 * k + .19 * i - .13 * j + .9 * l);
+                       }).requires_grad_());
   }
   return maps;
 }

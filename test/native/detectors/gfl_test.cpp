@@ -135,22 +135,33 @@ TEST_CASE("the published scene without objects: class loss as published, box and
   CHECK(sumOf(maps.cls) > 0);
 }
 
-TEST_CASE("the published detections of the formula scene") {
+TEST_CASE("the published detections of the formula scene, suppressed greedily and by voting clusters") {
   const Maps maps = fixture::formulaMaps(4, 1);
   auto image = fixture::image(128, 120, {}, {});
   image.scaleX = image.scaleY = 0.5f;
-  const auto out = detectDense(fixture::options(4), maps.cls, maps.reg, {},
-                               fixture::batchOf(128, 128, {image}), {0.05, 100, 0.6, 100});
-  REQUIRE(out.size() == 1);
-  CHECK(out[0].size() == 24);
-  const std::vector<std::array<double, 6>> expected{{0, 0, 218.7016, 240, .377541, 0},
-                                                    {0, 0, 173.4697, 240, .377526, 1},
-                                                    {0, 0, 193.3119, 129.6016, .377390, 0}};
-  for (size_t d = 0; d < expected.size(); ++d) {
-    for (size_t s = 0; s < 4; ++s) CHECK(std::abs(out[0].boxes[4 * d + s] - expected[d][s]) < 1e-3);
-    CHECK(out[0].scores[d] == doctest::Approx(expected[d][4]).epsilon(2e-6));
-    CHECK(out[0].labels[d] == expected[d][5]);
-  }
+  const auto check = [&](const PostProcess& process, size_t count,
+                         const std::vector<std::array<double, 6>>& expected) {
+    const auto out = detectDense(fixture::options(4), maps.cls, maps.reg, {},
+                                 fixture::batchOf(128, 128, {image}), process);
+    REQUIRE(out.size() == 1);
+    CHECK(out[0].size() == count);
+    for (size_t d = 0; d < expected.size(); ++d) {
+      for (size_t s = 0; s < 4; ++s) CHECK(std::abs(out[0].boxes[4 * d + s] - expected[d][s]) < 1e-3);
+      CHECK(out[0].scores[d] == doctest::Approx(expected[d][4]).epsilon(2e-6));
+      CHECK(out[0].labels[d] == expected[d][5]);
+    }
+  };
+  PostProcess process{0.05, 100, 0.6, 100};
+  check(process, 24,
+        {{0, 0, 218.7016, 240, .377541, 0},
+         {0, 0, 173.4697, 240, .377526, 1},
+         {0, 0, 193.3119, 129.6016, .377390, 0}});
+  process.suppression.overlap.distance = true;
+  process.suppression.voting = hd::ops::SuppressionOptions::Voting::score;
+  check(process, 30,
+        {{0, .72056, 236.8914, 239.0380, .377541, 0},
+         {0, 1.95789, 183.0155, 237.1803, .377526, 1},
+         {1.82911, 0, 187.6749, 134.4241, .377390, 0}});
 }
 
 TEST_CASE("cutting a global batch into micro-batches changes neither terms nor gradients") {

@@ -65,10 +65,25 @@ TEST_CASE("published values") {
   CHECK(loss(k * 0.3, (16 - k) * 0.5, 1) == doctest::Approx(.234184).epsilon(1e-5));
   CHECK(loss(k * 0.3, (16 - k) * 0.5, 2) == doctest::Approx(.349561).epsilon(1e-5));
   CHECK(loss(k * 0.3, (16 - k) * 0.5, 10) == doctest::Approx(.445973).epsilon(1e-5));
+  CHECK(loss(k * 0, k, 1) == doctest::Approx(.105445).epsilon(1e-5));
+  CHECK(loss(k * 0, k, 2) == doctest::Approx(.266270).epsilon(1e-5));
   CHECK(loss(k * 0, k, 10) == doctest::Approx(.658343).epsilon(1e-5));
   const Tensor s = at::tensor({2.0, 0.0, -1.0}, at::kDouble).unsqueeze(0),
                t = at::tensor({1.0, 1.0, -2.0}, at::kDouble).unsqueeze(0);
   CHECK(loss(s, t, 2) == doctest::Approx(.153692).epsilon(1e-5));
+}
+
+TEST_CASE("published value and gradient of two weighted rows") {
+  // The first two pairs above with weights .5 and .25, over 4, times the loss weight .25, T 10.
+  const Tensor k = at::arange(17, at::kDouble);
+  const Tensor student = leaf(at::stack({k * 0.3, k * 0})), teacher = at::stack({(16 - k) * 0.5, k});
+  const Tensor loss = klDistillation(student, teacher, at::tensor({.5, .25}, at::kDouble), 10) * (0.25 / 4);
+  CHECK(loss.item<double>() == doctest::Approx(.02422325).epsilon(1e-6));
+  const Tensor slopes = gradient(loss, student);
+  const double first[] = {-.00072426, -.00062227, -.00052323}, second[] = {.00032460, .00030187};
+  for (int64_t bin = 0; bin < 3; ++bin) CHECK(std::abs(slopes[0][bin].item<double>() - first[bin]) < 6e-9);
+  for (int64_t bin = 0; bin < 2; ++bin) CHECK(std::abs(slopes[1][bin].item<double>() - second[bin]) < 6e-9);
+  CHECK(slopes.sum(1).abs().max().item<double>() < 1e-15);
 }
 
 TEST_CASE("the gradient is the slope of the value") {

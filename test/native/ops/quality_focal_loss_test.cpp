@@ -58,6 +58,29 @@ TEST_CASE("equals the composite expression and its gradient") {
   }
 }
 
+TEST_CASE("the published figures, row by row, with their gradients") {
+  const Tensor logits =
+      leaf(at::tensor({.5, -1., 2., -2., 0., 1., 3., -3., .1}, at::kDouble).reshape({3, 3}));
+  const Tensor labels = at::tensor({2, 3, 0}, at::kLong);  // the second is background
+  const Tensor quality = at::tensor({.8, 0., .3}, at::kDouble);
+  const auto loss = [&](std::initializer_list<double> weight) {
+    return qualityFocalLoss(logits, labels, quality,
+                            at::tensor(at::ArrayRef<double>(weight.begin(), weight.size()), at::kDouble));
+  };
+  CHECK(loss({1, 0, 0}).item<double>() == doctest::Approx(.403510).epsilon(2e-6));
+  CHECK(loss({0, 1, 0}).item<double>() == doctest::Approx(.876959).epsilon(2e-6));
+  CHECK(loss({0, 0, 1}).item<double>() == doctest::Approx(1.120250).epsilon(2e-6));
+  CHECK(loss({1, 1, 1}).item<double>() / 2 == doctest::Approx(1.200359).epsilon(2e-6));
+  const Tensor halved = loss({1, 1, 0}) / 2;
+  CHECK(halved.item<double>() == doctest::Approx(.640234).epsilon(2e-6));
+  const double first[] = {.263076, .026291, .004734}, third[] = {.202293, .000157, .169797};
+  const Tensor slopes = gradient(loss({1, 1, 1}) / 2, logits);
+  for (int64_t c = 0; c < 3; ++c) {
+    CHECK(std::abs(slopes[0][c].item<double>() - first[c]) < 1e-6);
+    CHECK(std::abs(slopes[2][c].item<double>() - third[c]) < 1e-6);
+  }
+}
+
 TEST_CASE("its gradient is the slope of its value") {
   for (const bool probabilities : {false, true}) {
     for (const double beta : {2.0, 1.5}) {

@@ -178,6 +178,22 @@ TEST_CASE("the published toy case of voting Cluster-DIoU-NMS") {
   CHECK(toy().run(clusterDiou(0.3)).index.size() == 5);
 }
 
+TEST_CASE("the published overlaps of pairs, distance to the power 0.8") {
+  const auto overlap = [](std::initializer_list<float> a, std::initializer_list<float> b) {
+    return hd::ops::distanceOverlap(a.begin(), b.begin(), 0.8);
+  };
+  const std::initializer_list<float> a = {10, 10, 50, 50}, b = {12, 11, 52, 49}, c = {11, 9, 49, 52},
+                                     d = {30, 30, 70, 70}, e = {33, 31, 72, 69}, g = {14, 14, 46, 61};
+  CHECK(overlap(a, b) == doctest::Approx(.857003).epsilon(1e-6));
+  CHECK(overlap(a, c) == doctest::Approx(.886327).epsilon(1e-6));
+  CHECK(overlap(b, c) == doctest::Approx(.799729).epsilon(1e-6));
+  CHECK(overlap(d, e) == doctest::Approx(.832368).epsilon(1e-6));
+  CHECK(overlap(a, g) == doctest::Approx(.558438).epsilon(1e-6));
+  CHECK(overlap({0, 0, 10, 10}, {5, 5, 15, 15}) == doctest::Approx(-.029570).epsilon(2e-5));
+  CHECK(overlap({0, 0, 10, 10}, {20, 0, 30, 10}) == doctest::Approx(-.480450).epsilon(2e-6));
+  CHECK(overlap({2, 3, 6, 9}, {1, 1, 7, 8}) == doctest::Approx(.386727).epsilon(2e-6));
+}
+
 TEST_CASE("a chain: what a suppressed box overlaps is not suppressed by it") {
   Candidates c;
   c.add({0, 0, 10, 10}, .9f, 0);

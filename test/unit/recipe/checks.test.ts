@@ -42,6 +42,36 @@ test('one average of the weights', () => {
   assert.deepEqual(warnings('train: {ema: null, swa: {}}'), []);
 });
 
+describe('suppression', () => {
+  const suppression = (rest: string) => `eval: {suppression: {${rest}}}`;
+
+  test('soft kinds keep what the others would let vote', () => {
+    for (const kind of ['soft-linear', 'soft-gaussian'])
+      for (const voting of ['score', 'paa'])
+        assert.match(
+          conflict(suppression(`kind: ${kind}, voting: ${voting}`)),
+          new RegExp(`'none' with '${kind}'.* for eval\\.suppression\\.voting .*received '?${voting}`),
+        );
+    for (const kind of ['greedy', 'cluster', 'cluster-diou'])
+      assert.deepEqual(warnings(suppression(`kind: ${kind}, voting: score`)), []);
+    assert.deepEqual(warnings(suppression('kind: soft-linear')), []);
+  });
+
+  test('fields of other kinds are left over', () => {
+    const all = 'beta: 0.6, sigma: 0.4, minScore: 0.01';
+    const left = (kind: string) =>
+      warnings(suppression(`kind: ${kind}, ${all}`)).map(
+        (warning) => /suppression\.(\w+): has no effect with '/.exec(warning)?.[1],
+      );
+    assert.deepEqual(left('greedy'), ['beta', 'sigma', 'minScore']);
+    assert.deepEqual(left('cluster'), ['beta', 'sigma', 'minScore']);
+    assert.deepEqual(left('cluster-diou'), ['sigma', 'minScore']);
+    assert.deepEqual(left('soft-linear'), ['beta', 'sigma']);
+    assert.deepEqual(left('soft-gaussian'), ['beta']);
+    assert.deepEqual(warnings(suppression('kind: greedy, beta: 0.8, sigma: 0.5')), [], 'the defaults');
+  });
+});
+
 describe('drops of the learning rate', () => {
   const steps = (rest: string) => `train: {epochs: 12, schedule: {kind: steps, ${rest}}}`;
 
