@@ -112,7 +112,7 @@ describe('report.html in a browser', { skip: noBrowser }, () => {
   test('without scripts everything is there to read', async () => {
     const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
     await page.goto(write('silent'));
-    assert.equal(await page.locator('.chart').count(), 9);
+    assert.equal(await page.locator('.chart').count(), 10);
     await page.locator('summary').first().click();
     assert.ok(await page.locator('.chart table').first().isVisible());
     await page.context().close();
