@@ -15,7 +15,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import type { FaultPoint } from './faults.ts';
@@ -93,7 +93,10 @@ export class RunFolder {
     // What a killed process left behind: half-written files, and drafts of checkpoints.
     for (const folder of [this.path, this.file('checkpoints')]) native().removeTemporaries(folder);
     for (const name of readdirSync(this.file('checkpoints'))) {
-      if (name.startsWith('.tmp-')) rmSync(this.file('checkpoints', name), { recursive: true, force: true });
+      const [path, replaced] = [this.file('checkpoints', name), this.file('checkpoints', name.slice(5))];
+      // Killed while a checkpoint was replaced: the old one is still the only one.
+      if (name.startsWith('.old-') && !existsSync(replaced)) renameSync(path, replaced);
+      else if (/^\.(tmp|old)-/.test(name)) rmSync(path, { recursive: true, force: true });
     }
   }
 
@@ -154,15 +157,29 @@ export class RunFolder {
 
   /** The checkpoint that `latest` names; null when there is none. @throws HdError HD_CKPT_CORRUPT */
   latest(): Checkpoint | null {
-    const pointer = this.file('checkpoints', 'latest');
-    if (!existsSync(pointer)) return null;
-    return readCheckpoint(this.file('checkpoints', readFileSync(pointer, 'utf8').trim()));
+    const name = this.#nameIn('latest');
+    return name === null ? null : readCheckpoint(this.file('checkpoints', name));
   }
 
   /** The best checkpoint so far; null when there is none. @throws HdError HD_CKPT_CORRUPT */
   best(): Checkpoint | null {
     const name = this.bestName();
     return name === null ? null : readCheckpoint(this.file('checkpoints', name));
+  }
+
+  /**
+   * The run goes on from here: newer checkpoints of this folder are of a course that is given up. They stay until the
+   * first save, but nothing points to them any more.
+   */
+  goOnFrom({ path, state }: Checkpoint): void {
+    const own = dirname(resolve(path)) === this.file('checkpoints');
+    if (own && this.#nameIn('latest') !== basename(path))
+      native().writeFile(this.file('checkpoints', 'latest'), `${basename(path)}\n`);
+    const best = this.bestName();
+    if (best !== null && (!own || stepOf(best) > state.step)) {
+      rmSync(this.file('checkpoints', 'best'));
+      native().fsyncPath(this.file('checkpoints'));
+    }
   }
 
   /** A fresh folder to write a checkpoint into; {@link commit} gives it its name. */
@@ -178,40 +195,55 @@ export class RunFolder {
     rmSync(draft, { recursive: true, force: true });
   }
 
-  /** Renames a complete draft, points `latest` (and `best`) to it and drops all but the newest `keep` and the best. */
+  /**
+   * Renames a complete draft and points `latest` (and `best`) to it. Of the others stay the best and the newest, `keep`
+   * in all; those of later steps, which a resume from before them gave up, go.
+   */
   commit(
     draft: string,
     name: string,
     options: { best: boolean; keep: number; at?: (point: FaultPoint) => void },
   ): string {
-    const target = this.file('checkpoints', name);
+    const [target, replaced] = [this.file('checkpoints', name), this.file('checkpoints', `.old-${name}`)];
     native().fsyncPath(draft);
     options.at?.('save.before_rename');
-    rmSync(target, { recursive: true, force: true });
+    // A folder cannot be renamed over another; `open` puts the old one back where nothing took its place.
+    if (existsSync(target)) renameSync(target, replaced);
     renameSync(draft, target);
     native().fsyncPath(this.file('checkpoints'));
     options.at?.('save.after_rename');
+    rmSync(replaced, { recursive: true, force: true });
     native().writeFile(this.file('checkpoints', 'latest'), `${name}\n`);
     if (options.best) native().writeFile(this.file('checkpoints', 'best'), `${name}\n`);
     const best = this.bestName();
     const all = readdirSync(this.file('checkpoints'))
       .filter((entry) => /^step-\d+$/.test(entry))
       .sort();
-    for (const old of all.slice(0, -options.keep)) {
-      if (old !== best) rmSync(this.file('checkpoints', old), { recursive: true, force: true });
+    const kept = all.filter((entry) => entry <= name).slice(-options.keep);
+    for (const old of all) {
+      if (old !== best && !kept.includes(old))
+        rmSync(this.file('checkpoints', old), { recursive: true, force: true });
     }
     return target;
   }
 
   bestName(): string | null {
-    const pointer = this.file('checkpoints', 'best');
-    return existsSync(pointer) ? readFileSync(pointer, 'utf8').trim() : null;
+    return this.#nameIn('best');
+  }
+
+  #nameIn(pointer: string): string | null {
+    const path = this.file('checkpoints', pointer);
+    return existsSync(path) ? readFileSync(path, 'utf8').trim() : null;
   }
 }
 
 /** `step-0000000123`: sorts by step. */
 export function checkpointName(step: number): string {
   return `step-${String(step).padStart(10, '0')}`;
+}
+
+function stepOf(name: string): number {
+  return Number(name.slice('step-'.length));
 }
 
 export function readCheckpoint(path: string): Checkpoint {

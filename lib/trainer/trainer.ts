@@ -169,8 +169,10 @@ export class Trainer {
           'the source has no start(place): this resumed run sees its samples from the first on again',
         );
       let weights: Awaited<ReturnType<typeof initialWeights>>;
-      if (checkpoint) await restore(context, checkpoint, hooks, warnings);
-      else {
+      if (checkpoint) {
+        await restore(context, checkpoint, hooks, warnings);
+        folder.goOnFrom(checkpoint);
+      } else {
         weights = await initialWeights(context);
         await verifyTeachers(this.recipe, session, valSet, teachers, (message) => warnings.push(message));
       }

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -142,6 +143,42 @@ describe('RunFolder', () => {
     save(folder, 5, { best: false, keep: 1 });
     assert.equal(existsSync(join(path, 'extra')), false);
     assert.equal(readFileSync(folder.file('checkpoints', 'latest'), 'utf8'), `${checkpointName(5)}\n`);
+    folder.close();
+  });
+
+  test('after going back, what lies above is given up: nothing points to it, the next save drops it', () => {
+    const folder = new RunFolder(join(root, 'back'));
+    folder.open();
+    for (const step of [5, 20, 30]) save(folder, step, { best: step === 20, keep: 3 });
+    folder.goOnFrom(readCheckpoint(folder.file('checkpoints', checkpointName(5))));
+    assert.equal(folder.latest()?.state.step, 5);
+    assert.equal(folder.best(), null);
+    assert.ok(existsSync(folder.file('checkpoints', checkpointName(30))));
+    save(folder, 10, { best: true, keep: 2 });
+    assert.equal(folder.latest()?.state.step, 10);
+    assert.deepEqual(readdirSync(folder.file('checkpoints')).sort(), [
+      'best',
+      'latest',
+      ...[5, 10].map(checkpointName),
+    ]);
+    // A best from before stays the best.
+    folder.goOnFrom(readCheckpoint(folder.file('checkpoints', checkpointName(10))));
+    assert.equal(folder.best()?.state.step, 10);
+    folder.close();
+  });
+
+  test('a checkpoint that is being replaced is there at every moment', () => {
+    const folder = new RunFolder(join(root, 'replaced'));
+    folder.open();
+    const path = save(folder, 5, { best: false, keep: 1 });
+    renameSync(path, folder.file('checkpoints', `.old-${checkpointName(5)}`)); // killed between the two renames
+    folder.close();
+    folder.open();
+    assert.equal(folder.latest()?.state.step, 5);
+    mkdirSync(folder.file('checkpoints', `.old-${checkpointName(5)}`)); // killed after them
+    folder.close();
+    folder.open();
+    assert.deepEqual(readdirSync(folder.file('checkpoints')).sort(), ['latest', checkpointName(5)]);
     folder.close();
   });
 
