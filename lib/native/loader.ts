@@ -1,11 +1,20 @@
 /** Batches of pictures, as native/data/loader.h makes them. */
 
+/** A picture that could not be used, and why. */
+export interface BadSample {
+  image: number;
+  file: string;
+  code: string;
+  message: string;
+}
+
 export interface LoaderStatistics {
   waitSeconds: number;
   images: number;
   copiedBytes: number;
   badSamples: number;
-  newBadSamples: { image: number; file: string; code: string; message: string }[];
+  /** Those that no earlier call has named. */
+  newBadSamples: BadSample[];
   /** Seconds that somebody has been waiting for a batch by now; 0 when nobody is. */
   waiting: number;
   /** Files that decode threads are at. */

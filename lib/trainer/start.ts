@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HdError } from '../error.ts';
-import type { MatchReport, NativeLoader } from '../native.ts';
+import type { LoaderStatistics, MatchReport, NativeLoader } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import type { TrainContext } from './context.ts';
 import { environmentOf, recipeDigest, teachersDigest } from './digest.ts';
@@ -125,9 +125,13 @@ export async function exportStudent(context: TrainContext): Promise<void> {
 
 const toldOfCache = new WeakSet<TrainContext>();
 
-/** Emits samples that could not be read since the last call, and once that the cache of pictures keeps no more. */
-export function tellBadSamples(context: TrainContext): void {
-  const { newBadSamples, badSamples, cache } = context.loader.statistics();
+/**
+ * The loader's statistics. Emits samples that could not be read since the last call, and once that the cache of pictures
+ * keeps no more: the loader names a bad sample once, so a run asks it nowhere else.
+ */
+export function tellStatistics(context: TrainContext): LoaderStatistics {
+  const statistics = context.loader.statistics();
+  const { newBadSamples, badSamples, cache } = statistics;
   if (cache.closed !== '' && !toldOfCache.has(context)) {
     toldOfCache.add(context);
     const message = `data.cache keeps no more pictures: ${cache.closed}; the others are decoded each time`;
@@ -135,4 +139,5 @@ export function tellBadSamples(context: TrainContext): void {
   }
   if (newBadSamples.length > 0)
     context.emit({ type: 'bad-samples', samples: newBadSamples, total: badSamples });
+  return statistics;
 }

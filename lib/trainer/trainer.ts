@@ -37,7 +37,7 @@ import {
   initialWeights,
   nextRunFolder,
   restore,
-  tellBadSamples,
+  tellStatistics,
   timelineOf,
 } from './start.ts';
 import type { Stream } from './stream.ts';
@@ -283,7 +283,7 @@ export class Trainer {
       const goesOn = () => context.step < timeline.totalSteps && context.stopped === null;
       while (goesOn() && !signal?.aborted) {
         const rate = learningRate(context.step, base, recipe.train, timeline);
-        const output = await steps.take(context, {
+        const input = {
           step: context.step,
           learningRates: groupRates(recipe.train.groups, rate),
           emaDecay: averageDecay(context.step, recipe.train, timeline),
@@ -291,12 +291,13 @@ export class Trainer {
           clipNorm: recipe.train.clip,
           readLosses: meter.reads(context.step),
           diagnostics: distills && meter.reports(context.step),
-        });
+        };
+        // Also of a step that fails because of them.
+        const output = await steps.take(context, input).finally(() => tellStatistics(context));
         context.epoch = Math.floor(context.step / timeline.stepsPerEpoch);
         context.step += 1;
         const event = output && meter.record(context.step, rate, output);
         if (event) context.emit(event);
-        tellBadSamples(context);
         await call((hook) => hook.afterStep?.(context, output));
         const epochEnds = context.step % timeline.stepsPerEpoch === 0 || context.step === timeline.totalSteps;
         if (epochEnds) {

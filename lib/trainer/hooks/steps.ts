@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { HdError } from '../../error.ts';
 import { native, type StepInput, type StepOutput } from '../../native.ts';
 import type { TrainContext } from '../context.ts';
+import { tellStatistics } from '../start.ts';
 import type { Hook } from './hook.ts';
 
 /** Seconds that a batch may be awaited before the run says so, and again after each further interval. */
@@ -86,13 +87,13 @@ export class StepTaker implements Hook {
 }
 
 /** Tells what the loader is at while a batch does not come. */
-function watchLoader({ loader, emit }: TrainContext): NodeJS.Timeout {
+function watchLoader(context: TrainContext): NodeJS.Timeout {
   return setInterval(() => {
-    const { waiting, reading } = loader.statistics();
+    const { waiting, reading } = tellStatistics(context);
     if (waiting < patience / 2) return;
     const files = reading.filter((file) => file !== '');
     const at = files.length > 0 ? `; being read: ${files.slice(0, 8).join(', ')}` : '';
-    emit({
+    context.emit({
       type: 'warning',
       message: `no batch for ${Math.round(waiting)} s: the pictures do not come${at}. A slow disk or network? data.workers and data.slots can be raised`,
     });

@@ -12,7 +12,7 @@ import {
   nextRunFolder,
   requireWeights,
   restore,
-  tellBadSamples,
+  tellStatistics,
   timelineOf,
 } from '../../../lib/trainer/start.ts';
 import { temporaryFolder } from '../../faults/command.ts';
@@ -180,7 +180,7 @@ test('bad samples are told once, with the sum so far', () => {
   }));
   const loader = { statistics: () => answers.shift() as LoaderStatistics } as NativeLoader;
   const context = contextOf(recipeOf(), { trainSet, loader });
-  for (let i = 0; i < 3; ++i) tellBadSamples(context);
+  for (let i = 0; i < 3; ++i) tellStatistics(context);
   assert.deepEqual(context.events, [{ type: 'bad-samples', samples: [bad], total: 5 }]);
 });
 
@@ -189,7 +189,7 @@ test('a cache of pictures that keeps no more is told once', () => {
   const statistics = { newBadSamples: [], badSamples: 0, cache } as unknown as LoaderStatistics;
   const loader = { statistics: () => statistics } as NativeLoader;
   const context = contextOf(recipeOf(), { trainSet, loader });
-  for (let i = 0; i < 3; ++i) tellBadSamples(context);
+  for (let i = 0; i < 3; ++i) tellStatistics(context);
   assert.equal(context.events.length, 1);
   assert.match(
     (context.events[0] as { message: string }).message,

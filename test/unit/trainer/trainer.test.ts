@@ -181,6 +181,37 @@ describe('Trainer', () => {
     );
   });
 
+  test('pictures that fail are told by name however long a step takes, and when they end the run', async (context) => {
+    context.mock.timers.enable({ apis: ['setInterval'] });
+    const failing = source(8, {
+      async get(index) {
+        if (index < 2) throw new Error('torn');
+        await sleep(20);
+        context.mock.timers.tick(30_000); // longer than the patience of the run
+        return square(index);
+      },
+    });
+    for (const [maxBad, end] of [
+      [0.5, 'done'],
+      [0.1, 'HD_DATA_TOO_MANY_BAD'],
+    ] as const) {
+      const input = recipe(2, { batch: 8 });
+      const run = new Trainer(
+        { ...input, data: { ...input.data, maxBad, workers: 1 } as RecipeInput['data'] },
+        { run: join(folder, `torn-${end}`), sources: { train: failing } },
+      ).run();
+      const told: number[] = [];
+      const tell = async () => {
+        for await (const event of run)
+          if (event.type === 'bad-samples') told.push(...event.samples.map(({ image }) => image));
+        return (await run).status;
+      };
+      assert.equal(await tell().catch(({ code }) => code), end);
+      if (end === 'done') assert.deepEqual(told.sort(), [0, 1]);
+      assert.notDeepEqual(told, []);
+    }
+  });
+
   test('pictures without any object train without NaN', async () => {
     const empty = source(8, { get: (index) => ({ ...square(index), boxes: [], labels: [] }) });
     const losses: number[] = [];
