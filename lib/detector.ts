@@ -1,7 +1,7 @@
 /** A trained detector ready to use: what `predict`, `eval` and programs load. */
 import { HdError } from './error.ts';
 import {
-  type LoaderStatistics,
+  type BadSample,
   type MatchReport,
   type NativeDataset,
   type NativeEvaluator,
@@ -60,7 +60,7 @@ export class Detector {
     }
   }
 
-  /** Scores a data set with truth. */
+  /** Scores a data set with truth; pictures that cannot be read are in `failed`, their objects count as missed. */
   evaluate(dataset: NativeDataset, progress?: (done: number) => void): Promise<EvaluationResult> {
     return this.#pass(dataset, progress);
   }
@@ -73,7 +73,7 @@ export class Detector {
     dataset: NativeDataset;
     evaluator: NativeEvaluator;
     detections: Detection[][];
-    failed: LoaderStatistics['newBadSamples'];
+    failed: BadSample[];
   }> {
     const dataset = await native().openDataset({ format: 'files', files: [...files], classes: this.classes });
     // Files that somebody names one by one or by folder: each stands for itself, however many are damaged.
@@ -94,16 +94,15 @@ export class Detector {
     dataset: NativeDataset,
     progress?: (done: number) => void,
     recipe = this.recipe,
-  ): Promise<EvaluationResult & { failed: LoaderStatistics['newBadSamples'] }> {
+  ): Promise<EvaluationResult> {
     const loader = openLoader(recipe, dataset, false, this.session.divisor);
     const faults = new Faults(recipe.debug.fault);
     try {
-      const result = await evaluatePass(recipe, this.session, dataset, loader, {
+      return await evaluatePass(recipe, this.session, dataset, loader, {
         progress,
         warn: this.warn,
         fault: () => faults.pretended('evaluate', 0),
       });
-      return { ...result, failed: loader.statistics().newBadSamples };
     } finally {
       loader.close();
     }

@@ -52,16 +52,17 @@ export const evaluate: Verb<EvalOptions> = {
     recipe.model.classes = classCount(recipe, trainSet);
     const detector = await Detector.load(options.weights, { recipe, classes: trainSet.classes, warn });
     const live = process.stderr.isTTY && !options.json;
-    const { metrics, evaluator, seconds } = await detector.evaluate(dataset, (done) => {
+    const { metrics, evaluator, seconds, failed } = await detector.evaluate(dataset, (done) => {
       if (live) process.stderr.write(`\r\x1b[Kevaluating ${done}/${dataset.length}`);
     });
     if (live) process.stderr.write('\r\x1b[K');
+    for (const { file, message } of failed) process.stderr.write(`skipped ${file}: ${message}\n`);
     if (options.out) await evaluator.writeResults(options.out);
     const pictures = options.pictures
       ? await drawPictures(dataset, evaluator, options.pictures, recipe.eval.pictures)
       : [];
     const diagnosis = await evaluator.diagnose({});
-    const result = { eval: metrics, diagnosis, images: dataset.length, seconds, pictures };
+    const result = { eval: metrics, diagnosis, images: dataset.length, failed, seconds, pictures };
     print(options.json, result, () => {
       const { perClass, ...numbers } = metrics;
       const lines = Object.entries(numbers).flatMap(([name, value]) =>
@@ -82,6 +83,11 @@ export const evaluate: Verb<EvalOptions> = {
         ),
         '',
         `${dataset.length} pictures in ${clock(seconds)}`,
+        ...(failed.length > 0
+          ? [
+              `${failed.length} of them could not be read: their objects count as missed (hdtrain check lists all)`,
+            ]
+          : []),
         ...(options.out
           ? [`next: npx hdtrain score --gt TRUTH.json --dt ${options.out}`]
           : ['next: add --pictures DIR to see them, --out FILE to keep the detections']),

@@ -65,7 +65,8 @@ export function consoleReporter({
       case 'checkpoint':
         break;
       case 'bad-samples':
-        for (const { file, code, message } of event.samples) line(`skipped ${file}: ${message} [${code}]`);
+        for (const { file, code, message } of event.samples)
+          line(`skipped ${file}${event.split === 'val' ? ' of data.val' : ''}: ${message} [${code}]`);
         break;
       case 'diverged':
         line(

@@ -1,5 +1,5 @@
 /** Detection on batch after batch: the loop of evaluation, of teachers that are verified, and of `landscape`. */
-import type { DetectOutput, NativeLoader } from '../native.ts';
+import type { BadSample, DetectOutput, NativeLoader } from '../native.ts';
 
 /** Who wants to know of a pass. */
 export interface Watch {
@@ -7,6 +7,8 @@ export interface Watch {
   progress?: ((done: number) => void) | undefined;
   /** Told when memory runs out: the pass goes on with fewer pictures at once. */
   warn?: ((message: string) => void) | undefined;
+  /** Told of pictures that could not be read; `total`: of all passes of this loader. */
+  failed?: ((samples: BadSample[], total: number) => void) | undefined;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface Watch {
 export async function detectAll(
   loader: NativeLoader,
   detect: () => Promise<DetectOutput>,
-  { progress, warn, enough = Number.POSITIVE_INFINITY }: Watch & { enough?: number } = {},
+  { progress, warn, failed, enough = Number.POSITIVE_INFINITY }: Watch & { enough?: number } = {},
 ): Promise<number> {
   loader.begin(0, 0);
   let done = 0;
@@ -28,6 +30,10 @@ export async function detectAll(
       warn?.(
         `out of memory: from here on pictures are detected ${atOnce} at once; the results stay the same. A smaller data.size needs less`,
       );
+    if (failed) {
+      const { newBadSamples, badSamples } = loader.statistics();
+      if (newBadSamples.length > 0) failed(newBadSamples, badSamples);
+    }
     count = images;
     progress?.(done + count);
   }

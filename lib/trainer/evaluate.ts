@@ -1,5 +1,6 @@
 /** One pass over a data set: detections into a native evaluator, numbers out. Used by training and by `eval`. */
 import {
+  type BadSample,
   type NativeDataset,
   type NativeEvaluator,
   type NativeLoader,
@@ -14,6 +15,8 @@ export interface EvaluationResult {
   metrics: Record<string, unknown>;
   evaluator: NativeEvaluator;
   seconds: number;
+  /** Pictures that could not be read, those that an earlier pass of this loader told left out: nothing is found on them. */
+  failed: BadSample[];
 }
 
 /** Who wants to know of a pass, and what it should pretend. */
@@ -41,8 +44,15 @@ export async function evaluatePass(
     const trouble = fault?.() ?? '';
     return session.detect(loader, evaluator, trouble === '' ? options : { ...options, fault: trouble });
   };
-  await detectAll(loader, next, watch);
+  const failed: BadSample[] = [];
+  await detectAll(loader, next, {
+    ...watch,
+    failed(samples, total) {
+      failed.push(...samples);
+      watch.failed?.(samples, total);
+    },
+  });
   const { metric, interpolation } = recipe.eval;
   const metrics = await evaluator.summarize({ metric, interpolation });
-  return { metrics, evaluator, seconds: (performance.now() - start) / 1000 };
+  return { metrics, evaluator, seconds: (performance.now() - start) / 1000, failed };
 }

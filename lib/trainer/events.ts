@@ -1,5 +1,5 @@
 /** What a run tells while it goes on; the console, `metrics.jsonl` and users' programs read the same events. */
-import type { Agreement, Finding, LoaderStatistics, MatchReport } from '../native.ts';
+import type { Agreement, BadSample, Finding, MatchReport } from '../native.ts';
 import type { TeacherSummary } from './teachers.ts';
 
 export interface StartEvent {
@@ -91,7 +91,10 @@ export interface CheckpointEvent {
 
 export interface BadSamplesEvent {
   type: 'bad-samples';
-  samples: LoaderStatistics['newBadSamples'];
+  /** Of training, whose places others take; or of validation, where nothing is found on them. */
+  split: 'train' | 'val';
+  samples: BadSample[];
+  /** Of this split so far. */
   total: number;
 }
 

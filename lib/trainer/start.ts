@@ -138,6 +138,6 @@ export function tellStatistics(context: TrainContext): LoaderStatistics {
     context.emit({ type: 'warning', message });
   }
   if (newBadSamples.length > 0)
-    context.emit({ type: 'bad-samples', samples: newBadSamples, total: badSamples });
+    context.emit({ type: 'bad-samples', split: 'train', samples: newBadSamples, total: badSamples });
   return statistics;
 }

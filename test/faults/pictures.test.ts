@@ -7,7 +7,7 @@ import { after, describe, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { native } from '../../lib/native.ts';
 import { encodePng, writePng } from '../unit/cli/files.ts';
-import { temporaryFolder, writeRecipe } from './command.ts';
+import { run, temporaryFolder, writeRecipe } from './command.ts';
 import { badOf, cocoOf, loaderOf, writeCoco, writeJpeg } from './folders.ts';
 import { errorOf, tells } from './sentences.ts';
 import { train } from './train.ts';
@@ -50,6 +50,34 @@ describe('1: a JPEG that is cut off', () => {
     const loader = await loaderOf(withFiles('cut-stop', cut), { onBadSample: 'stop' });
     tells(await errorOf(() => badOf(loader)), 'HD_DATA_IMAGE', 'cut');
   });
+});
+
+test('1: of data.val: told by name, once; eval tells it too', async () => {
+  const good = join(folder, 'val-train');
+  const train8 = writeCoco(good, cocoOf(good, 8));
+  const val = withFiles('val', { 'torn.jpg': bytes(whole.subarray(0, whole.length / 2)) });
+  const part = ({ images, annotations }: Record<string, unknown>) =>
+    `{ images: ${images}, annotations: ${annotations} }`;
+  const text = `
+model: { backbone: resnet18, neckChannels: 32, headChannels: 32, headConvs: 1 }
+data: { format: coco, size: 64, maxBad: 0.5, train: ${part(train8)}, val: ${part(val)} }
+train: { epochs: 2, batch: 4, threads: 1 }
+eval: { every: 1, pictures: 0 }
+`;
+  const recipe = writeRecipe(folder, text, 'val.yaml');
+  const { result, events } = await train(recipe, join(folder, 'val-run'));
+  assert.equal(events.filter(({ type }) => type === 'eval').length, 2);
+  const bad = events.flatMap((event) => (event.type === 'bad-samples' ? [event] : []));
+  const names = bad.map(({ split, samples, total }) => [
+    split,
+    samples.map(({ file }) => file.slice(-8)),
+    total,
+  ]);
+  assert.deepEqual(names, [['val', ['torn.jpg'], 1]]);
+  const end = run(['eval', '--json', '--config', recipe, '--weights', result?.weights ?? '']);
+  assert.match(end.stderr, /^skipped .*torn\.jpg: .*replace the file/);
+  const { images, failed } = JSON.parse(end.stdout);
+  assert.deepEqual([images, failed.length, failed[0].code], [9, 1, 'HD_DATA_IMAGE']);
 });
 
 test('2, 5: sizes that no memory holds, and bytes that unpack a thousandfold, are refused before memory is taken', async () => {

@@ -38,6 +38,9 @@ export function evaluateHook(): EvaluateHook {
       warn(message) {
         context.emit({ type: 'warning', message });
       },
+      failed(samples, total) {
+        context.emit({ type: 'bad-samples', split: 'val', samples, total });
+      },
       fault: () => context.faults.pretended('evaluate', context.step),
     });
     metrics = result.metrics;

@@ -172,7 +172,7 @@ describe('plain lines', () => {
       { image: 2, file: 'b.jpg', code: 'HD_DATA_FILE', message: 'it is gone' },
     ];
     assert.deepEqual(
-      shown([{ type: 'bad-samples', samples, total: 9 }])
+      shown([{ type: 'bad-samples', split: 'train', samples, total: 9 }])
         .trim()
         .split('\n'),
       ['skipped a.jpg: it is cut off [HD_DATA_PICTURE]', 'skipped b.jpg: it is gone [HD_DATA_FILE]'],

@@ -181,7 +181,7 @@ test('bad samples are told once, with the sum so far', () => {
   const loader = { statistics: () => answers.shift() as LoaderStatistics } as NativeLoader;
   const context = contextOf(recipeOf(), { trainSet, loader });
   for (let i = 0; i < 3; ++i) tellStatistics(context);
-  assert.deepEqual(context.events, [{ type: 'bad-samples', samples: [bad], total: 5 }]);
+  assert.deepEqual(context.events, [{ type: 'bad-samples', split: 'train', samples: [bad], total: 5 }]);
 });
 
 test('a cache of pictures that keeps no more is told once', () => {
