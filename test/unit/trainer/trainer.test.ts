@@ -108,8 +108,12 @@ describe('Trainer', () => {
       sources: { train: source(8) },
     }).run();
     assert.deepEqual([first.status, first.step], ['interrupted', 2]);
-    const second = await new Trainer(recipe(5), { run, resume: 'auto', sources: { train: source(8) } }).run();
+    const changed = { ...recipe(5), log: { every: 2 } };
+    const second = await new Trainer(changed, { run, resume: 'auto', sources: { train: source(8) } }).run();
     assert.deepEqual([second.status, second.step], ['done', 5]);
+    // The report says what has changed since the run began.
+    const { sinceStart } = JSON.parse(readFileSync(join(run, 'status.json'), 'utf8'));
+    assert.deepEqual(sinceStart, [{ field: 'log.every', before: '1', after: '2' }]);
   });
 
   test('a run that goes back to an older checkpoint keeps what it saves from there', async () => {
@@ -373,8 +377,7 @@ describe('sources', () => {
       const library = (path: string) => JSON.stringify(new URL(`../../../lib/${path}`, import.meta.url).href);
       const script = `
         import { native } from ${library('native.ts')};
-        import { checkpointName } from '../../../lib/trainer/run-folder.ts';
-import { openSource } from ${library('trainer/source.ts')};
+        import { openSource } from ${library('trainer/source.ts')};
         const { dataset } = openSource({ length: 4, classes: ['a'], get: () => new Promise(() => {}) });
         const augment = [{ resize: { sizes: [[64, 64]] } }];
         const loader = new (native().Loader)(dataset, { batch: 2, threads: 2, augment, canvas: { divisor: 32 } });
