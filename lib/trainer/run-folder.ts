@@ -143,16 +143,25 @@ export class RunFolder {
       native().writeFile(path, yaml);
       return null;
     }
-    const kept = readdirSync(this.path).filter((name) => /^recipe-\d{4,}\.yaml$/.test(name));
-    const numbers = kept.map((name) => Number(name.slice(7, -5))).sort((a, b) => a - b);
-    const nameOf = (number: number) => `recipe-${String(number).padStart(4, '0')}.yaml`;
-    const last = numbers.at(-1) ?? 0;
+    const last = this.#formerRecipes().at(-1) ?? 0;
     // A process that was killed between the two writes has kept it already.
-    const again = last > 0 && readFileSync(this.file(nameOf(last)), 'utf8') === former;
-    const name = nameOf(again ? last : last + 1);
+    const again = last > 0 && readFileSync(this.file(formerName(last)), 'utf8') === former;
+    const name = formerName(again ? last : last + 1);
     if (!again) native().writeFile(this.file(name), former);
     native().writeFile(path, yaml);
     return name;
+  }
+
+  /** The recipe that the run began with. */
+  firstRecipe(): string {
+    const [first] = this.#formerRecipes();
+    return this.file(first === undefined ? 'recipe.yaml' : formerName(first));
+  }
+
+  /** Numbers of those that were replaced, in order. */
+  #formerRecipes(): number[] {
+    const kept = readdirSync(this.path).filter((name) => /^recipe-\d{4,}\.yaml$/.test(name));
+    return kept.map((name) => Number(name.slice(7, -5))).sort((a, b) => a - b);
   }
 
   /** The checkpoint that `latest` names; null when there is none. @throws HdError HD_CKPT_CORRUPT */
@@ -240,6 +249,10 @@ export class RunFolder {
 /** `step-0000000123`: sorts by step. */
 export function checkpointName(step: number): string {
   return `step-${String(step).padStart(10, '0')}`;
+}
+
+function formerName(number: number): string {
+  return `recipe-${String(number).padStart(4, '0')}.yaml`;
 }
 
 function stepOf(name: string): number {

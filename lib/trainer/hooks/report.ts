@@ -87,7 +87,7 @@ export function reportHook(warn: (message: string) => void, now = () => performa
         reader: new RunReader(folder.path),
         changes: {
           fromDefaults: fromDefaults(recipe),
-          sinceStart: sinceStart(folder.file('recipe.yaml'), recipe),
+          sinceStart: sinceStart(folder.firstRecipe(), recipe),
         },
       };
       write();

@@ -120,6 +120,7 @@ describe('RunFolder', () => {
     writeFileSync(folder.file('recipe-mine.yaml'), 'of the user');
     assert.equal(folder.writeRecipe('d'), 'recipe-0011.yaml');
     assert.equal(recipes()['recipe-0011.yaml'], 'c');
+    assert.equal(folder.firstRecipe(), folder.file('recipe-0001.yaml'));
   });
 
   test('the newest checkpoints and the best stay', () => {

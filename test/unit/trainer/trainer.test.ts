@@ -108,8 +108,35 @@ describe('Trainer', () => {
       sources: { train: source(8) },
     }).run();
     assert.deepEqual([first.status, first.step], ['interrupted', 2]);
-    const second = await new Trainer(recipe(5), { run, resume: 'auto', sources: { train: source(8) } }).run();
+    const changed = { ...recipe(5), log: { every: 2 } };
+    const second = await new Trainer(changed, { run, resume: 'auto', sources: { train: source(8) } }).run();
     assert.deepEqual([second.status, second.step], ['done', 5]);
+    // The report says what has changed since the run began.
+    const { sinceStart } = JSON.parse(readFileSync(join(run, 'status.json'), 'utf8'));
+    assert.deepEqual(sinceStart, [{ field: 'log.every', before: '1', after: '2' }]);
+  });
+
+  test('a run that goes back to an older checkpoint keeps what it saves from there', async () => {
+    const run = join(folder, 'back');
+    const options = { run, sources: { train: source(8) } };
+    const saving = (keep: number) => ({ ...recipe(6), checkpoint: { seconds: 1e-6, keep } });
+    await new Trainer(saving(9), options).run();
+    const checkpoints = join(run, 'checkpoints');
+    const from = join(checkpoints, checkpointName(2));
+    const until = (last: number, resume: string) => {
+      const abort = new AbortController();
+      const hook = {
+        name: 'stop',
+        onStart: ({ step }: { step: number }) => (step === last ? abort.abort() : undefined),
+        afterStep: ({ step }: { step: number }) => (step === last ? abort.abort() : undefined),
+      };
+      return new Trainer(saving(1), { ...options, resume, signal: abort.signal, hooks: [hook] }).run();
+    };
+    // Stopped before anything is saved: the run goes on from where it went back to.
+    assert.equal((await until(2, from)).step, 2);
+    assert.equal((await until(3, 'auto')).step, 3);
+    assert.deepEqual(readdirSync(checkpoints).sort(), ['latest', checkpointName(3)]);
+    assert.deepEqual((await new Trainer(saving(1), { ...options, resume: 'auto' }).run()).step, 6);
   });
 
   test('a run that goes back to an older checkpoint keeps what it saves from there', async () => {

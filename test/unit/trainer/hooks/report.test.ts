@@ -80,7 +80,10 @@ describe('what is written', () => {
     assert.deepEqual(status()?.sinceStart, []);
   });
   test('what was changed when it was resumed', async () => {
-    const { hook, context, status } = makeRun({ log: { every: 7 } }, resolveRecipe(recipeOf()).yaml);
+    const { hook, context, status, file } = makeRun({ log: { every: 7 } });
+    // As RunFolder.writeRecipe leaves it of a run that was resumed twice.
+    writeFileSync(file('recipe-0001.yaml'), resolveRecipe(recipeOf()).yaml);
+    writeFileSync(file('recipe-0002.yaml'), resolveRecipe(recipeOf({ log: { every: 8 } })).yaml);
     await hook.onStart?.(context);
     assert.deepEqual(status()?.sinceStart, [{ field: 'log.every', before: '50', after: '7' }]);
   });
