@@ -62,12 +62,11 @@ function failures(tap, errors) {
   return `${[...keep].map((i) => lines[i]).join('\n')}\n${errors.split('\n').slice(0, 40).join('\n')}\n`;
 }
 
-/** Built doctest binaries (native_*) in a build folder. */
-export function doctests(folder = buildFolder, env = {}) {
+/** Built doctest binaries in a build folder: these, or all (native_*). */
+export function doctests(folder = buildFolder, env = {}, names = null) {
   const result = none();
-  for (const name of readdirSync(folder)
-    .filter((entry) => /^native_[a-z]+$/.test(entry))
-    .sort()) {
+  const built = readdirSync(folder).filter((entry) => /^native_[a-z]+$/.test(entry));
+  for (const name of names ?? built.sort()) {
     const run = spawnSync(join(folder, name), [], {
       encoding: 'utf8',
       maxBuffer: 1 << 28,
