@@ -270,6 +270,11 @@ async function benchSpeed({
           ['', 'mean', 'p50', 'p90', 'p99', 'img/s'],
           parts.map(([name, latency]) => row(name, latency)),
         ),
+        ...(data === undefined
+          ? [
+              'of stripes in memory, on which little is found: post-processing has next to nothing to do; its time on pictures: --data FOLDER',
+            ]
+          : []),
       ].join('\n'),
       settings: { size: String(sides), batch, threads: speed.threads, pictures: speed.images },
       figures: parts.map(([name, { p25, p50, p75 }]) => ({

@@ -30,10 +30,11 @@ export const check: Verb<CheckOptions> = {
         describe: 'Look for pictures that train and val share',
       }),
   handler: async (options) => {
-    const { recipe, warnings } = readRecipe(options);
+    const { recipe, warnings: written } = readRecipe(options);
     if (recipe.model.weights) requireWeights(recipe.model.weights);
     const { trainSet, valSet } = await openData(recipe, showFetching);
-    const { session, teachers } = await openSession(recipe, trainSet);
+    const { session, teachers, warnings: remarks } = await openSession(recipe, trainSet);
+    const warnings = [...written, ...remarks];
     const weights = recipe.model.weights
       ? await session.loadWeights(recipe.model.weights, recipe.model.init)
       : null;

@@ -4,7 +4,7 @@ import { bestScore, confusionTable, errorTable, sizeTable } from '../report/diag
 import { clock } from '../report/format.ts';
 import { classTable } from '../report/tables.ts';
 import { drawPictures } from '../trainer/pictures.ts';
-import { classCount, openData } from '../trainer/setup.ts';
+import { classCount, openMeasured } from '../trainer/setup.ts';
 import {
   machineOverrides,
   outputFolder,
@@ -47,8 +47,7 @@ export const evaluate: Verb<EvalOptions> = {
   handler: async (options) => {
     const { recipe } = readRecipe({ ...options, set: [...options.set, ...machineOverrides(options)] });
     if (options.pictures !== undefined) outputFolder('pictures', options.pictures);
-    const { trainSet, valSet } = await openData(recipe, showFetching);
-    const dataset = options.split === 'train' ? trainSet : (valSet ?? trainSet);
+    const { trainSet, dataset } = await openMeasured(recipe, options.split, showFetching);
     recipe.model.classes = classCount(recipe, trainSet);
     const detector = await Detector.load(options.weights, { recipe, classes: trainSet.classes, warn });
     const live = process.stderr.isTTY && !options.json;

@@ -5,7 +5,7 @@ import { type LevelDifference, type NativeDataset, native } from '../native.ts';
 import type { Recipe } from '../recipe/index.ts';
 import { heatMap } from '../report/heat-map.ts';
 import { table } from '../report/tables.ts';
-import { classCount, detectOptions, openData, openLoader } from '../trainer/setup.ts';
+import { classCount, detectOptions, openLoader, openMeasured } from '../trainer/setup.ts';
 import { requireWeights } from '../trainer/start.ts';
 import {
   machineOverrides,
@@ -85,8 +85,7 @@ export const landscape: Verb<LandscapeOptions> = {
       );
     if (options.out !== undefined) outputFolder('out', options.out);
     const { recipe } = readRecipe({ ...options, set: [...options.set, ...machineOverrides(options)] });
-    const { trainSet, valSet } = await openData(recipe, showFetching);
-    const dataset = options.split === 'train' ? trainSet : (valSet ?? trainSet);
+    const { trainSet, dataset } = await openMeasured(recipe, options.split, showFetching);
     recipe.model.classes = classCount(recipe, trainSet);
     const detectors: Detector[] = [];
     try {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { schemaAt } from './introspect.ts';
 import { type Problem, problem, show } from './problem.ts';
 import { joiningSteps } from './schema/augment.ts';
-import { termName } from './schema/distill.ts';
+import { remarkOnOneClass, termName } from './schema/distill.ts';
 import { isSoft, votesUnheard } from './schema/eval.ts';
 import type { Recipe } from './schema/root.ts';
 import { nodeAt, originOf, type Path, type SourceNode, toPlain } from './source.ts';
@@ -227,8 +227,8 @@ const transfersFit: Check = ({ distill, teachers, model, data }, { conflict, war
       );
     names.add(term);
     const one = model.classes === 1 || (Array.isArray(model.classes) && model.classes.length === 1);
-    if (one && entry.transfer === 'classification' && entry.kind === 'softmax')
-      warn(`distill.${index}.kind`, "a softmax over one class teaches nothing: choose 'binary'");
+    const remark = one && remarkOnOneClass(entry);
+    if (remark) warn(`distill.${index}.kind`, remark);
   }
   const changing = data.augment.filter((step) => !('flip' in step));
   for (const [index, { verify, cache }] of teachers.entries()) {

@@ -6,7 +6,7 @@ import { type NativeDataset, type NativeLoader, type NativeSession, native } fro
 import type { Recipe } from '../recipe/schema/root.ts';
 import { classCount, openData, openLoader, sessionOptions, type Tell } from './setup.ts';
 import { requireWeights } from './start.ts';
-import { distillOptions, type TeacherSummary } from './teachers.ts';
+import { classRemarks, distillOptions, type TeacherSummary } from './teachers.ts';
 
 export interface Training {
   session: NativeSession;
@@ -24,14 +24,18 @@ export interface Training {
 export async function openSession(
   recipe: Recipe,
   trainSet: NativeDataset,
-): Promise<{ session: NativeSession; teachers: TeacherSummary[] }> {
+): Promise<{ session: NativeSession; teachers: TeacherSummary[]; warnings: string[] }> {
   const distillation = await distillOptions(recipe, trainSet.classes);
   const session = await native().createSession({
     ...sessionOptions(recipe, classCount(recipe, trainSet), true),
     lossWeights: Object.keys(recipe.train.lossWeights),
     ...(distillation && { teachers: distillation.teachers, distill: distillation.distill }),
   });
-  return { session, teachers: distillation?.summaries ?? [] };
+  return {
+    session,
+    teachers: distillation?.summaries ?? [],
+    warnings: classRemarks(recipe, trainSet.classes),
+  };
 }
 
 /** Data, network and teachers as a run would have them at its first step; `loader` has not begun. */

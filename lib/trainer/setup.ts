@@ -52,6 +52,22 @@ export async function openData(
   return { trainSet, valSet };
 }
 
+/** The split to measure on. Without validation pictures it does not fall back on those that were learned from. */
+export async function openMeasured(
+  recipe: Recipe,
+  split: string,
+  tell?: Tell,
+): Promise<{ trainSet: NativeDataset; dataset: NativeDataset }> {
+  if (split !== 'train' && recipe.data.val === null)
+    throw new HdError(
+      'HD_DATA_MISSING',
+      'expected validation pictures (data.val) to measure but the recipe has none: add them, or measure training pictures with --split train',
+      'data.val',
+    );
+  const { trainSet, valSet } = await openData(recipe, tell);
+  return { trainSet, dataset: split === 'train' ? trainSet : (valSet as NativeDataset) };
+}
+
 export function checkClasses(recipe: Recipe, trainSet: NativeDataset, valSet: NativeDataset | null): void {
   const wanted = recipe.model.classes;
   if (typeof wanted === 'number' && wanted < trainSet.classes.length) {

@@ -1,7 +1,12 @@
 /** From the `teachers` and `distill` sections to what a session takes: what a weight file says of itself, classes matched by name. */
 import { HdError } from '../error.ts';
 import { native } from '../native.ts';
-import { type TeacherSection, type TransferSection, termName } from '../recipe/schema/distill.ts';
+import {
+  remarkOnOneClass,
+  type TeacherSection,
+  type TransferSection,
+  termName,
+} from '../recipe/schema/distill.ts';
 import { modelSchema } from '../recipe/schema/model.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { metric } from '../report/format.ts';
@@ -92,6 +97,15 @@ export async function distillOptions(
     weight: weightOf(entry, recipe.model.detector, classes.length),
   }));
   return { teachers, distill, summaries };
+}
+
+/** What the recipe alone could not tell while the data had not named the classes. */
+export function classRemarks({ model, distill }: Recipe, classes: readonly string[]): string[] {
+  if (model.classes !== 'auto' || classes.length !== 1) return [];
+  return distill.flatMap((entry, index) => {
+    const remark = remarkOnOneClass(entry);
+    return remark ? [`distill.${index}.kind: ${remark} (the data set has one class, ${classes[0]})`] : [];
+  });
 }
 
 /** Null stands for 'not given'. */

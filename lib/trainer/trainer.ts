@@ -118,7 +118,7 @@ export class Trainer {
         resume === 'never' ? null : resume === 'auto' ? folder.latest() : readCheckpoint(resume);
       const { trainSet, valSet, stream, close } = await this.#openData(tell);
       closers.push(close);
-      const { session, teachers } = await openSession(this.recipe, trainSet);
+      const { session, teachers, warnings: remarks } = await openSession(this.recipe, trainSet);
       closers.push(() => session.close());
       const loader = openLoader(this.recipe, trainSet, true, session.divisor, stream !== null);
       closers.push(() => loader.close());
@@ -163,7 +163,7 @@ export class Trainer {
       };
       if (checkpoint && context.step >= timeline.totalSteps && existsSync(folder.weights))
         return this.#finished(context);
-      const warnings = [...this.#warnings];
+      const warnings = [...this.#warnings, ...remarks];
       if (checkpoint && stream && !stream.exact)
         warnings.push(
           'the source has no start(place): this resumed run sees its samples from the first on again',

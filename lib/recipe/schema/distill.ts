@@ -180,6 +180,13 @@ export const distillSchema = z
 export type TeacherSection = z.output<typeof teachersSchema>[number];
 export type TransferSection = z.output<typeof distillSchema>[number];
 
+/** What is to be said of a transfer to a student of one class; null: nothing. */
+export function remarkOnOneClass(entry: TransferSection): string | null {
+  return entry.transfer === 'classification' && entry.kind === 'softmax'
+    ? "a softmax over one class teaches nothing: choose 'binary'"
+    : null;
+}
+
 /** The name of a transfer's loss term: its own, or made from what it does. */
 export function termName(entry: { name: string | null; transfer: string; region?: string }): string {
   if (entry.name) return entry.name;

@@ -78,6 +78,10 @@ describe('bench speed', () => {
     const end = run(['bench', 'speed', '--weights', weights, '--images', '4']);
     assert.match(end.stdout, /4 pictures at 64, batch 1, \d+ threads; ms a call/);
     assert.match(end.stdout, /network .*\nwith post-processing .*\nwith decoding /);
+    assert.match(end.stdout, /stripes in memory, on which little is found.*--data FOLDER\n$/);
+    const seen = run(['bench', 'speed', '--weights', weights, '--data', join(folder, 'pictures')]);
+    assert.match(seen.stdout, /3 pictures at 64/);
+    assert.doesNotMatch(seen.stdout, /stripes/);
   });
   test('what cannot be meant is refused', () => {
     for (const [args, sentence] of [

@@ -128,6 +128,12 @@ describe('refused', () => {
     ['a split that is none', ['--split', 'test'], 2, /split/],
     ['pictures into a file', ['--pictures', weights], 2, /--pictures/],
     ['threads that are no number', ['--threads', 'many'], 2, /threads/],
+    [
+      'validation pictures that a recipe does not have',
+      ['--set', 'data.val=null'],
+      3,
+      /validation pictures \(data\.val\).*--split train/,
+    ],
   ];
   for (const [name, args, code, pattern] of cases) {
     test(name, () => {

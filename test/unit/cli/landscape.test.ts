@@ -67,6 +67,15 @@ describe('landscape', () => {
     assert.match(end.stdout, /\np7 +0\.000000 +0\.000000\nnext: add --out/);
   });
 
+  test('without validation pictures it measures training ones only when it is told to', () => {
+    const end = landscape(
+      ...([trained, trained, '--own', '1', '--other', '0', '--json', '--split', 'train'] as const),
+      ...['--set', 'data.val=null', '--set', 'data.train.count=6'],
+    );
+    assert.equal(end.status, 0, end.stderr);
+    assert.equal(JSON.parse(end.stdout).images, 6);
+  });
+
   test('detectors that do not match, and points that cannot be meant, are refused', () => {
     for (const [weights, more, code] of [
       [wide, [], 'HD_USAGE'],
@@ -74,6 +83,7 @@ describe('landscape', () => {
       [other, ['--own', 'much'], 'HD_USAGE'],
       [other, ['--own', ...Array(30).fill('1'), '--other', ...Array(30).fill('1')], 'HD_USAGE'],
       [other, ['--set', 'data.train.count=0'], 'HD_RECIPE_RANGE'],
+      [other, ['--set', 'data.val=null'], 'HD_DATA_MISSING'],
     ] as const) {
       const end = landscape(weights, trained, '--json', ...more);
       assert.notEqual(end.status, 0);

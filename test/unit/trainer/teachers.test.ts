@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { HdError, type TrainEvent, Trainer } from '../../../lib/index.ts';
 import { native } from '../../../lib/native.ts';
 import { type RecipeInput, resolveRecipe } from '../../../lib/recipe/index.ts';
-import { describeTeacher, distillOptions, type TeacherSummary } from '../../../lib/trainer/teachers.ts';
+import {
+  classRemarks,
+  describeTeacher,
+  distillOptions,
+  type TeacherSummary,
+} from '../../../lib/trainer/teachers.ts';
+import { writePng } from '../cli/files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hdtrain-teachers-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -202,6 +208,46 @@ describe('what is refused', () => {
     assert.match(resolveRecipe(unused).warnings.join('\n'), /no transfer learns/);
     const softmax = taught({ model: { ...recipe().model, classes: ['thing'] } });
     assert.match(resolveRecipe(softmax).warnings.join('\n'), /'binary'/);
+  });
+});
+
+describe('a data set of one class', () => {
+  const pictures = join(folder, 'one');
+  const boxed: RecipeInput['data'] = {
+    format: 'yolo',
+    size: 64,
+    train: { images: join(pictures, 'images'), labels: join(pictures, 'labels'), classes: ['circle'] },
+  };
+  const remark =
+    /^distill\.2\.kind: a softmax over one class teaches nothing: choose 'binary' \(.* one class, circle\)$/;
+
+  before(() => {
+    mkdirSync(join(pictures, 'labels'), { recursive: true });
+    for (let i = 0; i < 4; ++i) {
+      writePng(join(pictures, 'images', `${i}.png`), 64, 64, i);
+      writeFileSync(join(pictures, 'labels', `${i}.txt`), '0 0.5 0.5 0.5 0.5\n');
+    }
+  });
+
+  test('is told of when the data is open, and only where nothing is taught', () => {
+    const { recipe: read, warnings } = resolveRecipe(taught());
+    assert.doesNotMatch(warnings.join(' '), /'binary'/);
+    assert.match(classRemarks(read, ['circle']).join('\n'), remark);
+    assert.deepEqual(classRemarks(read, ['circle', 'square']), []);
+    const binary = resolveRecipe(
+      taught({ distill: [{ transfer: 'classification', kind: 'binary' }] }),
+    ).recipe;
+    assert.deepEqual(classRemarks(binary, ['circle']), []);
+    const stated = resolveRecipe(taught({ model: { ...recipe().model, classes: 1 } }));
+    assert.equal(stated.warnings.filter((warning) => warning.includes("'binary'")).length, 1);
+    assert.deepEqual(classRemarks(stated.recipe, ['circle']), [], 'said by the recipe alone');
+  });
+
+  test('stands among the warnings of a run', async () => {
+    let start: Extract<TrainEvent, { type: 'start' }> | undefined;
+    const trainer = new Trainer(taught({ data: boxed }), { run: join(folder, 'one-run') });
+    for await (const event of trainer.run()) if (event.type === 'start') start = event;
+    assert.match(start?.warnings.join('\n') ?? '', new RegExp(remark.source, 'm'));
   });
 });
 
