@@ -1,8 +1,9 @@
-/** Collects every error code that the product throws, with the first sentence that goes with it: docs/reference/errors.md. */
+/** Collects every error code that the product throws, with the sentences that go with it: docs/reference/errors.md. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sentences } from '../test/faults/sentences.ts';
+import { sentencesOf } from './error-sentences.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -21,23 +22,51 @@ function sources(folder: string, extension: RegExp): string[] {
     .sort();
 }
 
+const ofRecipes = 'expected … for … but received … (…)';
+
+/** Sentences that are put together from parts, which the sources do not show as one. */
+export const assembled: Record<string, string[]> = {
+  HD_CANCELLED: ['stopped on request; start again to get a result'],
+  HD_DATA_FIELD: ['expected … for … of … but received …; …'],
+  HD_DATA_ID: ['expected … for … of … but received …; …'],
+  HD_JSON: ['… at byte … of the JSON text'],
+  HD_IO: ["expected … '…' but received '…': check the path, its permissions and the disk"],
+  HD_NATIVE_MISSING: [
+    "the native addon is not built: run 'npm run setup' in … (npm may have skipped install scripts; 'npm rebuild hdtrain' runs them)",
+  ],
+  HD_RECIPE_CONFLICT: [ofRecipes, `${ofRecipes}; …`],
+  HD_RECIPE_EXTENDS: [`${ofRecipes}; …`],
+  HD_RECIPE_FILE: [`${ofRecipes}; …`],
+  HD_RECIPE_MISSING: ["expected … for … but received nothing (…); add '…:'…"],
+  HD_RECIPE_RANGE: [ofRecipes],
+  HD_RECIPE_TYPE: [ofRecipes, `${ofRecipes}; …`],
+  HD_USAGE: ['expected … for … but received …'],
+};
+
+/** Sentences that a row shows. */
+const most = 6;
+
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
 /** The text of docs/reference/errors.md. */
 export function errorReference(): string {
   const places = new Map<string, Set<string>>();
+  const written = new Map<string, string[]>();
   for (const file of [...sources('lib', /\.ts$/), ...sources('native', /\.(cpp|h)$/)]) {
-    for (const [, code = ''] of readFileSync(join(root, file), 'utf8').matchAll(
-      /["'](HD_[A-Z][A-Z0-9_]*[A-Z0-9])["']/g,
-    )) {
+    const text = readFileSync(join(root, file), 'utf8');
+    for (const [, code = ''] of text.matchAll(/["'](HD_[A-Z][A-Z0-9_]*[A-Z0-9])["']/g))
       places.set(code, (places.get(code) ?? new Set()).add(file));
-    }
+    for (const [code, list] of sentencesOf(text)) written.set(code, [...(written.get(code) ?? []), ...list]);
   }
   const rows = [...places]
     .sort(([a], [b]) => a.localeCompare(b))
     .map(([code, files]) => {
       const [, exit, about] = families.find(([pattern]) => pattern.test(code)) ?? [/./, 70, ''];
-      const says = (sentences[code] ?? []).map((sentence) => cell(sentence)).join('<br>');
+      const tested = sentences[code] ?? assembled[code] ?? [];
+      const all = [...new Set(tested.length > 0 ? tested : written.get(code))];
+      const says = [...all.slice(0, most), ...(all.length > most ? ['and others'] : [])]
+        .map(cell)
+        .join('<br>');
       return `| \`${code}\` | ${exit} | ${about} | ${says} | ${[...files].map((file) => `\`${file}\``).join(' ')} |`;
     });
   return [
@@ -47,7 +76,8 @@ export function errorReference(): string {
     'Every error is one sentence (*expected … for … but received …*, with the cure), a stable code, and where there is one a place:',
     'file, line, tensor or image. With `--json` it is one object on stderr: `{"type": "error", "code", "message", "where"}`.',
     '',
-    'The sentences are those that the fault tests expect (test/faults/sentences.ts); … stands for names and numbers.',
+    'The sentences are those that the fault tests expect (test/faults/sentences.ts) or, for codes that have none there, those of the',
+    'sources; … stands for names and numbers, and for what differs from place to place.',
     '',
     '| code | exit | about | says | thrown in |',
     '|---|---|---|---|---|',
