@@ -41,7 +41,7 @@ export async function measureSpeed(
 ): Promise<Speed> {
   const { session } = detector;
   const recipe = { ...detector.recipe, train: { ...detector.recipe.train, batch } };
-  const loader = openLoader(recipe, dataset, false, session.divisor);
+  const loader = openLoader(recipe, dataset, false, session.divisor, true);
   const evaluator = new (native().Evaluator)(dataset);
   const options = detectOptions(recipe);
   try {

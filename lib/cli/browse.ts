@@ -44,7 +44,7 @@ export const browse: Verb<BrowseOptions> = {
     const dataset = options.val ? valSet : trainSet;
     const pictures: BrowsedPicture[] = [];
     if (dataset) {
-      const loader = openLoader(recipe, dataset, !options.val, divisor);
+      const loader = openLoader(recipe, dataset, !options.val, divisor, options.val);
       try {
         loader.begin(options.val ? 0 : epoch, 0);
         while (pictures.length < wanted) {

@@ -5,6 +5,8 @@ import { type LevelDifference, type NativeDataset, native } from '../native.ts';
 import type { Recipe } from '../recipe/index.ts';
 import { heatMap } from '../report/heat-map.ts';
 import { table } from '../report/tables.ts';
+import { detectAll } from '../trainer/detect.ts';
+import { Faults } from '../trainer/faults.ts';
 import { classCount, detectOptions, openLoader, openMeasured } from '../trainer/setup.ts';
 import { requireWeights } from '../trainer/start.ts';
 import {
@@ -15,6 +17,7 @@ import {
   readRecipe,
   showFetching,
   type Verb,
+  warn,
   withMachine,
   withRecipe,
 } from './verb.ts';
@@ -163,20 +166,15 @@ async function measure(
 ): Promise<{ images: number; points: Point[]; levels: LevelDifference[] }> {
   const evaluators = grid.map(() => new (native().Evaluator)(dataset));
   const loader = openLoader(recipe, dataset, false, measured.session.divisor);
+  const faults = new Faults(recipe.debug.fault);
   const sums = new Map<string, LevelDifference>();
   let images = 0;
   try {
-    loader.begin(0, 0);
-    for (;;) {
-      const step = await measured.session.detectMixed(
-        mixedIn.session,
-        loader,
-        evaluators,
-        grid,
-        detectOptions(recipe),
-      );
-      if (step.images === 0) break;
-      for (const { level, cells, cls, reg } of step.levels) {
+    const next = async () => {
+      const fault = faults.pretended('evaluate', 0);
+      const options = { ...detectOptions(recipe), fault };
+      const output = await measured.session.detectMixed(mixedIn.session, loader, evaluators, grid, options);
+      for (const { level, cells, cls, reg } of output.levels ?? []) {
         const sum = sums.get(level) ?? { level, cells: 0, cls: 0, reg: 0 };
         sums.set(level, {
           level,
@@ -185,9 +183,9 @@ async function measure(
           reg: sum.reg + cells * reg,
         });
       }
-      images += step.images;
-      progress(images);
-    }
+      return output;
+    };
+    images = await detectAll(loader, next, { progress, warn });
   } finally {
     loader.close();
   }

@@ -90,7 +90,7 @@ export interface NativeSession {
   ): Promise<DetectOutput>;
   /**
    * Detects on the next batch with this network's head on own · (its features) + other · (those of `other`), once a
-   * point into the evaluator of the same place. `images` is 0 at the end of the pass.
+   * point into the evaluator of the same place. `images` is 0 at the end of the pass; options.fault as in detect().
    */
   detectMixed(
     other: NativeSession,
@@ -98,7 +98,7 @@ export interface NativeSession {
     evaluators: NativeEvaluator[],
     points: { own: number; other: number }[],
     options: Record<string, unknown>,
-  ): Promise<{ images: number; levels: LevelDifference[] }>;
+  ): Promise<DetectOutput & { levels?: LevelDifference[] }>;
   /** Everything that a resume needs, as `weights.safetensors` in `folder` (which exists). */
   save(folder: string): Promise<void>;
   restore(folder: string): Promise<void>;

@@ -115,7 +115,10 @@ function joiningStep(recipe: Recipe): string | undefined {
   return recipe.data.augment.flatMap(Object.keys).find((name) => joiningSteps.includes(name));
 }
 
-/** `ordered`: the pictures are a stream, which is neither shuffled nor forgiven bad samples (see stream.ts). */
+/**
+ * `ordered`: pictures come in the order of the data set. In training that is a stream, which is neither shuffled nor forgiven
+ * bad samples (see stream.ts); in evaluation, a look at the first ones, not at all.
+ */
 export function openLoader(
   recipe: Recipe,
   dataset: NativeDataset,
@@ -150,14 +153,14 @@ export function openLoader(
     evaluate: !training,
     augment: pipeline(recipe, training),
     ...(training && { epochs: train.epochs ?? 0, steps: train.steps ?? 0 }),
-    groupByAspect: training && data.groupByAspect && !ordered,
+    groupByAspect: data.groupByAspect && !ordered,
     canvas: { divisor, maxCanvases: data.canvases },
     cache: {
       kind: data.cache,
       limit: Math.round(data.cacheLimit * 1e9),
       folder: data.cacheFolder ?? cacheFolder('pictures'),
     },
-    onBadSample: ordered ? 'stop' : data.onBadSample,
+    onBadSample: training && ordered ? 'stop' : data.onBadSample,
     maxBad: data.maxBad,
   });
 }

@@ -39,7 +39,8 @@ async function measure(
   valSet: NativeDataset,
   { teacher, images, warn }: { teacher: number; images: number; warn: (message: string) => void },
 ): Promise<{ images: number; ap: number }> {
-  const loader = openLoader(recipe, valSet, false, session.divisor);
+  // In order, as only the first ones are looked at: by aspect they would all be wide.
+  const loader = openLoader(recipe, valSet, false, session.divisor, true);
   try {
     const evaluator = new (native().Evaluator)(valSet);
     const options = { ...detectOptions(recipe), teacher };

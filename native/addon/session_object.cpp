@@ -252,16 +252,19 @@ Napi::Value SessionObject::detectMixed(const Napi::CallbackInfo& info) {
     for (const hd::Value& point : places.asArray())
       points.push_back({point.at("own").asNumber(), point.at("other").asNumber()});
     require(points.size() == evaluators.size(), "expected one evaluator for each point");
-    const auto options = detectors::PostProcess::from(toValue(info[4]));
+    const hd::Value asked = toValue(info[4]);
+    const auto options = detectors::PostProcess::from(asked);
+    const bool fault = asked.get("fault", "") == "memory";
     return runAsync(
         info.Env(), executor_,
-        [session = session(), other, loader, evaluators, points, options]() -> Conversion {
+        [session = session(), other, loader, evaluators, points, options, fault]() -> Conversion {
           data::Slot slot = loader->next();
           hd::Value out = hd::Value::Object{{"images", 0}};
           if (!slot) return [out](Napi::Env env) { return toNapi(env, out); };
           const Batch& batch = slot.batch();
+          const int64_t before = session->detectAtOnce();
           engine::Mixed mixed =
-              engine::detectMixed(session->detector(), other->detector(), batch, points, options);
+              engine::detectMixedWithinMemory(*session, other->detector(), batch, points, options, fault);
           for (size_t p = 0; p < points.size(); ++p) {
             for (int64_t i = 0; i < batch.count; ++i) {
               const int64_t image = batch.images[i].image;
@@ -275,6 +278,7 @@ Napi::Value SessionObject::detectMixed(const Napi::CallbackInfo& info) {
                 {"level", level.name}, {"cells", level.cells}, {"cls", level.cls}, {"reg", level.reg}});
           out.set("images", batch.count);
           out.set("levels", std::move(levels));
+          if (session->detectAtOnce() != before) out.set("atOnce", session->detectAtOnce());
           return [out](Napi::Env env) { return toNapi(env, out); };
         });
   });

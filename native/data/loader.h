@@ -69,8 +69,8 @@ class Loader {
   /// - onBadSample ('skip'): a picture that throws HD_DATA_… is noted and its place goes to the picture at
   ///   the next position; 'stop': next() throws what it threw;
   /// - maxBad (0.001): largest share of different bad pictures under 'skip'; a single one is forgiven;
-  /// - evaluate (false): every image once, file order, last batch short; a bad picture leaves its batch
-  ///   shorter.
+  /// - evaluate (false): every image once, in file order or, with groupByAspect, by aspect; last batch short;
+  ///   a bad picture leaves its batch shorter.
   ///
   /// Pictures of unknown size (0 × 0 and no file) need a resize step or canvas.fixed.
   /// Throws HD_DATA_TRANSFORM, HD_DATA_CANVAS, HD_DATA_EMPTY, HD_DATA_MEMORY.

@@ -12,9 +12,12 @@ namespace hd::data {
 struct SamplerOptions {
   uint64_t seed = 0;
   bool shuffle = true;
-  bool groupByAspect = false;  ///< wide (width > height) and other pictures in separate global batches
-  bool evaluate =
-      false;       ///< every image once, file order, last batch short; ignores the rest above and `repeat`
+  /// Training: wide (width > height) and other pictures in separate global batches. Evaluation: neighbours
+  /// are alike.
+  bool groupByAspect = false;
+  /// Every image once, last batch short, `shuffle` and `repeat` ignored; in file order or, grouped, by rising
+  /// height / width (ties: file order; what has no size yet last).
+  bool evaluate = false;
   int repeat = 1;  ///< how often an epoch of training takes each picture
   int batch = 1;   ///< pictures of one rank in one batch
   int rank = 0, ranks = 1;

@@ -21,6 +21,42 @@ namespace {
                                   "); lower data.size, choose a smaller model, or free memory"));
 }
 
+/// Calls `detect` on one part of the batch after the other, of as many images at once as there is memory for.
+/// When it throws for want of memory it must have kept nothing of that part.
+template <class Detect>
+void inParts(Session& session, const Batch& batch, bool fault, const Detect& detect) {
+  for (int64_t done = 0; done < batch.count;) {
+    const int64_t limit = session.detectAtOnce();
+    const int64_t size = limit > 0 ? std::min(limit, batch.count - done) : batch.count - done;
+    try {
+      if (std::exchange(fault, false)) throw std::bad_alloc();
+      detect(batch.part(done, size));
+      done += size;
+      continue;
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      if (!isOutOfMemory(error)) throw;
+      if (size == 1) throwTooLarge(batch, error);
+    }
+    session.setDetectAtOnce(size / 2);
+    ::malloc_trim(0);
+  }
+}
+
+void appendFound(std::vector<Detections>& out, std::vector<Detections> found) {
+  std::move(found.begin(), found.end(), std::back_inserter(out));
+}
+
+/// Means over the cells of both.
+void joinLevels(LevelError& sum, const LevelError& more) {
+  const int64_t cells = sum.cells + more.cells;
+  const auto mean = [&](double a, double b) { return (a * sum.cells + b * more.cells) / cells; };
+  sum.cls = mean(sum.cls, more.cls);
+  sum.reg = mean(sum.reg, more.reg);
+  sum.cells = cells;
+}
+
 }  // namespace
 
 bool isOutOfMemory(const std::exception& error) {
@@ -69,25 +105,27 @@ std::vector<Detections> detectWithinMemory(Session& session, const Batch& batch,
                                            const detectors::PostProcess& options, int64_t teacher,
                                            bool fault) {
   std::vector<Detections> out;
-  while (std::ssize(out) < batch.count) {
-    const int64_t done = std::ssize(out), limit = session.detectAtOnce();
-    const int64_t size = limit > 0 ? std::min(limit, batch.count - done) : batch.count - done;
-    try {
-      if (std::exchange(fault, false)) throw std::bad_alloc();
-      const Batch part = batch.part(done, size);
-      auto found = teacher < 0 ? session.detect(part, options)
-                               : session.detectTeacher(static_cast<size_t>(teacher), part, options);
-      std::move(found.begin(), found.end(), std::back_inserter(out));
-      continue;
-    } catch (const Error&) {
-      throw;
-    } catch (const std::exception& error) {
-      if (!isOutOfMemory(error)) throw;
-      if (size == 1) throwTooLarge(batch, error);
+  inParts(session, batch, fault, [&](const Batch& part) {
+    appendFound(out, teacher < 0 ? session.detect(part, options)
+                                 : session.detectTeacher(static_cast<size_t>(teacher), part, options));
+  });
+  return out;
+}
+
+Mixed detectMixedWithinMemory(Session& own, detectors::Detector& other, const Batch& batch,
+                              const std::vector<MixPoint>& points, const detectors::PostProcess& options,
+                              bool fault) {
+  Mixed out;
+  out.detections.resize(points.size());
+  inParts(own, batch, fault, [&](const Batch& part) {
+    Mixed found = detectMixed(own.detector(), other, part, points, options);
+    for (size_t p = 0; p < points.size(); ++p) appendFound(out.detections[p], std::move(found.detections[p]));
+    if (out.errors.empty()) {
+      out.errors = std::move(found.errors);
+      return;
     }
-    session.setDetectAtOnce(size / 2);
-    ::malloc_trim(0);
-  }
+    for (size_t l = 0; l < found.errors.size(); ++l) joinLevels(out.errors[l], found.errors[l]);
+  });
   return out;
 }
 

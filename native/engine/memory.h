@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "engine/landscape.h"
 #include "engine/session.h"
 
 namespace hd::engine {
@@ -31,5 +32,11 @@ StepResult stepWithinMemory(Session& session, const Batch& batch, StepInput& inp
 std::vector<Detections> detectWithinMemory(Session& session, const Batch& batch,
                                            const detectors::PostProcess& options, int64_t teacher = -1,
                                            bool fault = false);
+
+/// detectMixed() of the network of `own`, with as many images at once and as patiently. The differences of
+/// the parts are joined to those of the batch.
+Mixed detectMixedWithinMemory(Session& own, detectors::Detector& other, const Batch& batch,
+                              const std::vector<MixPoint>& points, const detectors::PostProcess& options,
+                              bool fault = false);
 
 }  // namespace hd::engine

@@ -53,7 +53,9 @@ const common = {
   groupByAspect: z
     .boolean()
     .default(true)
-    .describe('Whether wide and tall pictures are kept in separate batches, which pads less.'),
+    .describe(
+      'Whether batches are made of pictures of like aspect, which pads less: in training wide and tall ones apart, in evaluation in the order of their aspect.',
+    ),
   onBadSample: z
     .enum(['skip', 'stop'])
     .default('skip')

@@ -13,6 +13,14 @@ using fixture::MemoryDataset;
 
 namespace {
 
+/// Of which some pictures have no size yet.
+struct PartlySized : MemoryDataset {
+  PartlySized(const std::vector<std::pair<int, int>>& sizes, const std::vector<size_t>& unknown)
+      : MemoryDataset(sizes) {
+    for (const size_t image : unknown) widths_[image] = heights_[image] = 0;
+  }
+};
+
 std::map<int64_t, int> counted(const std::vector<int64_t>& order) {
   std::map<int64_t, int> out;
   for (const int64_t image : order) ++out[image];
@@ -99,6 +107,20 @@ TEST_CASE("an evaluation takes every image once in file order, the last batch sh
   CHECK(first.ofRank(1).count == 2);
   CHECK(second.ofRank(1).count == 0);
   CHECK(Sampler(MemoryDataset({}), {.evaluate = true}).stepsPerEpoch() == 0);
+}
+
+TEST_CASE("a grouped evaluation takes every image once, the widest first, and equals in file order") {
+  const PartlySized dataset(
+      {{40, 80}, {9, 1}, {80, 40}, {60, 60}, {120, 60}, {41, 80}, {30, 30}, {1, 9}, {79, 40}}, {1, 7});
+  const Sampler sampler(dataset, {.groupByAspect = true, .evaluate = true, .repeat = 2, .batch = 4});
+  CHECK(sampler.order(0) == std::vector<int64_t>{2, 4, 8, 3, 6, 5, 0, 1, 7});
+  CHECK(sampler.order(3) == sampler.order(0));
+  CHECK(sampler.stepsPerEpoch() == 3);
+  CHECK(sampler.ofRank(2).count == 1);
+  // Without sizes, as a program's stream has none, it is the order of the data set.
+  const MemoryDataset blank({{4, 8}, {8, 4}, {4, 4}, {9, 4}, {4, 9}}, false);
+  CHECK(Sampler(blank, {.groupByAspect = true, .evaluate = true}).order(0) ==
+        std::vector<int64_t>{0, 1, 2, 3, 4});
 }
 
 TEST_CASE("nothing to train on and impossible shares are refused") {

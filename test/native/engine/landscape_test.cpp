@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/memory.h"
 #include "engine_fixture.h"
 #include "nn/run_batch.h"
 
@@ -134,4 +135,30 @@ TEST_CASE("networks that do not match are refused") {
             detectMixed(own.detector(), other.detector(), scene.batch, {{1, 0}}, everything());
           }) == "HD_USAGE");
   }
+}
+
+TEST_CASE("without memory it goes on with half as many images at once: the same detections and differences") {
+  const Scene scene;
+  Session whole(network(3)), halved(network(3)), other(network(4));
+  const std::vector<MixPoint> points = {{1, 0}, {0.5, 0.5}};
+  const auto expected = detectMixed(whole.detector(), other.detector(), scene.batch, points, everything());
+  const auto take = [&](bool fault) {
+    return detectMixedWithinMemory(halved, other.detector(), scene.batch, points, everything(), fault);
+  };
+  take(false);
+  CHECK(halved.detectAtOnce() == 0);
+  const auto found = take(true);
+  CHECK(halved.detectAtOnce() == 2);
+  REQUIRE(found.detections.size() == points.size());
+  for (size_t p = 0; p < points.size(); ++p) checkAlike(found.detections[p], expected.detections[p]);
+  REQUIRE(found.errors.size() == expected.errors.size());
+  for (size_t l = 0; l < found.errors.size(); ++l) {
+    CHECK(found.errors[l].name == expected.errors[l].name);
+    CHECK(found.errors[l].cells == expected.errors[l].cells);
+    CHECK(found.errors[l].cls == doctest::Approx(expected.errors[l].cls).epsilon(1e-4));
+    CHECK(found.errors[l].reg == doctest::Approx(expected.errors[l].reg).epsilon(1e-4));
+  }
+  take(true);
+  CHECK(halved.detectAtOnce() == 1);
+  CHECK(codeOf([&] { take(true); }) == "HD_MEMORY");
 }

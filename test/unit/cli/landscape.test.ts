@@ -61,6 +61,27 @@ describe('landscape', () => {
     assert.ok(Math.abs(own.ap - ap) < 1e-6 && Math.abs(own.ap50 - ap50) < 1e-6);
   });
 
+  test('memory that runs out: fewer pictures at once, told of, and the same result', () => {
+    const args = ['--own', '0', '1', '--other', '0', '0.5', '--json'];
+    const whole = landscape(other, trained, ...args);
+    const halved = landscape(
+      other,
+      trained,
+      ...args,
+      '--set',
+      'debug.fault={point: evaluate, action: memory}',
+    );
+    assert.equal(halved.status, 0, halved.stderr);
+    assert.doesNotMatch(whole.stderr, /out of memory/);
+    assert.match(halved.stderr, /^warning: out of memory: from here on pictures are detected 2 at once/m);
+    const [a, b] = [whole, halved].map(({ stdout }) => JSON.parse(stdout));
+    assert.deepEqual(b.points, a.points);
+    for (const [i, { level, cells, cls, reg }] of b.levels.entries()) {
+      assert.deepEqual([level, cells], [a.levels[i].level, a.levels[i].cells]);
+      assert.ok(Math.abs(cls - a.levels[i].cls) < 1e-6 && Math.abs(reg - a.levels[i].reg) < 1e-6, level);
+    }
+  });
+
   test('a detector and itself: no differences; for people, tables and what to type next', () => {
     const end = landscape(trained, trained, '--own', '1', '--other', '0');
     assert.equal(end.status, 0, end.stderr);

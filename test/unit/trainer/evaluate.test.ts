@@ -4,6 +4,7 @@ import { HdError } from '../../../lib/index.ts';
 import { type NativeDataset, type NativeSession, native } from '../../../lib/native.ts';
 import { type EvaluationWatch, evaluatePass } from '../../../lib/trainer/evaluate.ts';
 import { detectOptions, openLoader, sessionOptions } from '../../../lib/trainer/setup.ts';
+import { openSource } from '../../../lib/trainer/source.ts';
 import { fakeSession, openTrain, recipeOf, type Sections } from './fixtures.ts';
 
 let dataset: NativeDataset;
@@ -134,5 +135,70 @@ describe('evaluatePass', () => {
     }
     assert.equal(metrics.detections, 36);
     assert.ok(seconds > 0);
+  });
+});
+
+describe('pictures of many shapes', () => {
+  const shapes: [number, number][] = Array.from({ length: 12 }, (_, i) =>
+    i % 3 === 0 ? [96, 32] : i % 3 === 1 ? [32, 96] : [96, 64 + i],
+  );
+  const get = (index: number) => {
+    const [width, height] = shapes[index] as [number, number];
+    const image = new Uint8Array(width * height * 3).fill(20 * index);
+    return { image, width, height, boxes: [[2, 2, width - 2, height - 2]], labels: [0] };
+  };
+  const source = { length: shapes.length, classes: ['thing'], sizes: shapes, get };
+  const shaped = openSource(source, { training: false }).dataset;
+
+  /** One pass, and what the batches of it were. */
+  async function over(groupByAspect: boolean) {
+    const recipe = recipeOf({
+      data: { groupByAspect, size: 96 },
+      train: { batch: 4 },
+      eval: { scoreThreshold: 0, maxDetections: 5 },
+    } as Sections);
+    const loader = openLoader(recipe, shaped, false, 32);
+    const order: number[] = [];
+    let [room, filled] = [0, 0];
+    loader.begin(0, 0);
+    for (let batch = await loader.next(); batch; batch = await loader.next()) {
+      room += batch.count * batch.width * batch.height;
+      for (const { image, width, height } of batch.images) {
+        order.push(image);
+        filled += width * height;
+      }
+      loader.release();
+    }
+    const session = await native().createSession(sessionOptions(recipe, 1, false));
+    try {
+      const { evaluator, metrics } = await evaluatePass(recipe, session, shaped, loader);
+      return { order, padded: 1 - filled / room, evaluator, metrics };
+    } finally {
+      session.close();
+      loader.close();
+    }
+  }
+
+  test('are taken in the order of their aspect, which pads less, and reported in their own', async () => {
+    const [plain, grouped] = [await over(false), await over(true)];
+    assert.deepEqual(plain.order, [...shapes.keys()]);
+    assert.deepEqual(
+      [...grouped.order].sort((a, b) => a - b),
+      plain.order,
+    );
+    const aspects = grouped.order.map((image) => (shapes[image]?.[1] ?? 0) / (shapes[image]?.[0] ?? 1));
+    assert.deepEqual(
+      aspects,
+      [...aspects].sort((a, b) => a - b),
+    );
+    assert.ok(plain.padded > 0.4 && grouped.padded < 0.2, `${plain.padded} and ${grouped.padded}`);
+    assert.equal(grouped.metrics.images, shapes.length);
+    for (const [image, [width, height]] of shapes.entries()) {
+      const { boxes, scores } = grouped.evaluator.detections(image);
+      assert.equal(scores.length, 5);
+      // Each in the frame of its own picture: another's would reach beyond it.
+      for (const [i, edge] of boxes.entries()) assert.ok(edge <= (i % 2 === 0 ? width : height), `${image}`);
+      assert.ok(Math.max(...boxes.filter((_, i) => i % 2 === 0)) > width / 2);
+    }
   });
 });

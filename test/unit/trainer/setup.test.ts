@@ -141,7 +141,7 @@ describe('openLoader', () => {
   const stepsOf = (sections: Sections, training = true) =>
     (optionsOf(sections, training).augment as Record<string, unknown>[]).flatMap(Object.keys);
 
-  test('training shuffles and augments; evaluation sees each picture once, in order, plainly resized', () => {
+  test('training shuffles and augments; evaluation sees each picture once, plainly resized', () => {
     const augment = [{ flip: {} }];
     const training = optionsOf({ data: { augment } }, true);
     assert.deepEqual(
@@ -151,9 +151,14 @@ describe('openLoader', () => {
     const evaluation = optionsOf({ data: { augment } }, false);
     assert.deepEqual(
       [evaluation.shuffle, evaluation.evaluate, evaluation.groupByAspect],
-      [false, true, false],
+      [false, true, true],
     );
     assert.deepEqual(evaluation.augment, [{ resize: { sizes: [[64, 64]] } }]);
+  });
+  test('a look at the first pictures takes them as they come, and forgives bad ones like any evaluation', () => {
+    const first = optionsOf({ data: { onBadSample: 'skip' } }, false, true);
+    assert.deepEqual([first.groupByAspect, first.evaluate, first.onBadSample], [false, true, 'skip']);
+    assert.equal(optionsOf({ data: { groupByAspect: false } }, false).groupByAspect, false);
   });
   test('crops come before the resize and everything else after it', () => {
     const data = { augment: [{ flip: {} }, { crop: {} }, { colour: {} }] };
