@@ -185,7 +185,7 @@ async function measure(
       }
       return output;
     };
-    images = await detectAll(loader, next, { progress, warn });
+    ({ done: images } = await detectAll(loader, next, { progress, warn }));
   } finally {
     loader.close();
   }

@@ -1,5 +1,6 @@
 /** From a resolved recipe to what the native side takes: data set specs, loader and session options. */
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { HdError } from '../error.ts';
 import { type NativeDataset, type NativeLoader, native, type SessionOptions } from '../native.ts';
 import { joiningSteps } from '../recipe/schema/augment.ts';
@@ -158,7 +159,8 @@ export function openLoader(
     cache: {
       kind: data.cache,
       limit: Math.round(data.cacheLimit * 1e9),
-      folder: data.cacheFolder ?? cacheFolder('pictures'),
+      // Apart, or one split's loader would take the other's pictures for those of an earlier run, and make room.
+      folder: join(data.cacheFolder ?? cacheFolder('pictures'), training ? 'train' : 'val'),
     },
     onBadSample: training && ordered ? 'stop' : data.onBadSample,
     maxBad: data.maxBad,

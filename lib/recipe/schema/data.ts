@@ -39,11 +39,15 @@ const common = {
     .positive()
     .max(1_000_000)
     .default(4)
-    .describe('Most that `cache` keeps of each split, in gigabytes; what does not fit is decoded each time.'),
+    .describe(
+      "Most that `cache` keeps of each split, in gigabytes; what does not fit is decoded each time. On disk that is the size of the split's folder, whatever runs filled it.",
+    ),
   cacheFolder: filePath()
     .nullable()
     .default(null)
-    .describe('Folder of `cache: disk`; null: `~/.cache/hdtrain/pictures`. Runs may share it.'),
+    .describe(
+      'Folder of `cache: disk`, with one folder a split; null: `~/.cache/hdtrain/pictures`. Runs may share it.',
+    ),
   canvases: z
     .int()
     .min(1)

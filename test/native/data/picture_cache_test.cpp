@@ -188,6 +188,24 @@ TEST_CASE("disk: entries of earlier runs that this one does not use make room, t
   CHECK(later->statistics().hits == 3);
 }
 
+TEST_CASE("disk: what a killed writer left goes; what somebody may be writing counts and stays") {
+  const Folder folder;
+  const auto dataset = filesIn(folder, 1);
+  cacheOf("disk", folder)->sample(*dataset, 0, 0, 0);
+  const std::string left = folder / "cache/0123.pixels.tmp-7-8-1",
+                    writing = folder / "cache/0123.pixels.tmp-7-8-2", other = folder / "cache/notes.tmp-1";
+  for (const std::string& file : {left, writing, other}) fixture::write(file, Bytes(1000));
+  for (const std::string& file : {left, other})
+    fs::last_write_time(file, fs::last_write_time(file) - std::chrono::hours(1));
+  const auto cache = cacheOf("disk", folder);
+  CHECK_FALSE(fs::exists(left));
+  CHECK(fs::exists(writing));
+  CHECK(fs::exists(other));  // not ours
+  fs::remove(writing);
+  const int64_t without = cacheOf("disk", folder)->statistics().bytes;
+  CHECK(cache->statistics().bytes == without + 1000);
+}
+
 TEST_CASE("disk: a folder that takes nothing more lets the run go on") {
   const Folder folder;
   const auto dataset = filesIn(folder, 2);

@@ -200,9 +200,12 @@ describe('openLoader', () => {
     assert.deepEqual(cacheOf({ cache: 'disk', cacheLimit: 0.5, cacheFolder: '/kept' }), {
       kind: 'disk',
       limit: 500_000_000,
-      folder: '/kept',
+      folder: '/kept/train',
     });
-    assert.match((cacheOf({ cache: 'disk' }) as { folder: string }).folder, /hdtrain.pictures$/);
+    assert.match((cacheOf({ cache: 'disk' }) as { folder: string }).folder, /hdtrain.pictures.train$/);
+    // Each split has its own: a store takes entries that it did not write for those of an earlier run.
+    const evaluation = optionsOf({ data: { cache: 'disk', cacheFolder: '/kept' } }, false).cache;
+    assert.equal((evaluation as { folder: string }).folder, '/kept/val');
   });
   test('a stream is neither shuffled, grouped nor forgiven', () => {
     const options = optionsOf({ data: { groupByAspect: true, onBadSample: 'skip' } }, true, true);
