@@ -185,7 +185,9 @@ async function measure(
       }
       return output;
     };
-    ({ done: images } = await detectAll(loader, next, { progress, warn }));
+    const { done, failed } = await detectAll(loader, next, { progress, warn });
+    for (const { file, message } of failed) process.stderr.write(`skipped ${file}: ${message}\n`);
+    images = done;
   } finally {
     loader.close();
   }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { run, temporaryFolder, tinyRecipe, writeRecipe } from '../../faults/command.ts';
+import { writePng } from './files.ts';
 
 const folder = temporaryFolder();
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -75,6 +76,32 @@ describe('the pictures that training would see', () => {
       return pictures.reduce((sum, picture) => sum + picture.boxes, 0);
     };
     assert.ok(boxes(1) > boxes(2) * 1.3);
+  });
+  test('data.val comes in its own order, not by the shape of its pictures as an evaluation takes it', () => {
+    const shapes = [
+      [48, 64],
+      [64, 32],
+      [40, 64],
+      [64, 48],
+    ].map(([width = 0, height = 0], i) => ({ id: i, file_name: `${i}.png`, width, height }));
+    const images = join(folder, 'shapes');
+    for (const { id, file_name, width, height } of shapes)
+      writePng(join(images, file_name), width, height, id);
+    const annotations = join(folder, 'shapes.json');
+    const boxes = shapes.map(({ id }) => ({ id, image_id: id, category_id: 1, bbox: [2, 2, 20, 20] }));
+    const categories = [{ id: 1, name: 'thing' }];
+    writeFileSync(annotations, JSON.stringify({ images: shapes, annotations: boxes, categories }));
+    const split = JSON.stringify({ images, annotations });
+    const data = `data: { format: coco, size: 64, train: ${split}, val: ${split} }\ntrain: { batch: 2 }\n`;
+    const shaped = writeRecipe(folder, data, 'shapes.yaml');
+    const out = join(folder, 'shaped');
+    const end = run(['browse', '--config', shaped, '--val', '--out', out, '--count', '2', '--json']);
+    assert.equal(end.status, 0, end.stderr);
+    const { pictures } = JSON.parse(end.stdout) as Browsed;
+    assert.deepEqual(
+      pictures.map(({ file }) => basename(file)),
+      ['0.png', '1.png'],
+    );
   });
   test('data.val ends with its last picture', () => {
     assert.equal(browse('val', '--val', '--count', '100').pictures.length, 4);

@@ -155,7 +155,7 @@ describe('pictures of many shapes', () => {
     const recipe = recipeOf({
       data: { groupByAspect, size: 96 },
       train: { batch: 4 },
-      eval: { scoreThreshold: 0, maxDetections: 5 },
+      eval: { scoreThreshold: 0, iouThreshold: 1, maxDetections: 5 },
     } as Sections);
     const loader = openLoader(recipe, shaped, false, 32);
     const order: number[] = [];

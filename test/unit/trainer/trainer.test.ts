@@ -139,29 +139,6 @@ describe('Trainer', () => {
     assert.deepEqual((await new Trainer(saving(1), { ...options, resume: 'auto' }).run()).step, 6);
   });
 
-  test('a run that goes back to an older checkpoint keeps what it saves from there', async () => {
-    const run = join(folder, 'back');
-    const options = { run, sources: { train: source(8) } };
-    const saving = (keep: number) => ({ ...recipe(6), checkpoint: { seconds: 1e-6, keep } });
-    await new Trainer(saving(9), options).run();
-    const checkpoints = join(run, 'checkpoints');
-    const from = join(checkpoints, checkpointName(2));
-    const until = (last: number, resume: string) => {
-      const abort = new AbortController();
-      const hook = {
-        name: 'stop',
-        onStart: ({ step }: { step: number }) => (step === last ? abort.abort() : undefined),
-        afterStep: ({ step }: { step: number }) => (step === last ? abort.abort() : undefined),
-      };
-      return new Trainer(saving(1), { ...options, resume, signal: abort.signal, hooks: [hook] }).run();
-    };
-    // Stopped before anything is saved: the run goes on from where it went back to.
-    assert.equal((await until(2, from)).step, 2);
-    assert.equal((await until(3, 'auto')).step, 3);
-    assert.deepEqual(readdirSync(checkpoints).sort(), ['latest', checkpointName(3)]);
-    assert.deepEqual((await new Trainer(saving(1), { ...options, resume: 'auto' }).run()).step, 6);
-  });
-
   test('a hook that throws ends the run with its own error; onEnd still runs', async () => {
     let ended = '';
     const hooks = [
@@ -400,8 +377,7 @@ describe('sources', () => {
       const library = (path: string) => JSON.stringify(new URL(`../../../lib/${path}`, import.meta.url).href);
       const script = `
         import { native } from ${library('native.ts')};
-        import { checkpointName } from '../../../lib/trainer/run-folder.ts';
-import { openSource } from ${library('trainer/source.ts')};
+        import { openSource } from ${library('trainer/source.ts')};
         const { dataset } = openSource({ length: 4, classes: ['a'], get: () => new Promise(() => {}) });
         const augment = [{ resize: { sizes: [[64, 64]] } }];
         const loader = new (native().Loader)(dataset, { batch: 2, threads: 2, augment, canvas: { divisor: 32 } });
