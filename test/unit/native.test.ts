@@ -91,6 +91,7 @@ describe('the addon', () => {
       'benchNms',
       'benchTeacher',
       'boxIou',
+      'classColour',
       'createSession',
       'detectDataset',
       'draw',
