@@ -151,7 +151,7 @@ TEST_CASE("the published detections of the formula scene, suppressed greedily an
       CHECK(out[0].labels[d] == expected[d][5]);
     }
   };
-  PostProcess process{0.05, 100, 0.6, 100};
+  PostProcess process{0.05, 100, 0.6, 100, {}};
   check(process, 24,
         {{0, 0, 218.7016, 240, .377541, 0},
          {0, 0, 173.4697, 240, .377526, 1},
