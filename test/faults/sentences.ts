@@ -72,7 +72,7 @@ export const sentences: Record<string, string[]> = {
   HD_RECIPE_UNKNOWN_KEY: ['expected … for … but received …'],
   HD_RECIPE_VALUE: [
     'expected a loss term (…) for train.lossWeights but received …: …',
-    "expected names of parameters (…; 'hdtrain inspect --parameters' lists all) for train.… but received …, which matches none: …",
+    "expected names of parameters (…; 'hdtrain inspect --parameters' lists all) for … but received …, which matches none: …",
   ],
   HD_RUN_LOCKED: [
     'expected a free run folder for --run but … is in use by process …: wait for it, stop it, or choose another folder',
