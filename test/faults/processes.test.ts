@@ -45,7 +45,7 @@ describe('28: a recipe that changed under a run', () => {
     const changed = await train(recipe, into, {
       set: ['train.steps=2', 'train.epochs=null', 'train.lr=0.5'],
     });
-    tells(changed.error, 'HD_RUN_RECIPE_CHANGED', 'recipe.yaml');
+    tells(changed.error, 'HD_RUN_RECIPE_CHANGED', 'train.lr = 0.5 (was 0.01)');
     const allowed = [
       'train.steps=2',
       'train.epochs=null',

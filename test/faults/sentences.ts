@@ -78,7 +78,7 @@ export const sentences: Record<string, string[]> = {
     'expected a free run folder for --run but … is in use by process …: wait for it, stop it, or choose another folder',
   ],
   HD_RUN_RECIPE_CHANGED: [
-    'expected the recipe that … was made with but its model, data or train section has changed: compare with recipe.yaml in the run folder, or start a new run',
+    'expected the recipe that … was made with but received …: put it back, or start a new run from its weights with model.weights',
   ],
   HD_WEIGHTS_FORMAT: ['expected a safetensors file or a .pth of torch.save for … but received …: …'],
   HD_WEIGHTS_MISMATCH: [

@@ -96,7 +96,7 @@ describe('the product says each sentence, piece by piece', () => {
     test(code, () => {
       // Some are put together from what was expected, for what, received, and the cure.
       for (const sentence of all)
-        for (const piece of sentence.split(/…|expected | for | but received | \(|\); |; /))
+        for (const piece of sentence.split(/…|expected | for | but received | \(|\); |; |: /))
           assert.ok(product.includes(piece), `nobody says '${piece}' any more, as in '${sentence}'`);
     });
   }
