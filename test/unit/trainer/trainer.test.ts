@@ -431,18 +431,30 @@ import { openSource } from ${library('trainer/source.ts')};
     loader.close();
   });
 
+  const detached = new Uint8Array(side * side * 3);
+  structuredClone(detached.buffer, { transfer: [detached.buffer] });
+  const padded = new Uint8Array(side * (side * 3 + 64));
+  const growable = new SharedArrayBuffer(side * side * 3, { maxByteLength: side * side * 4 });
   const bad: [string, Partial<SourceSample>, RegExp][] = [
-    ['a wrong length', { width: side + 1 }, /bytes of RGB/],
-    ['no image', { image: undefined as never }, /Uint8Array/],
+    [
+      'a wrong length',
+      { width: side + 1 },
+      /12480 bytes of RGB .* received 12288 bytes: give three bytes a pixel/,
+    ],
+    ['rows with a stride', { image: padded }, /received 16384 bytes: .* rows .* without padding/],
+    ['a detached buffer', { image: detached }, /received 0 bytes: .* was moved before/],
+    ['no image', { image: undefined as never }, /Uint8Array .* received undefined: hand over RGB bytes/],
+    ['no size', { width: 1.5 }, /received 1.5 × 64: tell the size/],
     ['a pooled buffer', { image: new Uint8Array(new ArrayBuffer(side * side * 3 + 8), 8) }, /copy: true/],
+    ['a growable shared buffer', { image: new Uint8Array(growable) }, /a growable one: .*copy: true/],
     [
       'a resizable buffer',
       { image: new Uint8Array(new ArrayBuffer(side * side * 3, { maxByteLength: side * side * 4 })) },
-      /resizable/,
+      /resizable one: .*copy: true/,
     ],
-    ['NaN boxes', { boxes: [[0, 0, Number.NaN, 5]] }, /finite/],
-    ['a label out of range', { labels: [7] }, /labels below 1/],
-    ['too few labels', { labels: [] }, /four box numbers/],
+    ['NaN boxes', { boxes: [[0, 0, Number.NaN, 5]] }, /finite .* infinity: leave that object out/],
+    ['a label out of range', { labels: [7] }, /labels from 0 to 0 .* received 7: name its class/],
+    ['too few labels', { labels: [] }, /four box numbers .*: give each object one entry/],
   ];
   for (const [name, change, pattern] of bad) {
     test(`${name} is refused with the sample and the cure`, async () => {
@@ -450,7 +462,12 @@ import { openSource } from ${library('trainer/source.ts')};
       loader.begin(0, 0);
       await assert.rejects(
         loader.next(),
-        (error: Error) => error instanceof HdError && pattern.test(error.message),
+        (error: Error) =>
+          error instanceof HdError &&
+          error.code === 'HD_DATA_SOURCE' &&
+          error.where === 'sample 0' &&
+          error.message.includes(' for sample 0 but received ') &&
+          pattern.test(error.message),
       );
       loader.close();
     });
