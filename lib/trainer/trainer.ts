@@ -154,7 +154,9 @@ export class Trainer {
         stop(why) {
           context.stopped ??= why;
         },
-        emit(event) {
+        emit(given) {
+          const dated = given.type === 'warning' || given.type === 'bad-samples';
+          const event = dated ? { ...given, step: context.step } : given;
           for (const hook of hooks) hook.onEvent?.(event);
           tell(event);
         },

@@ -18,7 +18,7 @@ import { encodePng, writePng } from '../unit/cli/files.ts';
 import { run, temporaryFolder, writeRecipe } from './command.ts';
 import { badOf, cocoOf, loaderOf, writeCoco, writeJpeg } from './folders.ts';
 import { errorOf, tells } from './sentences.ts';
-import { train } from './train.ts';
+import { metricsOf, train } from './train.ts';
 
 const folder = temporaryFolder();
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -82,6 +82,13 @@ eval: { every: 1, pictures: 0 }
     total,
   ]);
   assert.deepEqual(names, [['val', ['torn.jpg'], 1]]);
+  // The run folder tells it too.
+  const lines = metricsOf(join(folder, 'val-run')).filter(({ type }) => type === 'bad-samples');
+  assert.deepEqual(
+    lines.map(({ step, samples }) => [step, samples.length]),
+    [[2, 1]],
+  );
+  assert.match(readFileSync(join(folder, 'val-run', 'report.html'), 'utf8'), /torn\.jpg<\/th><td>data\.val/);
   const end = run(['eval', '--json', '--config', recipe, '--weights', result?.weights ?? '']);
   assert.match(end.stderr, /^skipped .*torn\.jpg: .*replace the file/);
   const { images, failed } = JSON.parse(end.stdout);
