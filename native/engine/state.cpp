@@ -47,7 +47,8 @@ void copyFrom(const io::TensorFile& file, const std::string& name, torch::Tensor
   }
   if (view->shape != tensor.sizes().vec() || view->dtype != typeOf(tensor)) {
     throw Error("HD_CKPT_MISMATCH",
-                concat("expected '", name, "' of shape ", tensor.sizes(), " but the checkpoint's differs: resume with the recipe that it was made with"),
+                concat("expected '", name, "' of shape ", tensor.sizes(),
+                       " but the checkpoint's differs: resume with the recipe that it was made with"),
                 path);
   }
   torch::NoGradGuard guard;
