@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { HdError } from './error.ts';
 import type { NativeAddon } from './native/addon.ts';
 
@@ -56,7 +57,9 @@ export function native(): NativeAddon {
     const pictures = pictureLibrary();
     if (pictures) addon.setPictureLibrary(pictures);
     // A thread that still works while the process takes its libraries down would crash it.
-    process.once('exit', () => addon.finishWork(longestStep));
+    process.once('exit', (code) => {
+      if (!addon.finishWork(longestStep) && isMainThread) addon.endProcess(code);
+    });
     return addon;
   } catch (error) {
     throw new HdError(

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ExitCode } from '../error.ts';
+import { native } from '../native.ts';
 import { consoleReporter, evaluationTable } from '../report/console.ts';
 import { metric } from '../report/format.ts';
 import { Trainer } from '../trainer/trainer.ts';
@@ -45,16 +46,23 @@ export const train: Verb<TrainOptions> = {
     for await (const event of run) report(event);
     const result = await run;
     if (!options.json) process.stdout.write(closing(options, result));
-    process.exitCode = result.status === 'done' ? ExitCode.done : ExitCode.interrupted;
+    // Native work that the run did not wait for would keep the process alive.
+    if (result.status === 'interrupted') process.exit(ExitCode.interrupted);
+    process.exitCode = ExitCode.done;
   },
 };
+
+/** Milliseconds in which a second signal is the same key: npm hands on to us what the terminal sent us already. */
+const sameKey = 500;
 
 /** First signal: finish the step, save, exit 75. Second: exit at once; what is on the disk is whole either way. */
 function stopOnSignals(): AbortController {
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (abort.signal.aborted) process.exit(ExitCode.interrupted);
+      if (abort.signal.aborted) return;
+      // The second is taken natively: this thread may be at something long, as writing to a disk that hangs.
+      native().endOnSignals(sameKey);
       process.stderr.write(`\n${signal}: finishing the step and saving; again to stop at once\n`);
       abort.abort();
     });
@@ -65,6 +73,8 @@ function stopOnSignals(): AbortController {
 function closing(options: TrainOptions, result: Awaited<ReturnType<Trainer['run']>>): string {
   const recipe = `--config ${options.config}`;
   if (result.status === 'interrupted') {
+    if (result.step === 0)
+      return `nothing was trained yet; start again with: npx hdtrain ${recipe} --run ${result.run} --resume auto\n`;
     return `saved; go on with: npx hdtrain ${recipe} --run ${result.run} --resume auto\n`;
   }
   const lines: string[] = [];

@@ -89,6 +89,13 @@ export interface NativeAddon {
   removeTemporaries(folder: string): number;
   /** Lets no native work start any more and waits for what runs; false when something still does after so many milliseconds. */
   finishWork(milliseconds: number): boolean;
+  /** Ends the process at once with this exit code, whatever its threads hang in; nothing of JavaScript runs any more. */
+  endProcess(code: number): void;
+  /**
+   * After so many milliseconds SIGINT and SIGTERM end the process as interrupted (75), also while this thread is blocked;
+   * until then they do nothing. For the command line only.
+   */
+  endOnSignals(milliseconds: number): void;
   setErrorClass(errorClass: typeof HdError): void;
   /** Path of libvips; the first call of a process decides. */
   setPictureLibrary(path: string): void;

@@ -36,6 +36,7 @@ export interface NativeLoader {
   release(): void;
   /** Draws picture `index` of the batch that next() gave, with its targets, to a JPEG or PNG. */
   draw(index: number, out: string): void;
+  /** Of a closed loader the last. */
   statistics(): LoaderStatistics;
   close(): void;
 }

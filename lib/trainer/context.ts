@@ -19,6 +19,8 @@ export interface TrainContext {
   readonly timeline: Timeline;
   /** Trouble on purpose (`debug.fault`). */
   readonly faults: Faults;
+  /** Aborted when the run shall end. */
+  readonly signal: AbortSignal;
   /** Finished optimiser steps. */
   step: number;
   /** 0-based epoch that the last finished step belongs to. */

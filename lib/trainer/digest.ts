@@ -7,7 +7,7 @@ import type { Recipe } from '../recipe/schema/root.ts';
 import type { CheckpointState } from './run-folder.ts';
 
 /** The parts of a recipe that decide what the weights become; threads and what to do in trouble do not. */
-function decisive(recipe: Recipe): Record<string, unknown> {
+export function decisive(recipe: Recipe): Record<string, unknown> {
   const {
     threads: _threads,
     precision: _precision,

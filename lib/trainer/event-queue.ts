@@ -1,14 +1,21 @@
-/** Events pushed by one side, iterated by the other. Kept until somebody iterates; progress events only while they do. */
+/**
+ * Events pushed by one side, iterated by the other. While nobody iterates, yet or any more, the newest are kept for whoever
+ * does later, without progress; whoever iterates gets all.
+ */
 export class EventQueue<Event extends { type: string }> implements AsyncIterable<Event> {
   #events: Event[] = [];
   #ended = false;
   #failure: unknown;
   #wake: (() => void) | null = null;
-  #iterated = false;
+  #readers = 0;
+
+  /** @param limit events that are kept while nobody iterates */
+  constructor(readonly limit = 10_000) {}
 
   push(event: Event): void {
-    if (event.type === 'progress' && !this.#iterated) return;
+    if (event.type === 'progress' && this.#readers === 0) return;
     this.#events.push(event);
+    if (this.#readers === 0) this.#events.splice(0, this.#events.length - this.limit);
     this.#notify();
   }
 
@@ -28,7 +35,15 @@ export class EventQueue<Event extends { type: string }> implements AsyncIterable
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Event> {
-    this.#iterated = true;
+    this.#readers += 1;
+    try {
+      yield* this.#all();
+    } finally {
+      this.#readers -= 1;
+    }
+  }
+
+  async *#all(): AsyncGenerator<Event> {
     while (true) {
       const event = this.#events.shift();
       if (event) {

@@ -96,6 +96,8 @@ export interface BadSamplesEvent {
   samples: BadSample[];
   /** Of this split so far. */
   total: number;
+  /** Finished steps; the run adds it. */
+  step?: number;
 }
 
 /** A step was left out because a number was not finite. */
@@ -115,6 +117,8 @@ export interface DivergedEvent {
 export interface WarningEvent {
   type: 'warning';
   message: string;
+  /** Finished steps; the run adds it. */
+  step?: number;
 }
 
 export interface EndEvent {

@@ -20,6 +20,7 @@ export class Faults {
    * @throws HdError HD_DISK_FULL, HD_FAULT
    */
   at(point: FaultPoint, step: number): void {
+    // One that throws leaves those behind it to the next time.
     for (const fault of this.#due(point, step, (action) => !isPretended(action))) act(fault, step);
   }
 
@@ -33,13 +34,16 @@ export class Faults {
     return fault && isPretended(fault.action) ? fault.action : '';
   }
 
-  #due(point: FaultPoint, step: number, wanted: (action: Fault['action']) => boolean): Fault[] {
+  /** Each counts as happened when it is taken. */
+  *#due(point: FaultPoint, step: number, wanted: (action: Fault['action']) => boolean): Generator<Fault> {
     const due = this.#left.filter(
       ({ fault, times }) =>
         times > 0 && fault.point === point && wanted(fault.action) && step >= (fault.step ?? 0),
     );
-    for (const entry of due) entry.times -= 1;
-    return due.map(({ fault }) => fault);
+    for (const entry of due) {
+      entry.times -= 1;
+      yield entry.fault;
+    }
   }
 }
 

@@ -36,19 +36,31 @@ function parsed(line: string): { step?: unknown; eval?: Record<string, unknown> 
   }
 }
 
-/** Writes step, eval and diverged events. Losing a line to a full disk must not stop a run: it is told once instead. */
+/**
+ * Writes what happened: steps, evaluations, steps left out, warnings, pictures that could not be used. Losing a line to a full
+ * disk must not stop a run: it is told once instead.
+ */
 export function metricsHook(path: string, warn: (message: string) => void): Hook {
   let failed = false;
   return {
     name: 'metrics',
     onEvent(event: TrainEvent) {
-      if (!['step', 'eval', 'diverged'].includes(event.type)) return;
+      const lines = linesOf(event).map((line) => `${JSON.stringify(line)}\n`);
       try {
-        appendFileSync(path, `${JSON.stringify(event)}\n`);
+        if (lines.length > 0) appendFileSync(path, lines.join(''));
       } catch (error) {
-        if (!failed) warn(`cannot append to ${path}: ${(error as Error).message}`);
-        failed = true;
+        if (failed) return;
+        failed = true; // before it is told: a warning is a line too
+        warn(`cannot append to ${path}: ${(error as Error).message}`);
       }
     },
   };
+}
+
+const kept = new Set<TrainEvent['type']>(['step', 'eval', 'diverged', 'warning', 'bad-samples']);
+
+function linesOf(event: TrainEvent): TrainEvent[] {
+  if (event.type === 'start')
+    return event.warnings.map((message) => ({ type: 'warning', message, step: event.step }));
+  return kept.has(event.type) ? [event] : [];
 }

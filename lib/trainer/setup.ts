@@ -16,7 +16,12 @@ export type Split = 'train' | 'val';
 export type Tell = (event: FetchEvent) => void;
 
 /** Opens one split; null when the recipe has none. `source` data sets are given by the program (source.ts). */
-export async function openSplit(recipe: Recipe, split: Split, tell?: Tell): Promise<NativeDataset | null> {
+export async function openSplit(
+  recipe: Recipe,
+  split: Split,
+  tell?: Tell,
+  signal?: AbortSignal,
+): Promise<NativeDataset | null> {
   const { data } = recipe;
   const part = data[split];
   if (!part) return null;
@@ -36,7 +41,12 @@ export async function openSplit(recipe: Recipe, split: Split, tell?: Tell): Prom
   const named = Array.isArray(recipe.model.classes) ? recipe.model.classes : classes;
   const files =
     data.format === 'webdataset' && 'shards' in part
-      ? { shards: await localShards(part.shards, data.shardCache, { ...(tell && { tell }) }) }
+      ? {
+          shards: await localShards(part.shards, data.shardCache, {
+            ...(tell && { tell }),
+            ...(signal && { signal }),
+          }),
+        }
       : {};
   return native().openDataset({ ...shared, ...part, ...files, classes: named });
 }
@@ -45,10 +55,11 @@ export async function openSplit(recipe: Recipe, split: Split, tell?: Tell): Prom
 export async function openData(
   recipe: Recipe,
   tell?: Tell,
+  signal?: AbortSignal,
 ): Promise<{ trainSet: NativeDataset; valSet: NativeDataset | null }> {
-  const trainSet = await openSplit(recipe, 'train', tell);
+  const trainSet = await openSplit(recipe, 'train', tell, signal);
   if (!trainSet) throw new HdError('HD_DATA_MISSING', 'expected data.train in the recipe', 'data.train');
-  const valSet = await openSplit(recipe, 'val', tell);
+  const valSet = await openSplit(recipe, 'val', tell, signal);
   checkClasses(recipe, trainSet, valSet);
   return { trainSet, valSet };
 }

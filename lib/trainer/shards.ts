@@ -24,7 +24,7 @@ export interface ShardCache {
   limit: number;
 }
 
-export interface ShardOptions extends Omit<FetchOptions, 'onProgress' | 'signal'> {
+export interface ShardOptions extends Omit<FetchOptions, 'onProgress'> {
   tell?: (event: FetchEvent) => void;
   /** Files that are fetched at a time. */
   parallel?: number;
@@ -33,7 +33,7 @@ export interface ShardOptions extends Omit<FetchOptions, 'onProgress' | 'signal'
 const betweenEvents = 250; // milliseconds
 const betweenLooks = 300; // at a lock that another process holds
 
-/** `shards` with files of the disk in place of addresses. @throws HdError HD_DATA_FETCH, HD_DATA_SHARD_CACHE */
+/** `shards` with files of the disk in place of addresses. @throws HdError HD_DATA_FETCH, HD_DATA_SHARD_CACHE; the reason of `signal` */
 export async function localShards(
   shards: string | readonly string[],
   cache: ShardCache,
@@ -80,23 +80,24 @@ async function fetchAll(
   missing: ReadonlyMap<string, string>,
   folder: string,
   limit: number,
-  { tell, parallel = 4, ...fetching }: ShardOptions,
+  { tell, parallel = 4, signal, ...fetching }: ShardOptions,
 ): Promise<void> {
   const stop = new AbortController();
+  const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   const tally = new Tally(missing.size, folder, limit, tell);
   const queue = [...missing];
   const work = async () => {
-    for (let next = queue.shift(); next && !stop.signal.aborted; next = queue.shift()) {
+    for (let next = queue.shift(); next && !either.aborted; next = queue.shift()) {
       const [target, url] = next;
       try {
-        await fetchOne(target, url, { ...fetching, signal: stop.signal }, tally);
+        await fetchOne(target, url, { ...fetching, signal: either }, tally);
       } catch (error) {
         stop.abort(error);
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(parallel, queue.length) }, work));
-  stop.signal.throwIfAborted();
+  either.throwIfAborted();
 }
 
 async function fetchOne(target: string, url: string, options: FetchOptions, tally: Tally): Promise<void> {

@@ -62,13 +62,15 @@ export interface SlotSource {
 
 export type Source = IndexedSource | StreamSource | SlotSource;
 
-function invalid(index: number, what: string, received: unknown): HdError {
+function invalid(index: number, what: string, received: unknown, cure: string): HdError {
   return new HdError(
     'HD_DATA_SOURCE',
-    `expected ${what} for sample ${index} but received ${String(received)}`,
+    `expected ${what} for sample ${index} but received ${String(received)}: ${cure}`,
     `sample ${index}`,
   );
 }
+
+const copying = 'give each picture a buffer of its own, or say copy: true';
 
 /** Pixels in memory that nobody else can touch, and the buffer to give back. */
 function own(index: number, sample: SourceSample): { image: Uint8Array; moved: ArrayBuffer | null } {
@@ -76,16 +78,17 @@ function own(index: number, sample: SourceSample): { image: Uint8Array; moved: A
   if (sample.copy) return { image: Uint8Array.from(image), moved: null };
   if (image.buffer instanceof SharedArrayBuffer) {
     if (image.buffer.growable)
-      throw invalid(index, 'a fixed-length SharedArrayBuffer (or copy: true)', 'a growable one');
+      throw invalid(index, 'a fixed-length SharedArrayBuffer', 'a growable one', copying);
     return { image, moved: null };
   }
   const buffer = image.buffer as ArrayBuffer;
-  if (buffer.resizable) throw invalid(index, 'a fixed-length ArrayBuffer (or copy: true)', 'a resizable one');
+  if (buffer.resizable) throw invalid(index, 'a fixed-length ArrayBuffer', 'a resizable one', copying);
   if (buffer.byteLength !== image.byteLength) {
     throw invalid(
       index,
-      'an image that is alone in its ArrayBuffer (or copy: true; Buffer.from pools small buffers)',
+      'an image that is alone in its ArrayBuffer (Buffer.from pools small buffers)',
       `a view of ${image.byteLength} of ${buffer.byteLength} bytes`,
+      copying,
     );
   }
   const moved = structuredClone(buffer, { transfer: [buffer] });
@@ -94,7 +97,10 @@ function own(index: number, sample: SourceSample): { image: Uint8Array; moved: A
 
 /** Checks boxes and labels, and packs them. */
 function truth(classes: readonly string[], index: number, sample: SampleTruth): SourceTruth {
-  if (!sample || typeof sample !== 'object') throw invalid(index, 'an object with boxes and labels', sample);
+  if (!sample || typeof sample !== 'object') {
+    const cure = 'return { boxes, labels }, empty lists for a picture without objects';
+    throw invalid(index, 'an object with boxes and labels', sample, cure);
+  }
   const boxes = sample.boxes instanceof Float32Array ? sample.boxes : Float32Array.from(sample.boxes.flat());
   const labels = Int32Array.from(sample.labels);
   const ignore = Uint8Array.from(sample.ignore ?? new Uint8Array(labels.length), Number);
@@ -103,26 +109,37 @@ function truth(classes: readonly string[], index: number, sample: SampleTruth): 
       index,
       'four box numbers and one ignore flag for each label',
       `${boxes.length} numbers and ${ignore.length} flags for ${labels.length} labels`,
+      'give each object one entry in each list',
     );
   }
-  if (!boxes.every(Number.isFinite)) throw invalid(index, 'finite box coordinates', 'NaN or infinity');
+  if (!boxes.every(Number.isFinite))
+    throw invalid(index, 'finite box coordinates', 'NaN or infinity', 'leave that object out');
   const bad = labels.find((label) => label < 0 || label >= classes.length);
-  if (bad !== undefined) throw invalid(index, `labels below ${classes.length}`, bad);
+  if (bad !== undefined) {
+    const cure = `name its class in the source's classes, or leave the object out`;
+    throw invalid(index, `labels from 0 to ${classes.length - 1}`, bad, cure);
+  }
   return { boxes, labels, ignore };
 }
 
 function answer(source: IndexedSource | StreamSource, index: number, sample: SourceSample): SourceAnswer {
-  if (!(sample?.image instanceof Uint8Array))
-    throw invalid(index, 'image as a Uint8Array', typeof sample?.image);
+  if (!(sample?.image instanceof Uint8Array)) {
+    const cure = 'hand over RGB bytes, width × height × 3 of them';
+    throw invalid(index, 'image as a Uint8Array', typeof sample?.image, cure);
+  }
   const { width, height } = sample;
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    throw invalid(index, 'positive integers as width and height', `${width} × ${height}`);
+    const cure = 'tell the size of the picture in pixels';
+    throw invalid(index, 'positive integers as width and height', `${width} × ${height}`, cure);
   }
   if (sample.image.byteLength !== width * height * 3) {
     throw invalid(
       index,
       `width × height × 3 = ${width * height * 3} bytes of RGB`,
       `${sample.image.byteLength} bytes`,
+      sample.image.byteLength === 0
+        ? 'hand over a buffer of its own each time, this one is empty or was moved before'
+        : 'give three bytes a pixel, and rows that follow one another without padding',
     );
   }
   const objects = truth(source.classes, index, sample);

@@ -3,9 +3,11 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HdError } from '../error.ts';
 import type { LoaderStatistics, MatchReport, NativeLoader } from '../native.ts';
+import { loadRecipe } from '../recipe/index.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
+import { type Change, differences } from '../report/run/differences.ts';
 import type { TrainContext } from './context.ts';
-import { environmentOf, recipeDigest, teachersDigest } from './digest.ts';
+import { decisive, environmentOf, recipeDigest, teachersDigest } from './digest.ts';
 import type { Hook } from './hooks/hook.ts';
 import type { Checkpoint } from './run-folder.ts';
 import type { Timeline } from './schedule.ts';
@@ -60,7 +62,7 @@ export async function restore(
   if (state.digests.recipe !== recipeDigest(recipe)) {
     throw new HdError(
       'HD_RUN_RECIPE_CHANGED',
-      `expected the recipe that ${path} was made with but its model, data or train section has changed: compare with recipe.yaml in the run folder, or start a new run`,
+      `expected the recipe that ${path} was made with but received ${changesSince(path, recipe)}: put it back, or start a new run from its weights with model.weights`,
       path,
     );
   }
@@ -91,6 +93,24 @@ export async function restore(
     const saved = state.hooks[hook.name];
     if (saved !== undefined) hook.restore?.(saved);
   }
+}
+
+/** What decides the weights and is not as in the recipe.yaml of the checkpoint's run. */
+function changesSince(checkpoint: string, recipe: Recipe): string {
+  const former = resolve(checkpoint, '..', '..', 'recipe.yaml');
+  let changes: Change[] = [];
+  try {
+    changes = differences(decisive(loadRecipe(former).recipe), decisive(recipe));
+  } catch {
+    // A checkpoint that was moved elsewhere, or of another version.
+  }
+  if (changes.length === 0) return 'another model, data, train, teachers or distill section';
+  const shown = changes.slice(0, 5);
+  const more = changes.length > shown.length ? ` and ${changes.length - shown.length} more` : '';
+  const text = shown.map(
+    ({ field, before, after }) => `${field} = ${after || 'nothing'} (was ${before || 'nothing'})`,
+  );
+  return `${text.join(', ')}${more}`;
 }
 
 /** What student.safetensors says of itself: all that eval, predict and export need; nothing of time, place or run. */

@@ -25,6 +25,7 @@ import { reportHook } from './hooks/report.ts';
 import { StepTaker } from './hooks/steps.ts';
 import { tensorboardHook } from './hooks/tensorboard.ts';
 import { transferHook } from './hooks/transfers.ts';
+import { closeOnAbort, isInterrupt, orAbort } from './interrupt.ts';
 import { StepMeter } from './meter.ts';
 import { cutMetrics, metricsHook } from './metrics-file.ts';
 import { openSession } from './open.ts';
@@ -48,7 +49,10 @@ export interface TrainerOptions {
   run?: string;
   /** 'never' (default) refuses a used folder; 'auto' starts, resumes or returns at once; else a checkpoint's folder. */
   resume?: ResumeMode;
-  /** Finishes the step, saves and ends with status 'interrupted'. */
+  /**
+   * Finishes the step, saves and ends with status 'interrupted'. An evaluation is left, to be made up for on resume; what
+   * does not come within seconds (pictures, files of the web, an index) is not waited for.
+   */
   signal?: AbortSignal;
   hooks?: Hook[];
   /** Pictures from the program, for data.format 'source'. */
@@ -100,7 +104,7 @@ export class Trainer {
 
   async #run(tell: (event: TrainEvent) => void): Promise<TrainResult> {
     const startedAt = performance.now();
-    const { resume = 'never', signal } = this.#options;
+    const { resume = 'never', signal = new AbortController().signal } = this.#options;
     const folder = new RunFolder(this.#options.run ?? nextRunFolder(this.#name));
     if (resume === 'never' && folder.used) {
       throw new HdError(
@@ -112,13 +116,16 @@ export class Trainer {
     folder.open();
     // A start that is refused leaves nothing that would count as a run.
     let begun = false;
+    let step = 0;
     const closers: (() => void)[] = [() => (begun ? folder.close() : folder.abandon())];
     try {
       const checkpoint =
         resume === 'never' ? null : resume === 'auto' ? folder.latest() : readCheckpoint(resume);
-      const { trainSet, valSet, stream, close } = await this.#openData(tell);
+      step = checkpoint?.state.step ?? 0;
+      const { trainSet, valSet, stream, close } = await this.#openData(tell, signal);
       closers.push(close);
-      const { session, teachers, warnings: remarks } = await openSession(this.recipe, trainSet);
+      const opened = await orAbort(openSession(this.recipe, trainSet), signal);
+      const { session, teachers, warnings: remarks } = opened;
       closers.push(() => session.close());
       const loader = openLoader(this.recipe, trainSet, true, session.divisor, stream !== null);
       closers.push(() => loader.close());
@@ -147,14 +154,17 @@ export class Trainer {
         stream,
         timeline,
         faults: new Faults(this.recipe.debug.fault),
-        step: checkpoint?.state.step ?? 0,
+        signal,
+        step,
         epoch: checkpoint?.state.epoch ?? 0,
         status: 'running',
         stopped: null,
         stop(why) {
           context.stopped ??= why;
         },
-        emit(event) {
+        emit(given) {
+          const dated = given.type === 'warning' || given.type === 'bad-samples';
+          const event = dated ? { ...given, step: context.step } : given;
           for (const hook of hooks) hook.onEvent?.(event);
           tell(event);
         },
@@ -174,7 +184,10 @@ export class Trainer {
         folder.goOnFrom(checkpoint);
       } else {
         weights = await initialWeights(context);
-        await verifyTeachers(this.recipe, session, valSet, teachers, (message) => warnings.push(message));
+        await verifyTeachers(this.recipe, session, valSet, teachers, {
+          warn: (message) => warnings.push(message),
+          signal,
+        });
       }
       if (checkpoint) {
         const former = folder.writeRecipe(this.#yaml);
@@ -213,7 +226,8 @@ export class Trainer {
         warnings,
         seconds: (performance.now() - startedAt) / 1000,
       });
-      await this.#train(context, hooks, steps, signal);
+      closers.push(closeOnAbort(loader, signal));
+      await this.#train(context, hooks, steps);
       if (context.status === 'done') await exportStudent(context);
       const status = context.status === 'done' ? 'done' : 'interrupted';
       let pictures = status === 'done' ? evaluate.lastPictures() : [];
@@ -236,19 +250,31 @@ export class Trainer {
         metrics: evaluate.lastMetrics(),
         pictures,
       };
+    } catch (error) {
+      if (begun || !isInterrupt(error, signal)) throw error;
+      const seconds = (performance.now() - startedAt) / 1000;
+      const ended = { status: 'interrupted', step, weights: folder.weights, pictures: [] } as const;
+      tell({ type: 'end', ...ended, pictures: [], seconds });
+      return { ...ended, run: folder.path, metrics: null, pictures: [] };
     } finally {
       for (const close of closers.reverse()) close();
     }
   }
 
-  async #openData(tell: (event: TrainEvent) => void): Promise<{
+  async #openData(
+    tell: (event: TrainEvent) => void,
+    signal: AbortSignal,
+  ): Promise<{
     trainSet: NativeDataset;
     valSet: NativeDataset | null;
     stream: Stream | null;
     close(): void;
   }> {
     const { sources } = this.#options;
-    if (!sources) return { ...(await openData(this.recipe, tell)), stream: null, close() {} };
+    if (!sources) {
+      const sets = await orAbort(openData(this.recipe, tell, signal), signal);
+      return { ...sets, stream: null, close() {} };
+    }
     const train = openSource(sources.train, { batch: this.recipe.train.batch });
     const val = sources.val ? openSource(sources.val, { training: false }) : null;
     checkClasses(this.recipe, train.dataset, val?.dataset ?? null);
@@ -260,13 +286,8 @@ export class Trainer {
   }
 
   /** The steps, with hooks around them. Leaves `context.status` as 'done' or 'interrupted'; throws what went wrong. */
-  async #train(
-    context: TrainContext,
-    hooks: Hook[],
-    steps: StepTaker,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const { recipe, loader, timeline } = context;
+  async #train(context: TrainContext, hooks: Hook[], steps: StepTaker): Promise<void> {
+    const { recipe, loader, timeline, signal } = context;
     const meter = new StepMeter(timeline, recipe.log.every);
     const base = baseLearningRate(recipe.train);
     const distills = recipe.distill.length > 0;
@@ -281,7 +302,7 @@ export class Trainer {
       loader.begin(epoch, stepInEpoch);
       meter.start(context.step);
       const goesOn = () => context.step < timeline.totalSteps && context.stopped === null;
-      while (goesOn() && !signal?.aborted) {
+      while (goesOn() && !signal.aborted) {
         const rate = learningRate(context.step, base, recipe.train, timeline);
         const input = {
           step: context.step,
@@ -294,6 +315,7 @@ export class Trainer {
         };
         // Also of a step that fails because of them.
         const output = await steps.take(context, input).finally(() => tellStatistics(context));
+        if (output && !output.done) break; // its pictures did not come after the signal
         context.epoch = Math.floor(context.step / timeline.stepsPerEpoch);
         context.step += 1;
         const event = output && meter.record(context.step, rate, output);
@@ -307,12 +329,19 @@ export class Trainer {
       }
       context.status = goesOn() ? 'interrupted' : 'done';
     } catch (error) {
-      context.status = 'failed';
-      context.error = error;
-      throw error;
-    } finally {
-      await call((hook) => hook.onEnd?.(context));
+      const interrupted = isInterrupt(error, signal);
+      context.status = interrupted ? 'interrupted' : 'failed';
+      if (!interrupted) context.error = error;
     }
+    // Every hook ends, also behind one that cannot; the first error is the one that is told.
+    for (const hook of hooks) {
+      try {
+        await hook.onEnd?.(context);
+      } catch (error) {
+        if (context.status !== 'failed') Object.assign(context, { status: 'failed', error });
+      }
+    }
+    if (context.status === 'failed') throw context.error;
   }
 
   #finished(context: TrainContext): TrainResult {

@@ -3,7 +3,7 @@ import { HdError } from '../error.ts';
 import { type NativeDataset, type NativeSession, native } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { metric } from '../report/format.ts';
-import { detectAll } from './detect.ts';
+import { detectAll, type Watch } from './detect.ts';
 import { detectOptions, openLoader } from './setup.ts';
 import type { TeacherSummary } from './teachers.ts';
 
@@ -16,12 +16,15 @@ export async function verifyTeachers(
   session: NativeSession,
   valSet: NativeDataset | null,
   summaries: TeacherSummary[],
-  warn: (message: string) => void,
+  { warn, signal }: { warn: (message: string) => void; signal: AbortSignal },
 ): Promise<void> {
   for (const [teacher, { verify, weights }] of recipe.teachers.entries()) {
     const summary = summaries[teacher];
     if (!verify || !valSet || !summary) continue;
-    summary.verified = await measure(recipe, session, valSet, { teacher, images: verify.images, warn });
+    summary.verified = await measure(recipe, session, valSet, {
+      ...{ teacher, images: verify.images },
+      ...{ warn, signal },
+    });
     const { ap } = summary.verified;
     if (verify.minAp !== null && !(ap >= verify.minAp)) {
       throw new HdError(
@@ -37,7 +40,7 @@ async function measure(
   recipe: Recipe,
   session: NativeSession,
   valSet: NativeDataset,
-  { teacher, images, warn }: { teacher: number; images: number; warn: (message: string) => void },
+  { teacher, images, ...watch }: { teacher: number; images: number } & Watch,
 ): Promise<{ images: number; ap: number }> {
   // In order, as only the first ones are looked at: by aspect they would all be wide.
   const loader = openLoader(recipe, valSet, false, session.divisor, true);
@@ -45,7 +48,7 @@ async function measure(
     const evaluator = new (native().Evaluator)(valSet);
     const options = { ...detectOptions(recipe), teacher };
     const next = () => session.detect(loader, evaluator, options);
-    const { done } = await detectAll(loader, next, { warn, enough: images });
+    const { done } = await detectAll(loader, next, { ...watch, enough: images });
     const { metric: kind, interpolation } = recipe.eval;
     const { ap } = await evaluator.summarize({ metric: kind, interpolation, seenOnly: true });
     return { images: done, ap: Number(ap) };

@@ -59,7 +59,8 @@ void JsThread::release(Napi::Env env) {
   if (--pending_ == 0) function_.Unref(env);
 }
 
-Executor::Executor(std::function<void()> start) : queue_(std::make_shared<Queue>()) {
+Executor::Executor(std::function<void()> start, std::chrono::milliseconds patience)
+    : queue_(std::make_shared<Queue>()), patience_(patience) {
   thread_ = std::thread([queue = queue_, start = std::move(start)] {
     if (start) start();
     std::unique_lock lock(queue->mutex);
@@ -68,10 +69,13 @@ Executor::Executor(std::function<void()> start) : queue_(std::make_shared<Queue>
       if (queue->tasks.empty()) return;
       auto task = std::move(queue->tasks.front());
       queue->tasks.pop_front();
+      queue->busy = true;
       lock.unlock();
       task();
       task = nullptr;  // what the task captured dies here, outside the lock; this may be the executor itself
       lock.lock();
+      queue->busy = false;
+      if (queue->tasks.empty()) queue->idle.notify_all();
     }
   });
 }
@@ -82,11 +86,19 @@ Executor::~Executor() {
     queue_->stop = true;
   }
   queue_->wake.notify_all();
-  if (thread_.get_id() == std::this_thread::get_id()) {
+  if (thread_.get_id() == std::this_thread::get_id() || !finish(patience_)) {
     thread_.detach();
   } else {
     thread_.join();
   }
+}
+
+bool Executor::finish(std::chrono::milliseconds longest) {
+  std::unique_lock lock(queue_->mutex);
+  const auto idle = [this] { return queue_->tasks.empty() && !queue_->busy; };
+  if (longest != std::chrono::milliseconds::max()) return queue_->idle.wait_for(lock, longest, idle);
+  queue_->idle.wait(lock, idle);
+  return true;
 }
 
 void Executor::submit(std::function<void()> task) {

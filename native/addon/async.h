@@ -17,23 +17,27 @@ namespace hd::addon {
 
 /// One native thread that runs its tasks in order. The engine has one of its own: libuv's pool is left alone.
 /// Destruction runs what is queued and joins, except from one of its own tasks, when the thread ends by
-/// itself.
+/// itself, and except when that would take longer than `patience`: then the thread is left behind.
 class Executor {
  public:
   /// `start` runs first on the new thread (thread count, denormals).
-  explicit Executor(std::function<void()> start = {});
+  explicit Executor(std::function<void()> start = {},
+                    std::chrono::milliseconds patience = std::chrono::milliseconds::max());
   ~Executor();
   void submit(std::function<void()> task);
+  /// Waits until all that was submitted has run; false when that takes longer.
+  bool finish(std::chrono::milliseconds longest);
 
  private:
   struct Queue {
     std::mutex mutex;
-    std::condition_variable wake;
+    std::condition_variable wake, idle;
     std::deque<std::function<void()>> tasks;
-    bool stop = false;
+    bool busy = false, stop = false;
   };
   std::shared_ptr<Queue> queue_;  ///< shared with the thread, which may outlive this object
   std::thread thread_;
+  std::chrono::milliseconds patience_;
 };
 
 /// Turns the result of work into a JavaScript value, on the JavaScript thread.

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <unordered_set>
 #include <vector>
 
 namespace hd::addon {
@@ -63,6 +64,7 @@ class Activity {
 };
 
 class Executor;
+class LoaderObject;
 
 struct Environment {
   explicit Environment(Napi::Env env) : js(std::make_shared<JsThread>(env)) {}
@@ -70,8 +72,10 @@ struct Environment {
   std::shared_ptr<Activity> activity = std::make_shared<Activity>();
   /// What must not wait for JavaScript any more when the process ends.
   std::vector<std::function<void()>> beforeExit;
+  /// Loaders that JavaScript has not closed: whoever waits for a batch goes on when they close.
+  std::unordered_set<LoaderObject*> loaders;
   /// Destroys what must not be destroyed on the JavaScript thread. Ends, with all it was given, before the
-  /// process runs its static destructors.
+  /// process runs its static destructors, unless a thread hangs in the system (a disk that is gone).
   std::shared_ptr<Executor> reaper;
   Napi::FunctionReference errorClass;  ///< lib/error.ts HdError, handed over by lib/native.ts
   Napi::FunctionReference dataset, loader, session, evaluator, lock;

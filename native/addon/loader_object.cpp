@@ -29,16 +29,17 @@ Napi::Function LoaderObject::define(Napi::Env env) {
        InstanceMethod<&LoaderObject::close>("close")});
 }
 
-LoaderObject::LoaderObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+LoaderObject::LoaderObject(const Napi::CallbackInfo& info)
+    : ObjectWrap(info), environment_(Environment::of(info.Env())) {
   guarded(info.Env(), [&]() -> Napi::Value {
-    auto& environment = Environment::of(info.Env());
-    auto dataset = unwrap<DatasetObject>(info[0], environment.dataset, "a data set").dataset;
+    auto dataset = unwrap<DatasetObject>(info[0], environment_.dataset, "a data set").dataset;
     // Joining decode threads may have to wait for a JavaScript source to answer, and the last holder can be
     // the finalizer of a view: never on the JavaScript thread.
     loader_ = std::shared_ptr<data::Loader>(
         new data::Loader(std::move(dataset), toValue(info[1])),
-        [reaper = environment.reaper](data::Loader* dying) { reaper->submit([dying] { delete dying; }); });
+        [reaper = environment_.reaper](data::Loader* dying) { reaper->submit([dying] { delete dying; }); });
     executor_ = std::make_shared<Executor>();
+    environment_.loaders.insert(this);
     return info.Env().Undefined();
   });
 }
@@ -49,7 +50,10 @@ LoaderObject::~LoaderObject() {
 }
 
 void LoaderObject::retire() {
-  if (loader_) loader_->close();
+  if (!loader_) return;
+  environment_.loaders.erase(this);
+  loader_->close();
+  last_ = loader_->statistics();
   loader_.reset();
 }
 
@@ -148,7 +152,9 @@ Napi::Value LoaderObject::draw(const Napi::CallbackInfo& info) {
 
 Napi::Value LoaderObject::statistics(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const data::LoaderStatistics statistics = loader()->statistics();
+    // Of a closed loader the last: a picture that failed meanwhile is named all the same, and once.
+    const data::LoaderStatistics statistics = loader_ ? loader_->statistics() : last_;
+    last_.newBadSamples.clear();
     hd::Value bad{hd::Value::Array{}};
     for (const data::BadSample& sample : statistics.newBadSamples) {
       bad.push(hd::Value::Object{{"image", sample.image},

@@ -1,8 +1,11 @@
 // Registration of everything that lib/native.ts declares.
 #include <ATen/Version.h>
+#include <signal.h>
 #include <torch/version.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "addon/convert.h"
@@ -35,6 +38,8 @@ using Info = const Napi::CallbackInfo&;
 
 /// That a step may take while its environment waits to end.
 constexpr std::chrono::milliseconds kLongestStep{20'000};
+/// ExitCode.interrupted of lib/error.ts.
+constexpr int kInterrupted = 75;
 
 std::string text(const Napi::Value& value, const char* what) {
   if (!value.IsString()) throw Error("HD_USAGE", concat("expected ", what, " as a string"));
@@ -229,8 +234,14 @@ Napi::Value removeTemporaries(Info info) {
 
 /// Lets nothing start any more and waits for what runs; false when something still does then.
 bool finishAll(Environment& environment, std::chrono::milliseconds longest) {
+  const auto end = std::chrono::steady_clock::now() + longest;
   for (const auto& close : environment.beforeExit) close();
-  return environment.activity->finish(longest);
+  while (!environment.loaders.empty()) (*environment.loaders.begin())->retire();
+  if (!environment.activity->finish(longest)) return false;
+  // Decode threads that are still in a read end with it: how long that takes, the disk decides.
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  return environment.reaper->finish(std::max(left, std::chrono::milliseconds(0)));
 }
 
 /// finishWork(milliseconds): false when something still ran then. For the end of the process only.
@@ -239,6 +250,34 @@ Napi::Value finishWork(Info info) {
     const std::chrono::milliseconds longest(info[0].As<Napi::Number>().Int64Value());
     return Napi::Boolean::New(info.Env(), finishAll(Environment::of(info.Env()), longest));
   });
+}
+
+/// endProcess(code): at once, whatever its threads hang in; nothing of C++ or JavaScript runs any more.
+Napi::Value endProcess(Info info) {
+  _exit(info[0].As<Napi::Number>().Int32Value());
+}
+
+/// What a signal handler can read. Of the process, as the signals are.
+std::atomic<int64_t> signalsEndAt{0};
+static_assert(std::atomic<int64_t>::is_always_lock_free);
+
+int64_t monotonicMilliseconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{1000} * now.tv_sec + now.tv_nsec / 1'000'000;
+}
+
+/// endOnSignals(milliseconds): from then on SIGINT and SIGTERM end the process as interrupted, also while its
+/// JavaScript thread is blocked; until then they do nothing.
+Napi::Value endOnSignals(Info info) {
+  signalsEndAt = monotonicMilliseconds() + info[0].As<Napi::Number>().Int64Value();
+  struct sigaction action {};
+  action.sa_handler = [](int) {
+    if (monotonicMilliseconds() >= signalsEndAt) _exit(kInterrupted);
+  };
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+  return info.Env().Undefined();
 }
 
 /// A worker thread that is terminated runs no JavaScript at its end: what lib/native.ts does at the exit of a
@@ -264,7 +303,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment(env);
   env.SetInstanceData(environment);
   env.AddCleanupHook(endEnvironment, environment);
-  environment->reaper = std::make_shared<Executor>();
+  environment->reaper = std::make_shared<Executor>(std::function<void()>(), kLongestStep);
   environment->dataset = Napi::Persistent(DatasetObject::define(env));
   environment->loader = Napi::Persistent(LoaderObject::define(env));
   environment->evaluator = Napi::Persistent(EvaluatorObject::define(env));
@@ -284,6 +323,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("writeFile", Napi::Function::New<writeFile>(env));
   exports.Set("removeTemporaries", Napi::Function::New<removeTemporaries>(env));
   exports.Set("finishWork", Napi::Function::New<finishWork>(env));
+  exports.Set("endProcess", Napi::Function::New<endProcess>(env));
+  exports.Set("endOnSignals", Napi::Function::New<endOnSignals>(env));
   exports.Set("setErrorClass", Napi::Function::New<setErrorClass>(env));
   exports.Set("setPictureLibrary", Napi::Function::New<setPictureLibrary>(env));
   exports.Set("Loader", environment->loader.Value());

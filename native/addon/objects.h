@@ -39,6 +39,8 @@ class LoaderObject : public Napi::ObjectWrap<LoaderObject> {
 
   /// Throws HD_USAGE once closed.
   std::shared_ptr<data::Loader> loader() const;
+  /// Closes the loader; what waits for it goes on without a batch.
+  void retire();
 
  private:
   Napi::Value stepsPerEpoch(const Napi::CallbackInfo&);
@@ -52,9 +54,10 @@ class LoaderObject : public Napi::ObjectWrap<LoaderObject> {
   Napi::Value close(const Napi::CallbackInfo&);
   /// Detaches the view of the slot that JavaScript holds and gives the slot back.
   void releaseHeld(Napi::Env env);
-  void retire();
 
+  Environment& environment_;
   std::shared_ptr<data::Loader> loader_;
+  data::LoaderStatistics last_;  ///< what the loader said when it was closed
   std::shared_ptr<Executor> executor_;
   data::Slot held_;
   Napi::Reference<Napi::ArrayBuffer> view_;

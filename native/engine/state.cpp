@@ -42,12 +42,13 @@ void copyFrom(const io::TensorFile& file, const std::string& name, torch::Tensor
   if (view == nullptr) {
     throw Error("HD_CKPT_MISMATCH",
                 concat("expected a tensor '", name,
-                       "' in the checkpoint but found none: it was made by another recipe"),
+                       "' in the checkpoint but found none: resume with the recipe that it was made with"),
                 path);
   }
   if (view->shape != tensor.sizes().vec() || view->dtype != typeOf(tensor)) {
     throw Error("HD_CKPT_MISMATCH",
-                concat("expected '", name, "' of shape ", tensor.sizes(), " but the checkpoint's differs"),
+                concat("expected '", name, "' of shape ", tensor.sizes(),
+                       " but the checkpoint's differs: resume with the recipe that it was made with"),
                 path);
   }
   torch::NoGradGuard guard;

@@ -1,7 +1,15 @@
 /** Pictures that are damaged, hostile, missing, or change under the run (faults 1 to 7 and 48). */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
@@ -10,7 +18,7 @@ import { encodePng, writePng } from '../unit/cli/files.ts';
 import { run, temporaryFolder, writeRecipe } from './command.ts';
 import { badOf, cocoOf, loaderOf, writeCoco, writeJpeg } from './folders.ts';
 import { errorOf, tells } from './sentences.ts';
-import { train } from './train.ts';
+import { metricsOf, train } from './train.ts';
 
 const folder = temporaryFolder();
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -74,6 +82,13 @@ eval: { every: 1, pictures: 0 }
     total,
   ]);
   assert.deepEqual(names, [['val', ['torn.jpg'], 1]]);
+  // The run folder tells it too.
+  const lines = metricsOf(join(folder, 'val-run')).filter(({ type }) => type === 'bad-samples');
+  assert.deepEqual(
+    lines.map(({ step, samples }) => [step, samples.length]),
+    [[2, 1]],
+  );
+  assert.match(readFileSync(join(folder, 'val-run', 'report.html'), 'utf8'), /torn\.jpg<\/th><td>data\.val/);
   const end = run(['eval', '--json', '--config', recipe, '--weights', result?.weights ?? '']);
   assert.match(end.stderr, /^skipped .*torn\.jpg: .*replace the file/);
   const { images, failed } = JSON.parse(end.stdout);
@@ -109,20 +124,34 @@ test('4: the bytes decide what a file is, not its name', async () => {
   assert.deepEqual(await badOf(await loaderOf(spec)), ['page.png', 'text.jpg']);
 });
 
-test('6: an empty file, a folder, a pipe, a loop of links and a missing file do not stop or block anything', async () => {
+test('6: an empty file, a folder, a pipe, a loop of links, a missing and a forbidden file do not stop or block anything', async () => {
   const spec = withFiles('nothing', {
     'empty.jpg': bytes(''),
     'folder.jpg': (path) => mkdirSync(path),
-    'pipe.jpg': (path) => execFileSync('mkfifo', [path]),
+    'forbidden.jpg': (path) => writeFileSync(path, whole, { mode: 0 }),
     'loop.jpg': (path) => symlinkSync(path, path),
     'missing.jpg': () => {},
+    'pipe.jpg': (path) => execFileSync('mkfifo', [path]),
   });
-  const set = await native().openDataset(spec);
-  const { counts } = set.findings();
-  assert.equal((counts['missing-file'] ?? 0) + (counts['unreadable-picture'] ?? 0) > 0, true);
-  const bad = await badOf(await loaderOf(spec));
-  for (const file of bad) assert.match(file, /^(empty|folder|pipe|loop|missing)\.jpg$/);
+  const findings = (await native().openDataset(spec)).findings();
+  // What leads to nothing is out from the start, the others when they are read.
+  assert.deepEqual(findings.counts, { 'missing-file': 2 });
+  assert.match(findings.first.map(({ where }) => where).join(' '), /loop\.jpg.*missing\.jpg/);
+  const bad = await asNobody(async () => badOf(await loaderOf(spec)));
+  assert.deepEqual(bad, ['empty.jpg', 'folder.jpg', 'forbidden.jpg', 'pipe.jpg']);
 });
+
+/** Root may read everything. */
+async function asNobody<T>(act: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return act();
+  chmodSync(folder, 0o755);
+  process.seteuid?.('nobody');
+  try {
+    return await act();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
 
 test('7: pictures that are cut while the run goes on are told by name; the run ends', async () => {
   const root = join(folder, 'meanwhile');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '../../lib/native.ts';
 import { start, temporaryFolder, tinyRecipe, writeRecipe } from './command.ts';
 import { errorOf, tells } from './sentences.ts';
@@ -13,26 +14,45 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const recipe = writeRecipe(folder);
 
 describe('24: signals', () => {
-  test('a second one ends at once; what is on the disk is whole', async () => {
-    const into = join(folder, 'twice');
-    // Saving takes ten seconds: the second signal finds the run in the middle of it.
-    const fault = '{point: save.before_rename, action: stall, seconds: 10, step: 2}';
+  /** A run that saves nothing before it is interrupted, and then, `stall`, hangs a minute in it. */
+  async function interrupted(into: string, again: { after: number; stall: boolean }) {
+    const set = ['train.epochs=2000', 'eval.every=0', 'checkpoint={epochs: 0, seconds: 0, keep: 2}'];
+    if (again.stall) set.push('debug.fault={point: save.before_rename, action: stall, seconds: 60}');
     const { child, done } = start([
-      ...['--config', recipe, '--run', into, '--set', 'train.epochs=200', '--set', 'checkpoint.epochs=1'],
-      ...['--set', `debug.fault=${fault}`],
+      ...['--config', recipe, '--run', into],
+      ...set.flatMap((one) => ['--set', one]),
     ]);
-    child.stderr?.on('data', (text: Buffer) => {
-      if (text.includes('again to stop at once')) child.kill('SIGINT');
+    let second = Number.NaN;
+    child.stderr?.on('data', async (text: Buffer) => {
+      if (!text.includes('again to stop at once')) return;
+      await sleep(again.after);
+      second = performance.now();
+      child.kill('SIGINT');
     });
-    while (!existsSync(join(into, 'metrics.jsonl'))) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (!existsSync(join(into, 'metrics.jsonl'))) await sleep(50);
     child.kill('SIGINT');
     const end = await done;
+    return { ...end, seconds: (performance.now() - second) / 1000 };
+  }
+  const latest = (into: string) => join(into, 'checkpoints/latest');
+
+  test('a second one ends at once, whatever the process is at; what is on the disk is whole', async () => {
+    const into = join(folder, 'twice');
+    const end = await interrupted(into, { after: 5000, stall: true });
     assert.equal(end.status, 75, end.stderr);
-    const latest = join(into, 'checkpoints/latest');
-    if (existsSync(latest)) {
-      const name = readFileSync(latest, 'utf8').trim();
-      assert.ok(existsSync(join(into, 'checkpoints', name, 'state.json')));
-    }
+    // The disk hangs for a minute.
+    assert.ok(end.seconds < 10, `it took ${end.seconds} s`);
+    assert.equal(existsSync(latest(into)), false);
+    const again = await train(recipe, into, { set: ['train.steps=2', 'train.epochs=null'] });
+    assert.equal(again.result?.status, 'done');
+  });
+  test('one that comes twice at once, as under npx, counts once: the run is saved', async () => {
+    const into = join(folder, 'npx');
+    const end = await interrupted(into, { after: 20, stall: false });
+    assert.equal(end.status, 75, end.stderr);
+    assert.match(end.stdout, /saved; go on with/);
+    const name = readFileSync(latest(into), 'utf8').trim();
+    assert.ok(existsSync(join(into, 'checkpoints', name, 'state.json')));
   });
 });
 
@@ -45,7 +65,7 @@ describe('28: a recipe that changed under a run', () => {
     const changed = await train(recipe, into, {
       set: ['train.steps=2', 'train.epochs=null', 'train.lr=0.5'],
     });
-    tells(changed.error, 'HD_RUN_RECIPE_CHANGED', 'recipe.yaml');
+    tells(changed.error, 'HD_RUN_RECIPE_CHANGED', 'train.lr = 0.5 (was 0.01)');
     const allowed = [
       'train.steps=2',
       'train.epochs=null',

@@ -72,13 +72,13 @@ export const sentences: Record<string, string[]> = {
   HD_RECIPE_UNKNOWN_KEY: ['expected … for … but received …'],
   HD_RECIPE_VALUE: [
     'expected a loss term (…) for train.lossWeights but received …: …',
-    "expected names of parameters (…; 'hdtrain inspect --parameters' lists all) for train.… but received …, which matches none: …",
+    "expected names of parameters (…; 'hdtrain inspect --parameters' lists all) for … but received …, which matches none: …",
   ],
   HD_RUN_LOCKED: [
     'expected a free run folder for --run but … is in use by process …: wait for it, stop it, or choose another folder',
   ],
   HD_RUN_RECIPE_CHANGED: [
-    'expected the recipe that … was made with but its model, data or train section has changed: compare with recipe.yaml in the run folder, or start a new run',
+    'expected the recipe that … was made with but received …: put it back, or start a new run from its weights with model.weights',
   ],
   HD_WEIGHTS_FORMAT: ['expected a safetensors file or a .pth of torch.save for … but received …: …'],
   HD_WEIGHTS_MISMATCH: [

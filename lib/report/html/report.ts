@@ -13,6 +13,7 @@ import { type PictureSource, pictures } from './pictures.ts';
 import { precisionCurves } from './precision.ts';
 import { recipe } from './recipe.ts';
 import { cursorScript } from './script.ts';
+import { warnings } from './warnings.ts';
 
 export function reportSections(run: RunReader, source: PictureSource): Section[] {
   const { history, diagnosis, status } = run;
@@ -22,6 +23,7 @@ export function reportSections(run: RunReader, source: PictureSource): Section[]
   const of = diagnosis && html`<p class="quiet">Of the network after step ${count(diagnosis.step)}.</p>`;
   const all: [id: string, title: string, body: Markup | null | false][] = [
     [headlineId, 'Headline', headline(run)],
+    ['warnings', 'Warnings', warnings(history.notices)],
     ['curves', 'Curves', curves(history)],
     ['classes', 'Classes', classes],
     ['sizes', 'Sizes of objects', sizeTables(evaluation, diagnosis)],

@@ -1,5 +1,6 @@
 /** What metrics.jsonl tells, as curves and last values. Lines that are none of ours are passed over. */
 import { Curve } from './curve.ts';
+import { Notices } from './notices.ts';
 
 export interface ClassRow {
   name: string;
@@ -30,6 +31,7 @@ export class History {
   bestEvaluation: Evaluation | null = null;
   /** Steps that were left out because a number was not finite. */
   diverged = 0;
+  readonly notices = new Notices();
 
   addLine(line: string): void {
     try {
@@ -46,6 +48,8 @@ export class History {
     if (fields.type === 'step') this.#addStep(step, fields);
     else if (fields.type === 'eval') this.#addEvaluation(step, fields);
     else if (fields.type === 'diverged') this.diverged += 1;
+    else if (fields.type === 'warning') this.notices.addWarning(step, fields.message);
+    else if (fields.type === 'bad-samples') this.notices.addPictures(fields.split, fields.samples);
   }
 
   #addStep(step: number, event: Record<string, unknown>): void {

@@ -41,6 +41,7 @@ export function evaluateHook(): EvaluateHook {
       failed(samples, total) {
         context.emit({ type: 'bad-samples', split: 'val', samples, total });
       },
+      signal: context.signal,
       fault: () => context.faults.pretended('evaluate', context.step),
     });
     metrics = result.metrics;

@@ -11,10 +11,8 @@ import { HdError } from '../../error.ts';
 import { native, type StepInput, type StepOutput } from '../../native.ts';
 import type { TrainContext } from '../context.ts';
 import { tellStatistics } from '../start.ts';
+import { watchLoader } from '../watch.ts';
 import type { Hook } from './hook.ts';
-
-/** Seconds that a batch may be awaited before the run says so, and again after each further interval. */
-const patience = 10;
 
 export class StepTaker implements Hook {
   readonly name = 'steps';
@@ -22,17 +20,21 @@ export class StepTaker implements Hook {
   #accumulate = 0;
   #failedInARow = 0;
 
-  /** The step after `context.step`, or null when it was skipped. @throws HdError HD_DIVERGED, HD_MEMORY, HD_DATA_… */
+  /** The step after `context.step`; null when it was skipped, `done` false when the loader was closed under it. @throws HdError HD_DIVERGED, HD_MEMORY, HD_DATA_… */
   async take(context: TrainContext, input: StepInput): Promise<StepOutput | null> {
     const { session, loader, recipe, step, faults } = context;
     faults.at('step', step);
-    const watch = watchLoader(context);
+    const unwatch = watchLoader(
+      () => tellStatistics(context),
+      (message) => context.emit({ type: 'warning', message }),
+    );
     try {
       const output = await session.step(loader, {
         ...input,
         accumulate: this.#accumulate,
         fault: faults.pretended('step', step),
       });
+      if (!output.done) return output;
       this.#failedInARow = 0;
       this.#noteMemory(context, output.accumulate);
       return output;
@@ -48,7 +50,7 @@ export class StepTaker implements Hook {
       await this.#moveOn(context, error, onDiverged);
       return null;
     } finally {
-      clearInterval(watch);
+      unwatch();
     }
   }
 
@@ -86,21 +88,7 @@ export class StepTaker implements Hook {
   }
 }
 
-/** Tells what the loader is at while a batch does not come. */
-function watchLoader(context: TrainContext): NodeJS.Timeout {
-  return setInterval(() => {
-    const { waiting, reading } = tellStatistics(context);
-    if (waiting < patience / 2) return;
-    const files = reading.filter((file) => file !== '');
-    const at = files.length > 0 ? `; being read: ${files.slice(0, 8).join(', ')}` : '';
-    context.emit({
-      type: 'warning',
-      message: `no batch for ${Math.round(waiting)} s: the pictures do not come${at}. A slow disk or network? data.workers and data.slots can be raised`,
-    });
-  }, patience * 1000).unref();
-}
-
-/** Leaves all that `hdtrain probe --dump` needs in the run folder; the error says where. */
+/** Leaves all that `hdtrain probe --dump` needs in the run folder; the error says where, and the images. */
 async function withDump(context: TrainContext, input: StepInput, error: HdError): Promise<HdError> {
   const { folder, session, step, timeline } = context;
   const dump = folder.file('diverged');
@@ -125,10 +113,10 @@ async function withDump(context: TrainContext, input: StepInput, error: HdError)
     });
     return error;
   }
-  return new HdError(
-    error.code,
-    `${error.message}; look at the batch with: npx hdtrain probe --dump ${dump}`,
-    error.where,
-    { cause: error },
-  );
+  // A program's own pictures are not there for the command line.
+  const look =
+    context.recipe.data.format === 'source'
+      ? `the weights before it are in ${dump}, the images are those of the source`
+      : `look at the batch with: npx hdtrain probe --dump ${dump}`;
+  return new HdError(error.code, `${error.message}; ${look}`, error.where, { cause: error });
 }

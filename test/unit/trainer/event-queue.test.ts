@@ -35,6 +35,23 @@ test('progress is kept only while somebody iterates', async () => {
   assert.deepEqual(await seen, [2]);
 });
 
+test('while nobody iterates, before or after a break, the newest are kept', async () => {
+  const queue = new EventQueue<Event>(2);
+  const push = (...numbers: number[]) => {
+    for (const n of numbers) queue.push({ type: 'step', n });
+  };
+  push(1, 2, 3);
+  for await (const { n } of queue) {
+    assert.equal(n, 2);
+    push(4, 5, 6); // nothing is lost for who reads slowly
+    break;
+  }
+  push(7);
+  queue.push({ type: 'progress', n: 0 });
+  queue.end();
+  assert.deepEqual(await collect(queue), [6, 7]);
+});
+
 test('a failure reaches the iterator after the events before it', async () => {
   const queue = new EventQueue<Event>();
   queue.push({ type: 'step', n: 1 });

@@ -36,6 +36,23 @@ describe('when a fault happens', () => {
     assert.throws(() => given.at('save.begin', 4), { code: 'HD_FAULT' });
     given.at('save.begin', 5);
   });
+  test('several at once: each in its turn, none is lost', () => {
+    const given = faults([
+      { ...error, action: 'disk-full' },
+      { ...error, times: 2 },
+    ]);
+    assert.throws(() => given.at('save.begin', 0), { code: 'HD_DISK_FULL' });
+    for (let i = 0; i < 2; ++i) assert.throws(() => given.at('save.begin', 0), { code: 'HD_FAULT' });
+    given.at('save.begin', 0);
+    const native = faults([
+      { point: 'step', action: 'nan' },
+      { point: 'step', action: 'memory' },
+    ]);
+    assert.deepEqual(
+      [0, 1, 2].map((step) => native.pretended('step', step)),
+      ['nan', 'memory', ''],
+    );
+  });
   test('without a step: the first time', () => {
     const given = faults(error);
     assert.throws(() => given.at('save.begin', 0), { code: 'HD_FAULT' });

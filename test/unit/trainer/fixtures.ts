@@ -55,6 +55,7 @@ export function contextOf(
     stream: null,
     timeline: { stepsPerEpoch: 3, totalSteps: 9 },
     faults: new Faults(recipe.debug.fault),
+    signal: new AbortController().signal,
     step: 0,
     epoch: 0,
     status: 'running',

@@ -108,18 +108,22 @@ describe('metricsHook', () => {
     { type: 'eval', step: 4, eval: { ap: 0.5 } },
   ] as unknown as TrainEvent[];
 
-  test('appends steps and evaluations, one line each, and nothing else', () => {
+  test('appends what happened, one line each, and nothing else', () => {
     const path = fresh();
     writeFileSync(path, `${lineOf(3)}\n`);
     const hook = metricsHook(path, assert.fail);
-    const others = ['start', 'progress', 'checkpoint', 'bad-samples', 'warning', 'end'];
-    for (const type of others) hook.onEvent?.({ type } as TrainEvent);
-    for (const event of [step, evaluation]) hook.onEvent?.(event as TrainEvent);
+    hook.onEvent?.({ type: 'start', step: 3, warnings: ['a', 'b'] } as TrainEvent);
+    for (const type of ['progress', 'fetch', 'checkpoint', 'end']) hook.onEvent?.({ type } as TrainEvent);
+    const told = [{ type: 'warning' }, { type: 'bad-samples' }] as TrainEvent[];
+    for (const event of [step, evaluation, ...told]) hook.onEvent?.(event as TrainEvent);
     const lines = readFileSync(path, 'utf8').split('\n');
     assert.deepEqual(lines.slice(0, 1), [lineOf(3)]);
     assert.deepEqual(
-      lines.slice(1, 3).map((line) => JSON.parse(line)),
-      [step, evaluation],
+      lines.slice(1, -1).map((line) => JSON.parse(line)),
+      [
+        ...['a', 'b'].map((message) => ({ type: 'warning', message, step: 3 })),
+        ...[step, evaluation, ...told],
+      ],
     );
     assert.equal(lines.at(-1), '');
   });
@@ -127,7 +131,10 @@ describe('metricsHook', () => {
     const path = fresh();
     rmSync(dirname(path), { recursive: true });
     const told: string[] = [];
-    const hook = metricsHook(path, (message) => told.push(message));
+    const hook = metricsHook(path, (message) => {
+      told.push(message);
+      hook.onEvent?.({ type: 'warning', message }); // as a run does with it
+    });
     for (let i = 0; i < 3; ++i) hook.onEvent?.(step as TrainEvent);
     assert.equal(told.length, 1);
     assert.match(told[0] ?? '', /metrics\.jsonl/);

@@ -177,6 +177,26 @@ describe('Trainer', () => {
     await assert.rejects(async () => await new Trainer(wrong, { run, sources, resume: 'auto' }).run());
     assert.deepEqual(readdirSync(run).sort(), before);
   });
+  test('a hook that throws at the end does not keep the others from ending; the first error is told', async () => {
+    const ended: string[] = [];
+    const end = (name: string, fails: boolean) => ({
+      name,
+      onEnd({ status }: { status: string }) {
+        ended.push(`${name} ${status}`);
+        if (fails) throw new TypeError(`from ${name}`);
+      },
+    });
+    const run = join(folder, 'ends');
+    const hooks = [end('a', true), end('b', true), end('c', false)];
+    const sources = { train: source(8) };
+    await assert.rejects(async () => new Trainer(recipe(1), { run, hooks, sources }).run(), /from a/);
+    assert.deepEqual(ended, ['a done', 'b failed', 'c failed']);
+    const { state, note } = JSON.parse(readFileSync(join(run, 'status.json'), 'utf8'));
+    assert.deepEqual([state, note], ['failed', 'from a']);
+    // Nothing is lost: the run was saved before.
+    assert.equal((await new Trainer(recipe(1), { run, resume: 'auto', sources }).run()).status, 'done');
+  });
+
   test('a used folder is refused', async () => {
     await assert.rejects(
       async () =>
@@ -214,6 +234,42 @@ describe('Trainer', () => {
       if (end === 'done') assert.deepEqual(told.sort(), [0, 1]);
       assert.notDeepEqual(told, []);
     }
+  });
+
+  test('pictures that do not come are told by what is being read, in a step and in an evaluation', async (context) => {
+    context.mock.timers.enable({ apis: ['setInterval'] });
+    const slow = (length: number) => {
+      let asked = 0;
+      return source(length, {
+        async get(index) {
+          if (asked++ === 1) {
+            await sleep(5200); // less is not worth a word
+            context.mock.timers.tick(10_000);
+          }
+          return square(index);
+        },
+      });
+    };
+    const sources = { train: slow(8), val: slow(2) };
+    const run = new Trainer(recipe(1), { run: join(folder, 'slow'), sources }).run();
+    const told: string[] = [];
+    for await (const event of run) if (event.type === 'warning') told.push(event.message);
+    assert.equal(told.length, 2, told.join('\n'));
+    for (const message of told) assert.match(message, /^no batch for 5 s: the pictures do not come/);
+  });
+
+  test('the error of a step that diverged does not name probe, which has no pictures of a program', async () => {
+    const input = { ...recipe(1), debug: { fault: { point: 'step', action: 'nan' } } } as RecipeInput;
+    const run = join(folder, 'nan');
+    await assert.rejects(
+      async () => new Trainer(input, { run, sources: { train: source(8) } }).run(),
+      (error: HdError) =>
+        error.code === 'HD_DIVERGED' &&
+        !error.message.includes('probe') &&
+        error.message.includes(join(run, 'diverged')) &&
+        /images \d/.test(error.where),
+    );
+    assert.ok(existsSync(join(run, 'diverged', 'weights.safetensors')));
   });
 
   test('pictures without any object train without NaN', async () => {
@@ -407,18 +463,30 @@ describe('sources', () => {
     loader.close();
   });
 
+  const detached = new Uint8Array(side * side * 3);
+  structuredClone(detached.buffer, { transfer: [detached.buffer] });
+  const padded = new Uint8Array(side * (side * 3 + 64));
+  const growable = new SharedArrayBuffer(side * side * 3, { maxByteLength: side * side * 4 });
   const bad: [string, Partial<SourceSample>, RegExp][] = [
-    ['a wrong length', { width: side + 1 }, /bytes of RGB/],
-    ['no image', { image: undefined as never }, /Uint8Array/],
+    [
+      'a wrong length',
+      { width: side + 1 },
+      /12480 bytes of RGB .* received 12288 bytes: give three bytes a pixel/,
+    ],
+    ['rows with a stride', { image: padded }, /received 16384 bytes: .* rows .* without padding/],
+    ['a detached buffer', { image: detached }, /received 0 bytes: .* was moved before/],
+    ['no image', { image: undefined as never }, /Uint8Array .* received undefined: hand over RGB bytes/],
+    ['no size', { width: 1.5 }, /received 1.5 × 64: tell the size/],
     ['a pooled buffer', { image: new Uint8Array(new ArrayBuffer(side * side * 3 + 8), 8) }, /copy: true/],
+    ['a growable shared buffer', { image: new Uint8Array(growable) }, /a growable one: .*copy: true/],
     [
       'a resizable buffer',
       { image: new Uint8Array(new ArrayBuffer(side * side * 3, { maxByteLength: side * side * 4 })) },
-      /resizable/,
+      /resizable one: .*copy: true/,
     ],
-    ['NaN boxes', { boxes: [[0, 0, Number.NaN, 5]] }, /finite/],
-    ['a label out of range', { labels: [7] }, /labels below 1/],
-    ['too few labels', { labels: [] }, /four box numbers/],
+    ['NaN boxes', { boxes: [[0, 0, Number.NaN, 5]] }, /finite .* infinity: leave that object out/],
+    ['a label out of range', { labels: [7] }, /labels from 0 to 0 .* received 7: name its class/],
+    ['too few labels', { labels: [] }, /four box numbers .*: give each object one entry/],
   ];
   for (const [name, change, pattern] of bad) {
     test(`${name} is refused with the sample and the cure`, async () => {
@@ -426,7 +494,12 @@ describe('sources', () => {
       loader.begin(0, 0);
       await assert.rejects(
         loader.next(),
-        (error: Error) => error instanceof HdError && pattern.test(error.message),
+        (error: Error) =>
+          error instanceof HdError &&
+          error.code === 'HD_DATA_SOURCE' &&
+          error.where === 'sample 0' &&
+          error.message.includes(' for sample 0 but received ') &&
+          pattern.test(error.message),
       );
       loader.close();
     });

@@ -44,6 +44,42 @@ describe('the order', () => {
   });
 });
 
+test('warnings are told once with how often, bad pictures by name; both are escaped', () => {
+  const line = (type: string, step: number, more: object) => JSON.stringify({ type, step, ...more });
+  const bad = (split: string, ...files: string[]) => ({
+    split,
+    samples: files.map((file) => ({ file, code: 'HD_DATA_IMAGE', message: `${file} is cut off` })),
+  });
+  const lines = [
+    ...[3, 5].map((step) => line('warning', step, { message: `not saved: ${hostile}` })),
+    line('warning', 5, { message: 'the batch is cut' }),
+    line('bad-samples', 4, bad('train', 'a.jpg', hostile)),
+    line('bad-samples', 6, bad('train', 'a.jpg')), // named again after a resume
+    line('bad-samples', 6, bad('val', 'a.jpg')),
+  ];
+  const body = sectionsOf(runOf({ lines })).get('warnings') ?? '';
+  assert.ok(!body.includes('<img'));
+  const rows = body.split('</tr>').map((row) =>
+    row
+      .replace(/<[^>]+>/g, ' ')
+      .replace(/\s+/g, ' ')
+      .trim(),
+  );
+  assert.equal(rows.filter((row) => row.startsWith('not saved:')).length, 1);
+  assert.ok(
+    rows.some((row) => row.startsWith('not saved:') && row.endsWith('3–5 2')),
+    rows.join('\n'),
+  );
+  assert.ok(rows.some((row) => row.endsWith('the batch is cut 5 1')));
+  for (const split of ['train', 'val'])
+    assert.equal(rows.filter((row) => row.endsWith(`a.jpg data.${split} a.jpg is cut off`)).length, 1);
+  const many = Array.from({ length: 60 }, (_, i) => line('bad-samples', 1, bad('train', `p${i}.jpg`)));
+  const long = sectionsOf(runOf({ lines: many })).get('warnings') ?? '';
+  assert.match(long, /p49\.jpg/);
+  assert.doesNotMatch(long, /p50\.jpg/);
+  assert.match(long, /10 more stand in metrics\.jsonl/);
+});
+
 describe('the headline', () => {
   const headlineOf = (files: RunFiles = {}) =>
     (sectionsOf(runOf(files)).get('headline') ?? '').replace(/<[^>]+>/g, ' ').replace(/\s+/g, ' ');

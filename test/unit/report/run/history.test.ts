@@ -66,10 +66,12 @@ test('no line whatever breaks it', () => {
     fc.constantFrom('{"type":"step"}', '{"type":"eval","step":1}'),
   );
   const event = fc.record({
-    type: fc.constantFrom('step', 'eval'),
+    type: fc.constantFrom('step', 'eval', 'warning', 'bad-samples'),
     step: fc.nat(),
     losses: fc.jsonValue(),
     eval: fc.jsonValue(),
+    message: fc.jsonValue(),
+    samples: fc.jsonValue(),
   });
   fc.assert(
     fc.property(
