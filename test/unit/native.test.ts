@@ -95,6 +95,8 @@ describe('the addon', () => {
       'createSession',
       'detectDataset',
       'draw',
+      'endOnSignals',
+      'endProcess',
       'expandBraces',
       'finishWork',
       'fsyncPath',

@@ -396,7 +396,11 @@ describe('sources', () => {
       ['no sizes', { sizes: undefined as never }, /sizes/],
       ['fewer sizes than pictures', { sizes: sizes.slice(1) }, /4 sizes/],
       ['nothing returned', { fill: () => undefined as never }, /boxes and labels/],
-      ['a label out of range', { fill: () => ({ boxes: [[0, 0, 1, 1]], labels: [1] }) }, /labels below 1/],
+      [
+        'a label out of range',
+        { fill: () => ({ boxes: [[0, 0, 1, 1]], labels: [1] }) },
+        /labels from 0 to 0 .* received 1: name its class/,
+      ],
       ['an exception', { fill: () => Promise.reject(new RangeError('no film')) }, /no film/],
     ];
     for (const [what, change, pattern] of refused) {

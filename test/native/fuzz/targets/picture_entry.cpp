@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "core/error.h"
 #include "pictures.h"
 
 namespace fuzz {
@@ -42,15 +43,19 @@ std::vector<Sample> corpus() {
 void read(const std::string& input, const std::string& folder) {
   const std::string path = folder + "/entry";
   fixture::write(path, {input.begin(), input.end()});
+  bool any = false;
   for (const int divisor : {1, 2}) {
     const auto found = hd::data::readPictureEntry(path, kText, keyOf(divisor));
     if (!found) continue;
+    any = true;
     promise(found->picture.width == (7 + divisor - 1) / divisor, "a width that the key does not have");
     promise(found->picture.height == (5 + divisor - 1) / divisor, "a height that the key does not have");
     const size_t bytes = static_cast<size_t>(found->picture.width * found->picture.height) * 3;
     promise(input.ends_with(std::string(reinterpret_cast<const char*>(found->picture.pixels), bytes)),
             "pixels that the file does not have");
   }
+  // A damaged entry is a missing one.
+  if (!any) throw hd::Error("HD_IO", "expected an entry of the cache but received none", path);
 }
 
 Target target() {
@@ -58,7 +63,7 @@ Target target() {
   return {
       corpus,
       {"hdtrain picture 2\n", number(1), number(7), number(1 << 16), number(uint64_t{1} << 63), "1/1", "\n"},
-      {},
+      {"HD_IO"},
       read};
 }
 
