@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/kept_memory.h"
 #include "core/rng.h"
 #include "distill/teacher.h"
 #include "distill/transfer.h"
@@ -27,6 +28,7 @@ std::vector<std::string> tapsOf(const Teacher& teacher, const std::string& part)
 }  // namespace
 
 Value benchTeacher(const Value& options) {
+  const KeptMemory kept;  // as a training has it
   Teacher teacher(options);
   const std::string part = options.get("part", "whole");
   const auto taps = tapsOf(teacher, part);

@@ -68,14 +68,6 @@ bool isOutOfMemory(const std::exception& error) {
          message.find("out of memory") != std::string_view::npos;
 }
 
-void keepFreedMemory() {
-  constexpr int largestBlock = 32 << 20;  // glibc takes no more: larger blocks come and go with their pages
-  ::mallopt(M_MMAP_THRESHOLD, largestBlock);
-  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  // Threads allocate from heaps of 64 MB, of which an empty one goes back unless this much is wanted spare.
-  ::mallopt(M_TOP_PAD, 64 << 20);
-}
-
 int64_t finerCut(int64_t images, int64_t parts) {
   for (int64_t finer = 2 * parts; finer <= images; ++finer) {
     if (images % finer == 0) return finer;

@@ -12,11 +12,6 @@ namespace hd::engine {
 /// Whether an error says that memory ran out, on the processor or on a device.
 bool isOutOfMemory(const std::exception& error);
 
-/// From now on the process keeps memory that it frees: every step needs the same pieces again, and pages that
-/// go back to the system are faulted in anew (a tenth of a step, more in a virtual machine).
-/// stepWithinMemory() gives them back when memory runs out.
-void keepFreedMemory();
-
 /// The smallest number of equal micro-batches above `parts` that `images` can be cut into, at least twice as
 /// many where that is possible; 0 when every micro-batch is a single image already.
 int64_t finerCut(int64_t images, int64_t parts);

@@ -120,7 +120,7 @@ Session::Session(const SessionOptions& options) : options_(options) {
   }
   store.setWorking(options.bf16 ? torch::kBFloat16 : torch::kFloat32);
   if (!options.training) return;
-  keepFreedMemory();
+  keptMemory_.emplace();
   if (options.distill.isArray() && !options.distill.asArray().empty()) {
     const detectors::DenseHead* head = detector_->denseHead();
     if (head == nullptr) {

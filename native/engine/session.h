@@ -11,10 +11,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/batch.h"
+#include "core/kept_memory.h"
 #include "core/value.h"
 #include "detectors/detector.h"
 #include "distill/distillation.h"
@@ -129,6 +131,7 @@ class Session {
   std::vector<std::string> lossTaps() const;
   void checkNames();
 
+  std::optional<KeptMemory> keptMemory_;  ///< of training; first, since the rest is freed before it ends
   SessionOptions options_;
   std::unique_ptr<detectors::Detector> detector_;
   std::unique_ptr<Optimizer> optimizer_;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <vector>
 
+#include "core/kept_memory.h"
 #include "core/rng.h"
 #include "ops/losses.h"
 
@@ -14,6 +15,7 @@ namespace hd::ops {
 
 Value benchDistillation(const Value& options) {
   const int64_t rows = options.get("rows", int64_t{89600}), bins = options.get("bins", int64_t{17});
+  const KeptMemory kept;  // as a training has it
   const int repeats = std::max(1, options.get("repeats", 9));
   const double weighted = options.get("weighted", 1.0);
   Random random(static_cast<uint64_t>(options.get("seed", int64_t{0})), "synthetic", 0, 0);

@@ -2,13 +2,9 @@
 #include "engine/memory.h"
 
 #include <c10/util/Exception.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-#include <cstring>
 #include <memory>
 #include <new>
-#include <thread>
 
 #include "engine_fixture.h"
 
@@ -95,29 +91,6 @@ TEST_CASE("errors of other kinds pass") {
   given.fault = "nan";
   CHECK(codeOf([&] { stepWithinMemory(session, scene.batch, given); }) == "HD_DIVERGED");
   CHECK(given.accumulate == 0);
-}
-
-TEST_CASE(
-    "freed memory stays: the same blocks again cost no page faults, on a thread with a heap of its own") {
-  keepFreedMemory();
-  std::vector<int64_t> faults;
-  std::thread([&faults] {
-    constexpr size_t block = size_t{13} << 20;
-    for (int round = 0; round < 3; ++round) {
-      rusage before{}, after{};
-      ::getrusage(RUSAGE_THREAD, &before);
-      std::vector<std::unique_ptr<char[]>> blocks;
-      for (int i = 0; i < 8; ++i) {
-        blocks.emplace_back(new char[block]);
-        std::memset(blocks.back().get(), round, block);
-      }
-      blocks.clear();
-      ::getrusage(RUSAGE_THREAD, &after);
-      faults.push_back(after.ru_minflt - before.ru_minflt);
-    }
-  }).join();
-  const int64_t pages = 8 * (13 << 20) / ::sysconf(_SC_PAGESIZE);
-  CHECK(faults[2] < pages / 10);
 }
 
 TEST_CASE("detection without memory goes on with half as many images at once and finds the same") {
