@@ -1,4 +1,5 @@
 import { totalmem } from 'node:os';
+import process from 'node:process';
 import { HdError } from '../error.ts';
 import { table } from '../report/tables.ts';
 import { openTraining } from '../trainer/open.ts';
@@ -26,6 +27,17 @@ interface Trial {
   memory: number;
 }
 
+/** Bytes of the machine, or fewer where a container's limit (cgroup) is below; without one it is 0, absent or huge. */
+export function usableMemory(total: number, limit: number | undefined): number {
+  return limit ? Math.min(total, limit) : total;
+}
+
+/** In GB, of which a small container has but a few. */
+function mayBeUsed(bytes: number): number {
+  const share = (0.7 * bytes) / 1e9;
+  return share < 10 ? Math.floor(share * 10) / 10 : Math.floor(share);
+}
+
 /** Gain in speed below which a larger batch is not worth its memory. */
 const worthwhile = 1.03;
 
@@ -37,8 +49,9 @@ export const findBatch: Verb<FindBatchOptions> = {
       .option('max', { type: 'number', default: 64, describe: 'Largest batch to try' })
       .option('memory', {
         type: 'number',
-        default: Math.floor((0.7 * totalmem()) / 1e9),
-        describe: 'Memory that may be used, in GB (default: 70 % of the machine)',
+        default: mayBeUsed(usableMemory(totalmem(), process.constrainedMemory())),
+        describe:
+          'Memory that may be used, in GB (default: 70 % of the machine, or of what its container allows)',
       })
       .option('steps', {
         type: 'number',

@@ -257,6 +257,18 @@ const cached: Check = ({ data }, { conflict, warn, written }) => {
     conflict('data.cacheFolder', "null unless data.cache is 'disk'", 'set data.cache to disk');
 };
 
+const faults: Check = ({ debug }, { conflict }) => {
+  const several = Array.isArray(debug.fault);
+  for (const [index, { point, action }] of [debug.fault].flat().entries()) {
+    if (point === 'decode' && !['error', 'stall', 'memory'].includes(action))
+      conflict(
+        `debug.fault${several ? `.${index}` : ''}.action`,
+        "'error', 'stall' or 'memory' at point 'decode'",
+        'choose one of them, or another point',
+      );
+  }
+};
+
 /** What the order of steps has to be stands with the native Pipeline; here it gets a line of the file. */
 const augmentation: Check = (recipe, { conflict, warn }) => {
   const names = recipe.data.augment.map((step) => Object.keys(step)[0] as string);
@@ -293,6 +305,7 @@ const checks: readonly Check[] = [
   augmentation,
   cached,
   deformable,
+  faults,
   transfersFit,
   oneLength,
   oneAverage,

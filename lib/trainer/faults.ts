@@ -47,6 +47,14 @@ export class Faults {
   }
 }
 
+/** Those that the loader's threads act out. */
+export function decodeFaults(faults: Fault | Fault[]): Record<string, unknown>[] {
+  return [faults]
+    .flat()
+    .filter(({ point }) => point === 'decode')
+    .map(({ action, step, times, seconds }) => ({ action, step: step ?? 0, times, seconds }));
+}
+
 function isPretended(action: Fault['action']): action is (typeof pretended)[number] {
   return (pretended as readonly string[]).includes(action);
 }

@@ -8,6 +8,7 @@ import type { Recipe } from '../recipe/schema/root.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { precisionOf, threadsOf } from './digest.ts';
 import type { FetchEvent } from './events.ts';
+import { decodeFaults } from './faults.ts';
 import { localShards } from './shards.ts';
 
 export type Split = 'train' | 'val';
@@ -175,6 +176,7 @@ export function openLoader(
     },
     onBadSample: training && ordered ? 'stop' : data.onBadSample,
     maxBad: data.maxBad,
+    faults: training ? decodeFaults(recipe.debug.fault) : [],
   });
 }
 

@@ -1,11 +1,15 @@
 /** What a run says while pictures do not come. */
 import type { LoaderStatistics } from '../native.ts';
 
-/** Seconds that a batch may be awaited before the run says so, and again after each further interval. */
-const patience = 10;
-
-/** Tells what the loader is at while a batch does not come; returns what ends that. `read` gives its statistics. */
-export function watchLoader(read: () => LoaderStatistics, warn: (message: string) => void): () => void {
+/**
+ * Tells what the loader is at while a batch does not come; returns what ends that. `read` gives its statistics;
+ * `patience` is how many seconds a batch may be awaited before this is told, and again after each further interval.
+ */
+export function watchLoader(
+  read: () => LoaderStatistics,
+  warn: (message: string) => void,
+  patience = 10,
+): () => void {
   const watch = setInterval(() => {
     const { waiting, reading } = read();
     if (waiting < patience / 2) return;

@@ -22,11 +22,13 @@ struct FilledPicture {
 
 /// How the pictures of a place in a batch are read.
 struct Reading {
-  std::atomic<int64_t>* now = nullptr;            ///< set to each picture before it is read; null: not told
-  std::function<bool(int64_t)> usable = nullptr;  ///< which may be joined to others; null: all
-  PictureCache* cache = nullptr;                  ///< null: everything is decoded
+  std::atomic<int64_t>* now = nullptr;             ///< set to each picture before it is read; null: not told
+  std::function<bool(int64_t)> usable = nullptr;   ///< which may be joined to others; null: all
+  PictureCache* cache = nullptr;                   ///< null: everything is decoded
+  std::function<void(int64_t)> trouble = nullptr;  ///< asked for by debug.fault; called with what is read
   void at(int64_t image) const {
     if (now != nullptr) *now = image;
+    if (trouble) trouble(image);
   }
 };
 

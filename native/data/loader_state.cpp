@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <new>
 
 namespace hd::data {
 namespace {
@@ -16,6 +17,15 @@ int64_t imagesInUse(const BatchPlanner& planner) {
 
 bool isSampleFault(const Error& error) {
   return error.code().starts_with("HD_DATA_");
+}
+
+Error noMemoryFor(std::string_view file) {
+  return Error(
+      "HD_DATA_MEMORY",
+      concat("expected memory to decode ", file.empty() ? "a picture" : file,
+             " but the system has no more; lower data.workers, data.slots or data.cacheLimit, or take "
+             "the picture out of the data set"),
+      std::string(file));
 }
 
 }  // namespace
@@ -39,6 +49,7 @@ LoaderState::LoaderState(std::shared_ptr<const Dataset> dataset, const Value& op
       options_(LoaderOptions::from(options)),
       ledger_(imagesInUse(planner_), options_.maxBad),
       cache_(PictureCache::from(options.find("cache") == nullptr ? Value() : options.at("cache"))),
+      faults_(options.find("faults") == nullptr ? Value() : options.at("faults")),
       slots_(static_cast<size_t>(options_.slots)),
       reading_(static_cast<size_t>(options_.threads)) {
   for (std::atomic<int64_t>& reading : reading_) reading = -1;
@@ -182,19 +193,29 @@ int64_t LoaderState::fill(const SlotState& slot, int64_t index, ImageTargets& ta
   Reading told;
   told.now = &reading;
   told.cache = cache_.get();
+  if (faults_.any()) {
+    const int64_t step = slot.plan.epoch * planner_.sampler().stepsPerEpoch() + slot.plan.step;
+    told.trouble = [this, step](int64_t image) { faults_.at(step, planner_.dataset().file(image)); };
+  }
   if (options_.skipBadSamples) told.usable = [this](int64_t image) { return !ledger_.contains(image); };
   for (int64_t ahead = 0; ahead < positions; ++ahead) {
     const int64_t image = order[static_cast<size_t>((position + ahead) % positions)];
     while (!options_.skipBadSamples || !ledger_.contains(image)) {
+      const auto blame = [&](const Error& error) {
+        if (!options_.skipBadSamples || !isSampleFault(error)) throw error;
+        const int64_t bad = reading;  // the picture itself, or one that was joined to it: then once more
+        ledger_.add(bad, planner_.dataset().file(bad), error);
+      };
       try {
         FilledPicture filled =
             fillPicture(planner_, slot.plan, position, image, canvas(slot, index), scratch, told);
         targets = std::move(filled.targets);
         return filled.copiedBytes;
       } catch (const Error& error) {
-        if (!options_.skipBadSamples || !isSampleFault(error)) throw;
-        const int64_t bad = reading;  // the picture itself, or one that was joined to it: then once more
-        ledger_.add(bad, planner_.dataset().file(bad), error);
+        blame(error);
+      } catch (const std::bad_alloc&) {  // a huge picture must not end a run that can do without it
+        scratch = {};
+        blame(noMemoryFor(planner_.dataset().file(reading)));
       }
     }
     if (planner_.evaluates()) return 0;

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "data/loader.h"
+#include "data/loader_fault.h"
 #include "data/loader_fill.h"
 
 namespace hd::data {
@@ -85,6 +86,7 @@ struct LoaderState {
   const LoaderOptions options_;
   BadSampleLedger ledger_;
   const std::unique_ptr<PictureCache> cache_;  // null without
+  DecodeFaults faults_;
   size_t slotBytes_ = 0;
   std::vector<SlotState> slots_;
   std::vector<std::atomic<int64_t>> reading_;  // one a thread

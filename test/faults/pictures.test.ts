@@ -182,6 +182,41 @@ log: { every: 1 }
   for (const { message } of bad) assert.match(message, /replace the file or take it out/);
 });
 
+describe('29, 34: a picture that cannot be decoded for want of memory, or whose thread throws, is a bad one', () => {
+  const root = join(folder, 'starved');
+  const spec = writeCoco(root, cocoOf(root, 8));
+  const text = `
+model: { backbone: resnet18, neckChannels: 32, headChannels: 32, headConvs: 1 }
+data: { format: coco, size: 64, train: { images: ${spec.images}, annotations: ${spec.annotations} } }
+train: { epochs: 2, batch: 4, threads: 1 }
+`;
+  const recipe = writeRecipe(folder, text, 'starved.yaml');
+  for (const [action, code, sentence] of [
+    ['memory', 'HD_DATA_MEMORY', /expected memory to decode .*p\d\.png but the system has no more; lower/],
+    ['error', 'HD_DATA_FAULT', /an error was asked for at 'decode' of .*p\d\.png/],
+  ] as const) {
+    test(`${action}: told by name, and the run ends`, async () => {
+      const fault = `{point: decode, action: ${action}}`;
+      const { result, events } = await train(recipe, join(folder, `decode-${action}`), { fault });
+      assert.equal(result?.status, 'done');
+      const bad = events.flatMap((event) => (event.type === 'bad-samples' ? event.samples : []));
+      assert.deepEqual(
+        bad.map((sample) => sample.code),
+        [code],
+      );
+      assert.match(bad[0]?.message ?? '', sentence);
+    });
+    test(`${action}, with data.onBadSample stop: the run ends with it`, async () => {
+      const { error } = await train(recipe, join(folder, `stop-${action}`), {
+        fault: `{point: decode, action: ${action}}`,
+        set: ['data.onBadSample=stop'],
+      });
+      assert.equal(error?.code, code);
+      assert.match(error?.message ?? '', sentence);
+    });
+  }
+});
+
 test('48: a picture of one pixel and a very long one train beside others', async () => {
   const root = join(folder, 'shapes');
   const content = cocoOf(root, 6);

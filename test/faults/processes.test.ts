@@ -123,6 +123,21 @@ test('30: a stalled disk delays a run and does not change it; the end is not hel
   assert.ok(weights(into).equals(weights(calm)));
 });
 
+test('30: threads that stall while they decode delay a run and do not change it', async () => {
+  const [into, calm] = [join(folder, 'slow-pictures'), join(folder, 'quick-pictures')];
+  const set = ['train.steps=3', 'train.epochs=null', 'data.workers=1'];
+  const began = performance.now();
+  const slow = await train(recipe, into, {
+    set,
+    fault: '{point: decode, action: stall, seconds: 0.4, times: 3, step: 1}',
+  });
+  assert.equal(slow.result?.status, 'done');
+  assert.ok(performance.now() - began > 1200);
+  await train(recipe, calm, { set });
+  const weights = (path: string) => readFileSync(join(path, 'student.safetensors'));
+  assert.ok(weights(into).equals(weights(calm)));
+});
+
 describe('31: numbers that are not finite', () => {
   test('stop: the term, the step, the pictures and what to do', async () => {
     const { error } = await train(recipe, join(folder, 'nan'), {

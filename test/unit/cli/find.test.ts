@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { suggestBatch } from '../../../lib/cli/find-batch.ts';
+import { suggestBatch, usableMemory } from '../../../lib/cli/find-batch.ts';
 import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
 
 const folder = temporaryFolder();
@@ -47,6 +47,11 @@ describe('find-lr', () => {
 });
 
 describe('find-batch', () => {
+  test('the memory of a container is what it allows, whatever the machine has', () => {
+    assert.equal(usableMemory(64e9, 8e9), 8e9);
+    // No limit is told as 0, as nothing, or as more than any machine has.
+    for (const limit of [0, undefined, 2 ** 63, 2 ** 64]) assert.equal(usableMemory(64e9, limit), 64e9);
+  });
   test('doubles up to --max and suggests one of those', () => {
     const end = run(['find-batch', '--config', config, '--max', '4', '--steps', '1', '--json']);
     assert.equal(end.status, 0, end.stderr);

@@ -361,6 +361,18 @@ describe('augmentation', () => {
   });
 });
 
+test('threads that decode can only fail, stall, or lack memory', () => {
+  const withFault = (fault: string) =>
+    `data: {format: synthetic, train: {count: 32}}\ndebug: {fault: ${fault}}\n`;
+  load(withFault('{point: decode, action: stall}'));
+  assert.match(
+    problemOf(withFault('{point: decode, action: kill}')).message,
+    /expected 'error', 'stall' or 'memory' at point 'decode'/,
+  );
+  const second = problemOf(withFault('[{point: step}, {point: decode, action: nan}]'));
+  assert.equal(second.path, 'debug.fault.1.action');
+});
+
 describe('the cache of pictures', () => {
   const warningsOf = (data: string) =>
     load(`data: {format: synthetic, train: {count: 32}, ${data}}\n`).warnings.filter((line) =>

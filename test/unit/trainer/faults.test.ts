@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { HdError } from '../../../lib/error.ts';
 import { debugSchema, type Fault } from '../../../lib/recipe/schema/debug.ts';
-import { Faults } from '../../../lib/trainer/faults.ts';
+import { decodeFaults, Faults } from '../../../lib/trainer/faults.ts';
 
 const parse = (fault: unknown) => debugSchema.parse({ fault }).fault;
 const faults = (fault: unknown) => new Faults(parse(fault));
@@ -58,6 +58,20 @@ describe('when a fault happens', () => {
     assert.throws(() => given.at('save.begin', 0), { code: 'HD_FAULT' });
     given.at('save.begin', 0);
   });
+});
+
+test('faults of decoding are for the threads that do it', () => {
+  const given = parse([
+    { point: 'decode', action: 'stall', seconds: 0.5, times: 3 },
+    { point: 'step', action: 'nan' },
+    { point: 'decode', action: 'error', step: 4 },
+  ]);
+  assert.deepEqual(decodeFaults(given), [
+    { action: 'stall', step: 0, times: 3, seconds: 0.5 },
+    { action: 'error', step: 4, times: 1, seconds: 1 },
+  ]);
+  assert.deepEqual(decodeFaults([]), []);
+  assert.deepEqual(decodeFaults(parse({ point: 'decode', action: 'memory' })).length, 1);
 });
 
 describe('what happens', () => {

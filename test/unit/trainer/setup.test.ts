@@ -207,6 +207,13 @@ describe('openLoader', () => {
     const evaluation = optionsOf({ data: { cache: 'disk', cacheFolder: '/kept' } }, false).cache;
     assert.equal((evaluation as { folder: string }).folder, '/kept/val');
   });
+  test('faults of decoding concern training', () => {
+    const fault = { point: 'decode', action: 'stall', seconds: 2, step: 3, times: 1 };
+    const sections = { debug: { fault } } as Sections;
+    const { point: _point, ...told } = fault;
+    assert.deepEqual(optionsOf(sections, true).faults, [told]);
+    assert.deepEqual(optionsOf(sections, false).faults, []);
+  });
   test('a stream is neither shuffled, grouped nor forgiven', () => {
     const options = optionsOf({ data: { groupByAspect: true, onBadSample: 'skip' } }, true, true);
     assert.deepEqual([options.shuffle, options.groupByAspect, options.onBadSample], [false, false, 'stop']);
