@@ -20,7 +20,7 @@ struct PixelTarget {
 /// The size that the first frame header (SOFn) announces, and the orientation of an Exif segment before it.
 /// Reads markers only, at most the first 64 MiB of a file.
 PictureHeader readJpegHeader(const ReadAt& read, const std::string& path);
-/// The size that IHDR announces.
+/// The size that IHDR announces, and the orientation of an eXIf chunk before the pixels.
 PictureHeader readPngHeader(const ReadAt& read, const std::string& path);
 PictureHeader readBmpHeader(const ReadAt& read, const std::string& path);
 

@@ -9,6 +9,8 @@
 
 #include "core/error.h"
 #include "data/decode_codecs.h"
+#include "data/exif.h"
+#include "io/crc32.h"
 
 namespace hd::data {
 namespace {
@@ -71,6 +73,31 @@ uint32_t bigEndian(const uint8_t* bytes) {
          static_cast<uint32_t>(bytes[2]) << 8 | bytes[3];
 }
 
+constexpr size_t kSignature = 8, kChunkFrame = 12;
+constexpr size_t kLargestExif = size_t{1} << 16;
+constexpr int kMostChunks = 1000;
+
+// The orientation of an eXIf chunk before the pixels, which is where writers put it; 1 without a sound one.
+int exifOrientation(const ReadAt& read) {
+  uint64_t at = kSignature;
+  for (int i = 0; i < kMostChunks; ++i) {
+    std::array<uint8_t, 8> head;
+    if (read(at, head.data(), head.size()) < head.size()) return 1;
+    const uint32_t length = bigEndian(head.data());
+    const std::string_view type(reinterpret_cast<const char*>(head.data()) + 4, 4);
+    if (type == "IDAT" || type == "IEND" || length > PNG_UINT_31_MAX) return 1;
+    if (type == "eXIf" && length <= kLargestExif) {
+      std::vector<uint8_t> chunk(4 + length +
+                                 4);  // its type, which the checksum covers too, and the checksum
+      if (read(at + 4, chunk.data(), chunk.size()) < chunk.size()) return 1;
+      const bool sound = io::crc32(chunk.data(), 4 + length) == bigEndian(chunk.data() + 4 + length);
+      return sound ? tiffOrientation(chunk.data() + 4, length) : 1;
+    }
+    at += kChunkFrame + length;
+  }
+  return 1;
+}
+
 }  // namespace
 
 PictureHeader readPngHeader(const ReadAt& read, const std::string& path) {
@@ -82,7 +109,7 @@ PictureHeader readPngHeader(const ReadAt& read, const std::string& path) {
   }
   const uint32_t width = bigEndian(start.data() + 16), height = bigEndian(start.data() + 20);
   if (width > PNG_UINT_31_MAX || height > PNG_UINT_31_MAX) badPicture(path, "a PNG with a damaged header");
-  return {PictureFormat::png, static_cast<int>(width), static_cast<int>(height)};
+  return {PictureFormat::png, static_cast<int>(width), static_cast<int>(height), exifOrientation(read)};
 }
 
 void decodePng(const uint8_t* data, size_t size, const std::string& path, const PixelTarget& target) {

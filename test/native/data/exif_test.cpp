@@ -8,6 +8,7 @@
 
 #include "core/rng.h"
 #include "data/decode.h"
+#include "io/crc32.h"
 #include "picture_fixture.h"
 
 using fixture::Bytes;
@@ -49,6 +50,21 @@ Bytes withExif(const Bytes& jpeg, const Bytes& structure) {
   for (const char symbol : std::string("Exif\0\0", 6)) out.push_back(static_cast<uint8_t>(symbol));
   out.insert(out.end(), structure.begin(), structure.end());
   out.insert(out.end(), jpeg.begin() + 2, jpeg.end());
+  return out;
+}
+
+/// The PNG with a chunk behind its header, or behind its pixels.
+Bytes withChunk(const Bytes& png, const std::string& type, const Bytes& content, bool behindPixels = false) {
+  Bytes chunk(type.begin(), type.end());
+  chunk.insert(chunk.end(), content.begin(), content.end());
+  const uint32_t sum = hd::io::crc32(chunk.data(), chunk.size());
+  const auto length = static_cast<uint32_t>(content.size());
+  for (int i = 0; i < 4; ++i) {
+    chunk.insert(chunk.begin() + i, static_cast<uint8_t>(length >> 8 * (3 - i)));
+    chunk.push_back(static_cast<uint8_t>(sum >> 8 * (3 - i)));
+  }
+  Bytes out = png;
+  out.insert(behindPixels ? out.end() - 12 : out.begin() + 33, chunk.begin(), chunk.end());
   return out;
 }
 
@@ -163,4 +179,70 @@ TEST_CASE("annotations that declare the stored size keep the picture as it is st
   Bytes slot(w * h * 3);
   decodePictureInto(turned.data(), turned.size(), "memory", slot.data(), w * 3, w, h);
   CHECK(std::equal(slot.begin(), slot.end(), stored.pixels));
+}
+
+TEST_CASE("all eight turns show a PNG as its eXIf chunk asks, whole and into a slot; the header says so") {
+  constexpr int w = 23, h = 14;
+  const Bytes pixels = fixture::waves(w, h);
+  for (const bool interlaced : {false, true}) {
+    const Bytes plain = fixture::png(pixels, w, h, {.interlaced = interlaced});
+    for (int orientation = 1; orientation <= 8; ++orientation) {
+      CAPTURE(orientation);
+      const Bytes turned =
+          withChunk(withChunk(plain, "eXIf", tiff(orientation, orientation % 2 == 0)), "tEXt", {'a', 0, 'b'});
+      const auto header = hd::data::probePicture(
+          [&](uint64_t offset, uint8_t* out, size_t count) {
+            const size_t got =
+                std::min<size_t>(count, turned.size() - std::min<size_t>(offset, turned.size()));
+            std::copy_n(turned.data() + offset, got, out);
+            return got;
+          },
+          turned.size(), "memory");
+      const bool swapped = orientation >= 5;
+      CHECK(header.shownWidth() == (swapped ? h : w));
+      const Picture shown = decodePicture(turned.data(), turned.size(), "memory", 0, 0);
+      REQUIRE(shown.width == (swapped ? h : w));
+      REQUIRE(shown.height == (swapped ? w : h));
+      Bytes slot(pixels.size());
+      decodePictureInto(turned.data(), turned.size(), "memory", slot.data(),
+                        static_cast<size_t>(shown.width) * 3, shown.width, shown.height);
+      CHECK(slot == shown.storage);
+      bool equal = true;
+      for (int y = 0; y < shown.height; ++y) {
+        for (int x = 0; x < shown.width; ++x) {
+          const auto [column, row] = storedAt(orientation, x, y, w, h);
+          for (int c = 0; c < 3; ++c) {
+            equal &= shown.pixels[(y * shown.width + x) * 3 + c] ==
+                     pixels[static_cast<size_t>((row * w + column) * 3 + c)];
+          }
+        }
+      }
+      CHECK(equal);
+    }
+  }
+}
+
+TEST_CASE("an eXIf chunk that is damaged, empty, cut or behind the pixels turns nothing") {
+  constexpr int w = 23, h = 14;
+  const Bytes plain = fixture::png(fixture::waves(w, h), w, h, {});
+  const auto widthOf = [](const Bytes& png) {
+    return decodePicture(png.data(), png.size(), "memory", 0, 0).width;
+  };
+  CHECK(widthOf(withChunk(plain, "eXIf", tiff(6, true))) == h);
+  CHECK(widthOf(withChunk(plain, "eXIf", {})) == w);
+  CHECK(widthOf(withChunk(plain, "eXIf", tiff(6, true), true)) == w);
+  Bytes damaged = withChunk(plain, "eXIf", tiff(6, true));
+  damaged[33 + 8 + 10 + 12 + 9] ^= 1;  // the orientation itself, under a checksum that no longer fits
+  CHECK(widthOf(damaged) == w);
+  const Bytes whole = withChunk(plain, "eXIf", tiff(6, true));
+  for (size_t size = 24; size < 33 + 12 + tiff(6, true).size() + 8; ++size) {
+    const auto header = hd::data::probePicture(
+        [&](uint64_t offset, uint8_t* out, size_t count) {
+          const size_t got = std::min<size_t>(count, size - std::min<size_t>(offset, size));
+          std::copy_n(whole.data() + offset, got, out);
+          return got;
+        },
+        size, "memory");
+    CHECK((header.shownWidth() == w || size >= 33 + 12 + tiff(6, true).size()));
+  }
 }

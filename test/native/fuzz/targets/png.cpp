@@ -68,6 +68,12 @@ std::vector<Sample> corpus() {
     samples.push_back({text(file)});
     samples.push_back({text(file), withChecksums});
   }
+  // An orientation that swaps the sides, behind the header.
+  const std::string exif = std::string("MM\0\x2A\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0", 26);
+  std::string turned = text(files.front());
+  turned.insert(33, chunk("eXIf", exif));
+  samples.push_back({turned});
+  samples.push_back({turned, withChecksums});
   std::string rows = bigEndian(8) + bigEndian(5) + std::string("\x08\x02\0\0\0", 5);
   for (int y = 0; y < 5; ++y) rows += static_cast<char>(y) + text(waves(8, 1, 3, y));
   samples.push_back({rows, aroundRows});
@@ -77,11 +83,28 @@ std::vector<Sample> corpus() {
 Target target() {
   using namespace std::string_literals;
   return {corpus,
-          {"IHDR", "IDAT", "PLTE", "tRNS", "IEND", "gAMA", "iCCP", "zTXt", "iTXt", "sBIT", "bKGD", "acTL",
-           "fdAT", "\0\0\0\0"s, "\x7F\xFF\xFF\xFF", "\x78\x9C",
+          {"IHDR",
+           "IDAT",
+           "PLTE",
+           "tRNS",
+           "IEND",
+           "gAMA",
+           "iCCP",
+           "zTXt",
+           "iTXt",
+           "sBIT",
+           "bKGD",
+           "acTL",
+           "fdAT",
+           "eXIf",
+           "MM\0\x2A"s,
+           "\0\0\0\0"s,
+           "\x7F\xFF\xFF\xFF",
+           "\x78\x9C",
            "\0\0\0\xD"
            "IHDR"s,
-           "\0\0\0\3PLTE\1\2\3\0\0\0\0"s, "\0\0\0\2tRNS\1\2\0\0\0\0"s},
+           "\0\0\0\3PLTE\1\2\3\0\0\0\0"s,
+           "\0\0\0\2tRNS\1\2\0\0\0\0"s},
           {"HD_DATA_IMAGE"},
           readPicture};
 }
