@@ -211,8 +211,7 @@ train: { epochs: 2, batch: 4, threads: 1 }
         fault: `{point: decode, action: ${action}}`,
         set: ['data.onBadSample=stop'],
       });
-      assert.equal(error?.code, code);
-      assert.match(error?.message ?? '', sentence);
+      tells(error, code, '.png');
     });
   }
 });

@@ -8,6 +8,7 @@ import { HdError } from '../../lib/error.ts';
 export const sentences: Record<string, string[]> = {
   HD_CKPT_CORRUPT: [
     'expected … for … of … but received …: the file is damaged or incomplete; copy or download it again',
+    'expected … for … of … but received …: the file is damaged or incomplete; copy or download it again, or name another checkpoint with --resume DIR',
     'expected a readable checkpoint state but … is none (…): name another checkpoint with --resume DIR',
   ],
   HD_DATA_CLASSES: [
@@ -18,6 +19,7 @@ export const sentences: Record<string, string[]> = {
     "expected at least one image to train on but received … images, none of them usable; run 'hdtrain check' to see why",
     "expected samples, each a picture and a .json file of the same key, for … but received none…: list a shard with 'tar tf'",
   ],
+  HD_DATA_FAULT: ['an error was asked for at … of … (debug.fault): take it out of the recipe'],
   HD_DATA_FETCH: ['expected to fetch … but received …: …'],
   HD_DATA_FORMAT: [
     'expected … for … but received … (…): …',
@@ -28,6 +30,9 @@ export const sentences: Record<string, string[]> = {
   ],
   HD_DATA_JSON: [
     'expected valid JSON for … but received an error at byte … of … (…): export or download the file again',
+  ],
+  HD_DATA_MEMORY: [
+    'expected memory to decode … but the system has no more; lower data.workers, data.slots or data.cacheLimit, or take the picture out of the data set',
   ],
   HD_DATA_SHARD: [
     'expected a readable tar file at … but received …: …',
