@@ -1,4 +1,4 @@
-// A whole file as read-only memory, paged in on demand.
+// The bytes of a whole file.
 #pragma once
 
 #include <cstddef>
@@ -8,15 +8,16 @@
 
 namespace hd::io {
 
-/// `data` is valid while `owner` lives. The file must not be shortened meanwhile: hdtrain itself only
-/// replaces files by renaming, which leaves an existing mapping intact.
+/// `data` is valid while `owner` lives, whatever happens to the file: it is a copy in memory. A mapping of
+/// the file would end the process (SIGBUS) when somebody shortens the file, or its disk fails, at any later
+/// moment.
 struct FileImage {
   const uint8_t* data = nullptr;
   size_t size = 0;
   std::shared_ptr<const void> owner;
 };
 
-/// Maps a regular file; throws HD_IO for anything else (folders, pipes, devices) or when it cannot be read.
+/// Reads a regular file; throws HD_IO for anything else (folders, pipes, devices) or when it cannot be read.
 FileImage mapFile(const std::string& path);
 
 }  // namespace hd::io

@@ -125,6 +125,8 @@ class CocoReader {
       seen_.categories = true;
       file_.parsePiece(parsed.piece,
                        [this](json::object object, int64_t index) { readCategory(object, index); });
+    } else {
+      file_.drop(parsed.piece);
     }
   }
 

@@ -1,8 +1,5 @@
 #include "data/formats/json_file.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -15,29 +12,6 @@ namespace {
 constexpr int64_t maxFileBytes = 0xFFFFFFFFll - 4096;  // simdjson's positions have 32 bits
 
 constexpr size_t walkAhead = size_t{8} << 20;
-
-void advise(uintptr_t begin, uintptr_t end, int advice) {
-  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
-}
-
-uintptr_t pageBytes() {
-  return static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-}
-
-/// Maps the pages of a file that is about to be read in one call: a fault for each of them costs more than
-/// reading it. Systems that do not know the call fault.
-void fetch(std::string_view text) {
-  const uintptr_t page = pageBytes();
-  const auto begin = reinterpret_cast<uintptr_t>(text.data()), end = begin + text.size();
-  advise(begin / page * page, (end + page - 1) / page * page, MADV_POPULATE_READ);
-}
-
-/// Gives whole pages of a mapped file back; they would be read again if somebody looked.
-void forget(std::string_view text) {
-  const uintptr_t page = pageBytes();
-  const auto begin = reinterpret_cast<uintptr_t>(text.data()), end = begin + text.size();
-  advise((begin + page - 1) / page * page, end / page * page, MADV_DONTNEED);
-}
 
 }  // namespace
 
@@ -72,27 +46,37 @@ void JsonFile::parse(std::string text, const std::function<void(simdjson::ondema
 }
 
 std::vector<JsonPiece> JsonFile::nextPieces(size_t count) {
-  if (!walk_) {
-    try {
-      image_ = io::mapFile(path_);
-    } catch (const Error&) {
-      return {};  // parse() has the words for it
-    }
-    walk_.emplace(std::string_view(reinterpret_cast<const char*>(image_.data), image_.size));
-  }
-  const std::string_view whole = walk_->text();
   std::vector<JsonPiece> out;
-  while (out.size() < count) {
-    if (walk_->position() + walkAhead / 2 > fetched_ && fetched_ < whole.size()) {
-      fetch(whole.substr(fetched_, walkAhead));
-      fetched_ += walkAhead;
+  try {
+    if (!walk_) {
+      pages_ = std::make_unique<io::PagedFile>(path_);
+      walk_.emplace(std::string_view());
     }
-    const auto piece = walk_->next();
-    if (!piece) break;
-    out.push_back(*piece);
-    forget(piece->text);
+    while (out.size() < count) {
+      if (walk_->position() + walkAhead / 2 > fetched_) fetchMore();
+      const JsonPieces before = *walk_;
+      const auto piece = walk_->next();
+      if (walk_->ranOut() && fetched_ < pages_->size()) {  // one that is longer than what has been read
+        *walk_ = before;
+        fetchMore();
+        continue;
+      }
+      if (!piece) break;
+      out.push_back(*piece);
+    }
+  } catch (const Error&) {
+    return {};  // unsound: parse() has the words for it
   }
   return out;
+}
+
+/// At least as much again as the walk has before it, so that a long piece is not begun too often.
+void JsonFile::fetchMore() {
+  const size_t more = std::min(std::max(walkAhead, fetched_ - walk_->position()), pages_->size() - fetched_);
+  if (more == 0) return;
+  pages_->read(fetched_, more);
+  fetched_ += more;
+  walk_->extend({reinterpret_cast<const char*>(pages_->data()), fetched_});
 }
 
 void JsonFile::parsePiece(const JsonPiece& piece,
@@ -101,14 +85,18 @@ void JsonFile::parsePiece(const JsonPiece& piece,
   std::string& text = scratch->text;
   text.clear();
   text.reserve(piece.text.size() + 2 + simdjson::SIMDJSON_PADDING);
-  fetch(piece.text);
   text.append("[").append(piece.text).append("]");
-  forget(piece.text);
+  drop(piece);
   simdjson::ondemand::document document = scratch->parser.iterate(text.data(), text.size(), text.capacity());
   int64_t index = piece.first;
   for (simdjson::ondemand::object object : document.get_array()) read(object, index++);
   const std::lock_guard lock(scratchMutex_);
   idle_.push_back(std::move(scratch));
+}
+
+void JsonFile::drop(const JsonPiece& piece) const {
+  const char* begin = reinterpret_cast<const char*>(pages_->data());
+  if (!piece.text.empty()) pages_->drop(static_cast<size_t>(piece.text.data() - begin), piece.text.size());
 }
 
 std::unique_ptr<JsonFile::Scratch> JsonFile::takeScratch() const {

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "data/formats/json_pieces.h"
-#include "io/mapped_file.h"
+#include "io/paged_file.h"
 
 namespace hd::data {
 
@@ -48,11 +48,14 @@ class JsonFile {
   /// After the last piece: whether the whole file is such an object. If not, parse() says what is wrong.
   bool sound() const { return walk_ && walk_->complete(); }
   /// Bytes of the file; known after the first pieces.
-  size_t bytes() const { return image_.size; }
+  size_t bytes() const { return pages_ ? pages_->size() : 0; }
   /// Calls `read` with each object of a piece and its index in the list. From any thread. Throws
-  /// simdjson_error for broken syntax. The piece's pages are given back to the system.
+  /// simdjson_error for broken syntax. Once for each piece: its memory is given back to the system.
   void parsePiece(const JsonPiece& piece,
                   const std::function<void(simdjson::ondemand::object, int64_t)>& read) const;
+
+  /// Gives the memory of a piece back that nobody wants to parse.
+  void drop(const JsonPiece& piece) const;
 
   /// The first characters, for messages about the whole file.
   std::string_view start() const { return std::string_view(text_).substr(0, 20); }
@@ -72,6 +75,7 @@ class JsonFile {
  private:
   [[noreturn]] void failSyntax(simdjson::error_code error, size_t offset) const;
   size_t startOffset(simdjson::error_code error) const;
+  void fetchMore();
 
   /// Of one thread that parses pieces; kept, because fresh memory costs more than the parsing of a small
   /// piece.
@@ -82,9 +86,9 @@ class JsonFile {
   std::unique_ptr<Scratch> takeScratch() const;
 
   std::string path_, text_;
-  io::FileImage image_;
+  std::unique_ptr<io::PagedFile> pages_;
   std::optional<JsonPieces> walk_;
-  size_t fetched_ = 0;  ///< bytes that the walk's pages have been asked for
+  size_t fetched_ = 0;  ///< bytes that have been read: all that the walk may look at
   mutable std::mutex scratchMutex_;
   mutable std::vector<std::unique_ptr<Scratch>> idle_;
 };

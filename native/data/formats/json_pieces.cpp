@@ -89,9 +89,14 @@ std::optional<JsonPiece> JsonPieces::fail() {
   return std::nullopt;
 }
 
+bool JsonPieces::runOut() {
+  ranOut_ = true;
+  return false;
+}
+
 bool JsonPieces::skipBlanks() {
   while (position_ < text_.size() && isBlank(text_[position_])) ++position_;
-  return position_ < text_.size();
+  return position_ < text_.size() || runOut();
 }
 
 bool JsonPieces::take(char symbol) {
@@ -105,7 +110,7 @@ bool JsonPieces::skipValue() {
   const char first = text_[position_];
   if (first == '{' || first == '[') {
     const size_t end = endOfBrackets(text_, position_);
-    if (end == std::string_view::npos) return false;
+    if (end == std::string_view::npos) return runOut();
     position_ = end;
     return true;
   }
@@ -113,15 +118,16 @@ bool JsonPieces::skipValue() {
     for (++position_; position_ < text_.size() && text_[position_] != '"'; ++position_) {
       if (text_[position_] == '\\') ++position_;
     }
-    return position_++ < text_.size();
+    return position_++ < text_.size() || runOut();
   }
   const size_t end = text_.find_first_of(",}", position_);
-  if (end == std::string_view::npos) return false;
+  if (end == std::string_view::npos) return runOut();
   position_ = end;
   return true;
 }
 
 std::optional<JsonPiece> JsonPieces::next() {
+  ranOut_ = false;
   if (at_ == At::start) {
     if (!take('{')) return fail();
     at_ = At::key;
@@ -134,6 +140,7 @@ std::optional<JsonPiece> JsonPieces::next() {
   while (at_ == At::key) {
     if (!take('"')) return fail();
     const size_t end = text_.find_first_of("\"\\", position_);
+    if (end == std::string_view::npos) runOut();
     if (end == std::string_view::npos || text_[end] != '"') return fail();
     list_ = text_.substr(position_, end - position_);
     position_ = end + 1;
@@ -161,6 +168,7 @@ std::optional<JsonPiece> JsonPieces::readList() {
   while (!last && end - begin < bytes_) {
     if (!skipBlanks() || text_[position_] != '{') return fail();
     end = endOfBrackets(text_, position_);
+    if (end == std::string_view::npos) runOut();
     if (end == std::string_view::npos) return fail();
     position_ = end;
     ++index_;

@@ -20,12 +20,18 @@ struct JsonPiece {
 
 class JsonPieces {
  public:
-  /// `text` must outlive this. Pieces end with the first object that takes them to `bytes`.
+  /// `text`, which may be the beginning of more, must outlive this. Pieces end with the first object that
+  /// takes them to `bytes`.
   explicit JsonPieces(std::string_view text, size_t bytes = size_t{1} << 20) : text_(text), bytes_(bytes) {}
 
   /// The next piece, in file order; nothing at the end, or as soon as the file turns out to be no object of
   /// values whose lists hold objects alone. Nothing else is checked: a piece may be bad JSON.
   std::optional<JsonPiece> next();
+
+  /// Whether the last next() came to the end of the text: a copy of before may find more in a longer one.
+  bool ranOut() const { return ranOut_; }
+  /// The same text and what follows it, at the same place.
+  void extend(std::string_view text) { text_ = text; }
 
   /// After the end: whether the walk came to the end of the root object and nothing follows it.
   bool complete() const { return complete_; }
@@ -41,11 +47,12 @@ class JsonPieces {
   bool skipValue();
   std::optional<JsonPiece> readList();
   std::optional<JsonPiece> fail();
+  bool runOut();
 
   std::string_view text_;
   size_t bytes_, position_ = 0;
   At at_ = At::start;
-  bool complete_ = false;
+  bool complete_ = false, ranOut_ = false;
   std::string_view list_;
   int64_t index_ = 0;
 };

@@ -21,6 +21,14 @@ TEST_CASE("mapped file: holds the bytes, also after the file was replaced or rem
   CHECK(std::memcmp(image.data, content.data(), content.size()) == 0);
 }
 
+TEST_CASE("mapped file: a file that is shortened later changes nothing") {
+  const TempFolder folder;
+  writeAll(folder / "a", std::string(100'000, 'x'));
+  const auto image = mapFile(folder / "a");
+  std::filesystem::resize_file(folder / "a", 10);
+  CHECK(image.data[99'999] == 'x');  // of a mapping: SIGBUS
+}
+
 TEST_CASE("mapped file: memory lives as long as the last owner") {
   const TempFolder folder;
   writeAll(folder / "a", "abc");

@@ -166,3 +166,43 @@ TEST_CASE("a file that is no object of lists of objects, or none at all, is not 
   CHECK(none.nextPieces(16).empty());
   CHECK(!none.sound());
 }
+
+TEST_CASE("values that are longer than what is read at once are whole") {
+  const fixture::Folder folder;
+  const std::string filler(20'000'000, 'x');
+  fixture::writeText(folder / "a.json", "{\"skipped\":\"" + filler + "\",\"a\":[{\"v\":1},{\"v\":\"" +
+                                            filler + "\"}],\"b\":[{\"v\":3}]}");
+  JsonFile file(folder / "a.json");
+  std::vector<JsonPiece> pieces;
+  for (auto some = file.nextPieces(1); !some.empty(); some = file.nextPieces(1))
+    pieces.push_back(some.front());
+  CHECK(file.sound());
+  REQUIRE(pieces.size() == 2);
+  size_t objects = 0;
+  file.parsePiece(pieces[0], [&](simdjson::ondemand::object object, int64_t index) {
+    ++objects;
+    if (index == 1) CHECK(std::string_view(object["v"]) == filler);
+  });
+  CHECK(objects == 2);
+  CHECK(pieces[1].list == "b");
+  file.drop(pieces[1]);
+}
+
+TEST_CASE("a file that is shortened while its pieces are read is not sound, and nothing worse") {
+  const fixture::Folder folder;
+  const std::string filler(300'000, 'x');
+  std::string text = "{\"a\":[";
+  for (int i = 0; i < 100; ++i) text += concat(i > 0 ? "," : "", "{\"v\":", i, ",\"note\":\"", filler, "\"}");
+  fixture::writeText(folder / "a.json", text + "]}");
+  JsonFile file(folder / "a.json");
+  const auto first = file.nextPieces(1);
+  REQUIRE(first.size() == 1);
+  std::filesystem::resize_file(folder / "a.json", 9'000'000);
+  while (!file.nextPieces(4).empty()) {
+  }
+  CHECK_FALSE(file.sound());
+  int objects = 0;  // what was read before stays
+  file.parsePiece(first.front(), [&](simdjson::ondemand::object, int64_t) { ++objects; });
+  CHECK(objects == 4);
+  CHECK(codeOf([&] { file.parse([](simdjson::ondemand::document&) {}); }) == "HD_DATA_JSON");
+}

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/rng.h"
@@ -111,5 +113,44 @@ TEST_CASE("any cut of a good file is walked without reading past its end") {
     while (pieces.next()) ++count;
     CHECK(count <= 3);
     CHECK_FALSE(pieces.complete());
+  }
+}
+
+TEST_CASE("a text that grows gives the pieces of the whole one, wherever it grows") {
+  const std::string whole =
+      R"( {"a": [{"x":"1\"2"} , {"y":[[1.5,2],{}]}], "n": 7 ,"s":"}\\", "b":{"c":["d"]}, "e":[], "f":[{"g":null}]} )";
+  for (const size_t bytes : {1, 25, 1000}) {
+    const Walk expected = walk(whole, bytes);
+    REQUIRE(expected.complete);
+    for (size_t step = 1; step < whole.size(); ++step) {
+      JsonPieces pieces(std::string_view(whole).substr(0, 0), bytes);
+      Pieces found;
+      for (size_t size = 0;;) {
+        const JsonPieces before = pieces;
+        const auto piece = pieces.next();
+        if (pieces.ranOut() && size < whole.size()) {
+          pieces = before;
+          size = std::min(whole.size(), size + step);
+          pieces.extend(std::string_view(whole).substr(0, size));
+          continue;
+        }
+        if (!piece) break;
+        found.push_back(std::string(piece->list) + "/" + std::to_string(piece->first) + ":" +
+                        std::string(piece->text));
+      }
+      CAPTURE(step);
+      CHECK(found == expected.pieces);
+      CHECK(pieces.complete());
+    }
+  }
+}
+
+TEST_CASE("a walk that ends before the text does needs no more of it") {
+  for (const char* text : {"[1, 2", R"({"a":[1,2)", R"({"a":[{}] x)"}) {
+    JsonPieces pieces(text, 1);
+    while (pieces.next()) {
+    }
+    CAPTURE(text);
+    CHECK_FALSE(pieces.ranOut());
   }
 }
