@@ -1,9 +1,11 @@
 // What a session saves and loads. One safetensors file holds everything that a resume needs:
-//   model/<name>, ema/<name>, momentum/<name>, square/<name>.
+//   model/<name>, ema/<name>, momentum/<name>, square/<name>; with a checksum of all of them.
+#include <cmath>
 #include <filesystem>
 
 #include "core/error.h"
 #include "engine/session.h"
+#include "io/content_check.h"
 #include "io/safetensors.h"
 
 namespace hd::engine {
@@ -34,6 +36,43 @@ io::TensorView viewOf(const std::string& name, const torch::Tensor& tensor,
   view.data = static_cast<const uint8_t*>(rows.data_ptr());
   view.bytes = rows.nbytes();
   return view;
+}
+
+void checkContent(const io::TensorFile& file, const std::string& path) {
+  if (file.metadata.contains(io::kContentKey)) return;  // then the reader has looked at it
+  throw Error("HD_CKPT_CORRUPT",
+              concat("expected a checksum of the numbers in ", path,
+                     " but received none: the file is damaged; copy it again"),
+              path);
+}
+
+io::TensorFile readCheckpoint(const std::string& path) {
+  try {
+    io::TensorFile file = io::readSafetensors(path);
+    checkContent(file, path);
+    return file;
+  } catch (const Error& error) {
+    if (error.code() != "HD_CKPT_CORRUPT") throw;
+    throw Error(error.code(), concat(error.what(), ", or name another checkpoint with --resume DIR"), path);
+  }
+}
+
+void checkFinite(const io::TensorFile& file, const std::string& path) {
+  for (const io::TensorView& view : file.tensors) {
+    if (view.dtype != io::DType::f32 && view.dtype != io::DType::f64) continue;
+    const auto type = view.dtype == io::DType::f32 ? torch::kFloat32 : torch::kFloat64;
+    const torch::Tensor values = torch::from_blob(const_cast<uint8_t*>(view.data), view.shape, type);
+    // One value that is NaN or infinite makes the sum so; a sum of finite ones that overflows is looked at.
+    if (std::isfinite(values.sum(torch::kFloat64).item<double>()) ||
+        torch::isfinite(values).all().item<bool>())
+      continue;
+    throw Error(
+        "HD_CKPT_NONFINITE",
+        concat("expected finite numbers for '", view.name,
+               "' in the checkpoint but received NaN or infinity: the run had diverged; name an earlier "
+               "checkpoint with --resume DIR, with a lower train.lr"),
+        path);
+  }
 }
 
 void copyFrom(const io::TensorFile& file, const std::string& name, torch::Tensor tensor,
@@ -79,12 +118,14 @@ void Session::save(const std::string& folder) {
   }
   for (const auto& [name, tensor] : optimizer_->state()) views.push_back(viewOf(name, tensor, holder));
   io::writeSafetensors((std::filesystem::path(folder) / "weights.safetensors").string(), views,
-                       {{"format", "hdtrain-checkpoint-1"}});
+                       {{"format", "hdtrain-checkpoint-1"}, {io::kContentKey, io::contentOf(views)}});
 }
 
 void Session::restore(const std::string& folder) {
   const std::string path = (std::filesystem::path(folder) / "weights.safetensors").string();
-  const io::TensorFile file = io::readSafetensors(path);
+  const io::TensorFile file = readCheckpoint(path);
+  // What a diverged run left to be looked at may hold anything.
+  if (!std::filesystem::exists(std::filesystem::path(folder) / "dump.json")) checkFinite(file, path);
   useEma(false);
   size_t index = 0;
   for (nn::Parameter* parameter : parameters()) {

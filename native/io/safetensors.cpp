@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/value.h"
 #include "io/atomic_file.h"
+#include "io/content_check.h"
 #include "io/mapped_file.h"
 #include "io/tensor_memory.h"
 
@@ -53,6 +54,9 @@ class Reader {
     for (TensorView& tensor : file.tensors)
       tensor.data = memory->aligned(tensor.data, tensor.bytes, tensor.dtype);
     file.owner = std::move(memory);
+    const auto content = file.metadata.find(kContentKey);
+    if (content != file.metadata.end() && content->second != contentOf(file.tensors))
+      refuse("the numbers that were written", "the tensors", "others (the checksum differs)");
     return file;
   }
 

@@ -101,6 +101,24 @@ describe('20 to 22: saving by the injector', () => {
       [1, 2, 3],
     );
   });
+  test('a checkpoint whose numbers the disk changed is refused, by its file and before a step', async () => {
+    const into = join(folder, 'flipped');
+    await train(recipe, into, { set: ['train.epochs=1'] });
+    const latest = readFileSync(join(into, 'checkpoints/latest'), 'utf8').trim();
+    const weights = join(into, 'checkpoints', latest, 'weights.safetensors');
+    const whole = readFileSync(weights);
+    rmSync(join(into, 'student.safetensors'));
+    for (const at of [whole.length - 3, whole.length >> 1]) {
+      const flipped = Buffer.from(whole);
+      flipped[at] = (flipped[at] as number) ^ 1; // one bit of a number: nothing else would notice
+      writeFileSync(weights, flipped);
+      const { error } = await train(recipe, into, { set: ['train.epochs=2'] });
+      tells(error, 'HD_CKPT_CORRUPT', 'weights.safetensors');
+      assert.match(error?.message ?? '', /checksum differs.*--resume DIR$/);
+    }
+    writeFileSync(weights, whole);
+    assert.equal((await train(recipe, into, { set: ['train.epochs=2'] })).result?.status, 'done');
+  });
   test('a checkpoint whose state was lost is refused by its file; the one before can be named', async () => {
     const into = join(folder, 'lost');
     await train(recipe, into, { set: ['train.epochs=1'] });

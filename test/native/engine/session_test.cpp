@@ -2,6 +2,7 @@
 #include "engine/session.h"
 
 #include <cmath>
+#include <fstream>
 #include <limits>
 
 #include "engine_fixture.h"
@@ -210,4 +211,38 @@ TEST_CASE("detections come from the EMA and are sorted, and a checkpoint of anot
   other.model.set("headChannels", 64);
   Session wrong(other);
   CHECK(codeOf([&] { wrong.restore(folder.path()); }) == "HD_CKPT_MISMATCH");
+}
+
+TEST_CASE(
+    "a checkpoint with numbers that are not finite is refused and changes nothing; a dump may hold them") {
+  const Folder folder;
+  Session diverged(options("train", 1, true));
+  {
+    torch::NoGradGuard guard;
+    diverged.graph().parameters().all().front().master.view(-1)[3] = std::nanf("");
+  }
+  diverged.save(folder.path());
+  Session session(options("train", 1, true));
+  const auto before = weights(session);
+  CHECK(codeOf([&] { session.restore(folder.path()); }) == "HD_CKPT_NONFINITE");
+  CHECK(same(before, weights(session)));
+  std::ofstream(folder / "dump.json") << "{}";
+  session.restore(folder.path());
+  CHECK(std::isnan(session.graph().parameters().all().front().master.view(-1)[3].item<float>()));
+}
+
+TEST_CASE("a checkpoint whose bytes changed is refused before anything is") {
+  const Folder folder;
+  Session session(options("train", 1, true));
+  session.save(folder.path());
+  const std::string path = folder / "weights.safetensors";
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(-2, std::ios::end);
+  const char byte = static_cast<char>(file.peek() ^ 4);
+  file.seekp(-2, std::ios::end);
+  file.put(byte);
+  file.close();
+  const auto before = weights(session);
+  CHECK(codeOf([&] { session.restore(folder.path()); }) == "HD_CKPT_CORRUPT");
+  CHECK(same(before, weights(session)));
 }

@@ -8,6 +8,7 @@
 #include "core/rng.h"
 #include "core/value.h"
 #include "files.h"
+#include "io/content_check.h"
 
 using namespace hd::io;
 using namespace hd::io::test;
@@ -338,4 +339,36 @@ TEST_CASE("safetensors: the writer refuses mistakes of its caller") {
   CHECK(written({{"a", DType::f32, {2}, bytes, 7}}).says("'a'"));
   CHECK(written({{"a", DType::f32, {-2}, bytes, 8}}).code == "HD_INTERNAL");
   CHECK(folder.count() == 0);
+}
+
+TEST_CASE("safetensors: a checksum in the metadata holds the tensors to what was written") {
+  const TempFolder folder;
+  const std::vector<float> a = {1, 2, 3}, b = {4};
+  const auto view = [](const char* name, const std::vector<float>& values) {
+    return TensorView{name,
+                      DType::f32,
+                      {static_cast<int64_t>(values.size())},
+                      reinterpret_cast<const uint8_t*>(values.data()),
+                      values.size() * 4};
+  };
+  const std::vector<TensorView> views = {view("a", a), view("b", b)};
+  const std::string path = folder / "w", sum = hd::io::contentOf(views);
+  writeSafetensors(path, views, {{hd::io::kContentKey, sum}});
+  CHECK(readSafetensors(path).metadata.at(hd::io::kContentKey) == sum);
+  const std::string whole = readAll(path);
+  const size_t data = whole.size() - 16;
+  for (size_t at = data; at < whole.size(); ++at) {
+    std::string changed = whole;
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    writeAll(path, changed);
+    const auto thrown = thrownBy([&] { readSafetensors(path); });
+    CHECK(thrown.code == "HD_CKPT_CORRUPT");
+    CHECK(thrown.says("checksum"));
+  }
+  // Names and types count: exchanged names leave every number where it was.
+  std::string renamed = whole;
+  renamed.replace(renamed.find("\"a\":"), 4, "\"c\":");
+  writeAll(path, renamed);
+  CHECK(thrownBy([&] { readSafetensors(path); }).says("checksum"));
+  CHECK(hd::io::contentOf({view("b", a)}) != hd::io::contentOf({view("a", a)}));
 }
