@@ -65,3 +65,18 @@ test('what onReturn throws is an uncaught exception that the program can catch',
   assert.notEqual(uncaught.status, 0);
   assert.match(uncaught.stderr, /from onReturn/);
 });
+
+test('endProcess ends at once with its code: no handler runs any more, nothing is waited for', () => {
+  const script = `
+    import { native } from ${JSON.stringify(join(root, 'lib/native.ts'))};
+    const addon = native();
+    process.on('exit', () => console.log('a handler ran'));
+    setTimeout(() => {}, 60_000);
+    addon.endProcess(7);`;
+  const end = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  assert.deepEqual([end.status, end.signal, end.stdout], [7, null, ''], end.stderr);
+});
