@@ -19,6 +19,8 @@ export interface DetectorOptions {
   recipe?: Recipe;
   classes?: string[];
   threads?: number;
+  /** `eval.flip`: look at each picture and at its mirror image. Default: as the recipe or the weights say. */
+  flip?: boolean;
   /** Told of trouble that detection gets over. Default: process.emitWarning. */
   warn?: (message: string) => void;
 }
@@ -48,7 +50,8 @@ export class Detector {
       ? { recipe: options.recipe, classes: options.classes ?? namesOf(options.recipe) }
       : await describe(weights);
     const threads = checkThreads(options.threads) ?? given.train.threads;
-    const recipe = { ...given, train: { ...given.train, threads } };
+    const { flip = given.eval.flip } = options;
+    const recipe = { ...given, train: { ...given.train, threads }, eval: { ...given.eval, flip } };
     const session = await native().createSession(sessionOptions(recipe, classes.length, false));
     try {
       const report = await session.loadWeights(weights, 'strict');

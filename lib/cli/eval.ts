@@ -6,6 +6,7 @@ import { classTable } from '../report/tables.ts';
 import { drawPictures } from '../trainer/pictures.ts';
 import { classCount, openMeasured } from '../trainer/setup.ts';
 import {
+  flipOption,
   machineOverrides,
   outputFolder,
   print,
@@ -23,6 +24,7 @@ interface EvalOptions extends RecipeOptions {
   split: string;
   out?: string | undefined;
   pictures?: string | undefined;
+  flip?: boolean | undefined;
   threads?: number | undefined;
 }
 
@@ -42,6 +44,7 @@ export const evaluate: Verb<EvalOptions> = {
         default: 'val',
         describe: 'Which pictures',
       })
+      .option('flip', flipOption)
       .option('out', { type: 'string', describe: 'Write the detections as a COCO result file' })
       .option('pictures', { type: 'string', describe: 'Draw truth and predictions into this folder' }),
   handler: async (options) => {
@@ -49,7 +52,8 @@ export const evaluate: Verb<EvalOptions> = {
     if (options.pictures !== undefined) outputFolder('pictures', options.pictures);
     const { trainSet, dataset } = await openMeasured(recipe, options.split, showFetching);
     recipe.model.classes = classCount(recipe, trainSet);
-    const detector = await Detector.load(options.weights, { recipe, classes: trainSet.classes, warn });
+    const { classes } = trainSet;
+    const detector = await Detector.load(options.weights, { recipe, classes, flip: options.flip, warn });
     const live = process.stderr.isTTY && !options.json;
     const { metrics, evaluator, seconds, failed } = await detector.evaluate(dataset, (done) => {
       if (live) process.stderr.write(`\r\x1b[Kevaluating ${done}/${dataset.length}`);

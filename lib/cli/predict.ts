@@ -5,7 +5,16 @@ import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { loadRecipe } from '../recipe/index.ts';
 import { visible } from '../trainer/pictures.ts';
-import { type CommonOptions, outputFolder, print, setOption, type Verb, warn, withMachine } from './verb.ts';
+import {
+  type CommonOptions,
+  flipOption,
+  outputFolder,
+  print,
+  setOption,
+  type Verb,
+  warn,
+  withMachine,
+} from './verb.ts';
 
 interface PredictOptions extends CommonOptions {
   paths: string[];
@@ -15,6 +24,7 @@ interface PredictOptions extends CommonOptions {
   out?: string | undefined;
   score: number;
   pictures: boolean;
+  flip?: boolean | undefined;
   threads?: number | undefined;
 }
 
@@ -34,6 +44,7 @@ export const predict: Verb<PredictOptions> = {
       .option('set', setOption('Override one field of the recipe'))
       .option('out', { type: 'string', describe: 'Folder for predictions.json and the drawn pictures' })
       .option('score', { type: 'number', default: 0.3, describe: 'Smallest score, 0–1' })
+      .option('flip', flipOption)
       .option('pictures', { type: 'boolean', default: true, describe: 'Draw pictures (with --out)' }),
   handler: async (options) => {
     if (!(options.score >= 0 && options.score <= 1))
@@ -49,7 +60,8 @@ export const predict: Verb<PredictOptions> = {
       );
     if (options.out !== undefined) outputFolder('out', options.out);
     const recipe = options.config ? loadRecipe(options.config, { set: options.set }).recipe : undefined;
-    const detector = await Detector.load(options.weights, { recipe, threads: options.threads, warn });
+    const { threads, flip } = options;
+    const detector = await Detector.load(options.weights, { recipe, threads, flip, warn });
     const { dataset, evaluator, detections, failed } = await detector.detectFiles(files);
     const results = files.map((file, i) => ({
       file,

@@ -50,6 +50,12 @@ export function machineOverrides({ threads }: { threads?: number | undefined }):
   return threads === undefined ? [] : [`train.threads=${threads}`];
 }
 
+/** Of verbs that detect. */
+export const flipOption = {
+  type: 'boolean',
+  describe: 'Look at each picture and at its mirror image (eval.flip): twice the time',
+} as const;
+
 /** Tells on a terminal how far shards have been fetched. */
 export function showFetching(event: FetchEvent): void {
   if (process.stderr.isTTY)

@@ -203,6 +203,6 @@ export function sessionOptions(recipe: Recipe, classes: number, training: boolea
 }
 
 export function detectOptions(recipe: Recipe): Record<string, unknown> {
-  const { scoreThreshold, candidates, iouThreshold, maxDetections, suppression } = recipe.eval;
-  return { scoreThreshold, candidates, iouThreshold, maxDetections, suppression };
+  const { scoreThreshold, candidates, iouThreshold, maxDetections, suppression, flip } = recipe.eval;
+  return { scoreThreshold, candidates, iouThreshold, maxDetections, suppression, flip };
 }

@@ -213,15 +213,16 @@ Napi::Value SessionObject::detect(const Napi::CallbackInfo& info) {
     const hd::Value given = toValue(info[2]);
     const auto options = detectors::PostProcess::from(given);
     const int64_t teacher = given.get("teacher", int64_t{-1});
-    const bool fault = given.get("fault", "") == "memory";
+    const bool fault = given.get("fault", "") == "memory", flip = given.get("flip", false);
     return runAsync(info.Env(), executor_,
-                    [session = session(), loader, evaluator, options, teacher, fault]() -> Conversion {
+                    [session = session(), loader, evaluator, options, teacher, fault, flip]() -> Conversion {
                       data::Slot slot = loader->next();
                       hd::Value out = hd::Value::Object{{"images", 0}};
                       if (slot) {
                         const Batch& batch = slot.batch();
                         const int64_t before = session->detectAtOnce();
-                        auto found = engine::detectWithinMemory(*session, batch, options, teacher, fault);
+                        auto found =
+                            engine::detectWithinMemory(*session, batch, options, teacher, fault, flip);
                         for (int64_t i = 0; i < batch.count; ++i) {
                           const int64_t image = batch.images[i].image;
                           takeTruth(*evaluator, loader->dataset(), image);

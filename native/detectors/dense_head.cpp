@@ -159,21 +159,28 @@ std::vector<Detections> detectDense(const DenseHead& head, const std::vector<Ten
     require(cls[l].size(2) == reg[l].size(2) && cls[l].size(3) == reg[l].size(3),
             "expected maps of equal size a level");
   }
-  std::vector<Detections> out(static_cast<size_t>(batch.count));
-  at::parallel_for(0, batch.count, 1, [&](int64_t begin, int64_t end) {
+  const int64_t views = postProcess.views, pictures = batch.count / views;
+  require(pictures * views == batch.count, "expected ", views, " views of each picture but received ",
+          batch.count, " images");
+  const auto viewOf = [&](int64_t i) {
+    View view{{}, &batch.images[static_cast<size_t>(i)]};
+    const auto part = [&](const Tensor& map) { return map.const_data_ptr<float>() + i * map.stride(0); };
+    for (size_t l = 0; l < classMaps.size(); ++l) {
+      LevelMaps level{head.strides[l], classMaps[l].size(1), classMaps[l].size(2), part(classMaps[l]),
+                      part(sideMaps[l])};
+      level.anchors = perCell;
+      level.offset = head.anchors.offset;
+      if (!centreMaps.empty()) level.centerness = part(centreMaps[l]);
+      view.levels.push_back(level);
+    }
+    return view;
+  };
+  std::vector<Detections> out(static_cast<size_t>(pictures));
+  at::parallel_for(0, pictures, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      std::vector<LevelMaps> levels;
-      const auto part = [&](const Tensor& map) { return map.const_data_ptr<float>() + i * map.stride(0); };
-      for (size_t l = 0; l < classMaps.size(); ++l) {
-        LevelMaps level{head.strides[l], classMaps[l].size(1), classMaps[l].size(2), part(classMaps[l]),
-                        part(sideMaps[l])};
-        level.anchors = perCell;
-        level.offset = head.anchors.offset;
-        if (!centreMaps.empty()) level.centerness = part(centreMaps[l]);
-        levels.push_back(level);
-      }
-      out[static_cast<size_t>(i)] =
-          decodeDistributions(levels, columns, bins, batch.images[static_cast<size_t>(i)], postProcess);
+      std::vector<View> seen;
+      for (int64_t v = 0; v < views; ++v) seen.push_back(viewOf(v * pictures + i));
+      out[static_cast<size_t>(i)] = decodeDistributions(seen, columns, bins, postProcess);
     }
   });
   return out;

@@ -139,10 +139,13 @@ void toOriginal(const ImageTargets& image, float* box) {
   }
 }
 
-Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t classes, int64_t bins,
-                               const ImageTargets& image, const PostProcess& options) {
+Detections decodeDistributions(const std::vector<View>& views, int64_t classes, int64_t bins,
+                               const PostProcess& options) {
   Candidates candidates;
-  for (const LevelMaps& level : levels) collect(level, classes, bins, image, options, candidates);
+  for (const View& view : views) {
+    for (const LevelMaps& level : view.levels)
+      collect(level, classes, bins, *view.image, options, candidates);
+  }
   ops::SuppressionOptions suppression = options.suppression;
   suppression.threshold = options.iouThreshold;
   suppression.limit = options.maxDetections;
@@ -154,6 +157,11 @@ Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t cla
   out.scores = std::move(survivors.scores);
   for (const int64_t index : survivors.index) out.labels.push_back(candidates.labels[index]);
   return out;
+}
+
+Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t classes, int64_t bins,
+                               const ImageTargets& image, const PostProcess& options) {
+  return decodeDistributions({{levels, &image}}, classes, bins, options);
 }
 
 }  // namespace hd::detectors

@@ -27,11 +27,20 @@ float expectedDistance(const float* logits, int64_t bins);
 /// Canvas box (x1, y1, x2, y2) to original pixels: undoes flip, offset and scale.
 void toOriginal(const ImageTargets& image, float* box);
 
-/// Per level the best anchors by their highest class score, times their centerness where there is one (ties:
-/// lowest index); of these every class whose own score is above the threshold; boxes clamped to the image's
-/// valid pixels; suppression within each class; the best detections by score (times centerness; ties: lower
-/// class, then lower anchor), in original pixels. NaN class logits and boxes that are not finite are no
-/// candidates.
+/// A picture as the network saw it.
+struct View {
+  std::vector<LevelMaps> levels;
+  const ImageTargets* image = nullptr;
+};
+
+/// Of each view, per level the best anchors by their highest class score, times their centerness where there
+/// is one (ties: lowest index); of these every class whose own score is above the threshold; boxes clamped to
+/// the image's valid pixels; suppression within each class; the best detections by score (times centerness;
+/// ties: lower class, then lower anchor), in original pixels. NaN class logits and boxes that are not finite
+/// are no candidates.
+Detections decodeDistributions(const std::vector<View>& views, int64_t classes, int64_t bins,
+                               const PostProcess& options);
+/// Of the only view there is.
 Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t classes, int64_t bins,
                                const ImageTargets& image, const PostProcess& options);
 

@@ -18,6 +18,10 @@ struct PostProcess {
   /// none|score|paa [none], beta [0.8], sigma [0.5], minScore [0.001] }; its threshold and limit are
   /// the above, whatever they hold here.
   ops::SuppressionOptions suppression;
+  /// Views of a picture: with 2 the second half of the batch is the first one mirrored (engine/mirror.h), the
+  /// candidates of both go into one suppression, and only the first half has detections. No option of its
+  /// own: who makes the views sets it.
+  int64_t views = 1;
   /// Reads the members of these names; missing ones keep their default. Throws HD_RECIPE_VALUE out of range.
   static PostProcess from(const Value& options);
 };

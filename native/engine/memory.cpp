@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "engine/mirror.h"
 
 namespace hd::engine {
 namespace {
@@ -57,6 +58,19 @@ void joinLevels(LevelError& sum, const LevelError& more) {
   sum.cells = cells;
 }
 
+std::vector<Detections> detectOnce(Session& session, const Batch& batch,
+                                   const detectors::PostProcess& options, int64_t teacher) {
+  return teacher < 0 ? session.detect(batch, options)
+                     : session.detectTeacher(static_cast<size_t>(teacher), batch, options);
+}
+
+std::vector<Detections> detectTwice(Session& session, const Batch& batch, detectors::PostProcess options,
+                                    int64_t teacher) {
+  const WithMirrors both(batch);
+  options.views = 2;
+  return detectOnce(session, both.batch(), options, teacher);
+}
+
 }  // namespace
 
 bool isOutOfMemory(const std::exception& error) {
@@ -94,12 +108,12 @@ StepResult stepWithinMemory(Session& session, const Batch& batch, StepInput& inp
 }
 
 std::vector<Detections> detectWithinMemory(Session& session, const Batch& batch,
-                                           const detectors::PostProcess& options, int64_t teacher,
-                                           bool fault) {
+                                           const detectors::PostProcess& options, int64_t teacher, bool fault,
+                                           bool flip) {
   std::vector<Detections> out;
   inParts(session, batch, fault, [&](const Batch& part) {
-    appendFound(out, teacher < 0 ? session.detect(part, options)
-                                 : session.detectTeacher(static_cast<size_t>(teacher), part, options));
+    appendFound(out, flip ? detectTwice(session, part, options, teacher)
+                          : detectOnce(session, part, options, teacher));
   });
   return out;
 }

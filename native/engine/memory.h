@@ -23,10 +23,11 @@ StepResult stepWithinMemory(Session& session, const Batch& batch, StepInput& inp
 
 /// session.detect(), with `teacher` from 0 on detectTeacher(), of at most session.detectAtOnce() images at
 /// once. When memory runs out that number is halved, and what is left of the batch goes on with it. `fault`:
-/// pretend so once. Throws HD_MEMORY when a single image is too much.
+/// pretend so once. `flip`: each image together with its mirror image, for twice the time and memory. Throws
+/// HD_MEMORY when a single image is too much.
 std::vector<Detections> detectWithinMemory(Session& session, const Batch& batch,
                                            const detectors::PostProcess& options, int64_t teacher = -1,
-                                           bool fault = false);
+                                           bool fault = false, bool flip = false);
 
 /// detectMixed() of the network of `own`, with as many images at once and as patiently. The differences of
 /// the parts are joined to those of the batch.

@@ -45,6 +45,12 @@ export const evalSchema = z
       .prefault({})
       .describe('How candidates of one class become detections.'),
     maxDetections: z.int().min(1).max(10_000).default(100).describe('Detections kept a picture.'),
+    flip: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Looks at each picture and at its mirror image, and suppresses the candidates of both together: often a little more AP for twice the time. Not where left and right differ.',
+      ),
     best: z
       .enum(['ap', 'ap50', 'ap75', 'apSmall', 'apMedium', 'apLarge'])
       .default('ap')

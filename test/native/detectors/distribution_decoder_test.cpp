@@ -182,6 +182,82 @@ TEST_CASE("flip, offset and scale are undone") {
   }
 }
 
+namespace {
+
+/// The maps of a network that sees everything mirrored, for centres in the middle of their cells.
+Maps mirrored(const Maps& maps, int64_t classes) {
+  Maps out;
+  for (size_t l = 0; l < maps.levels.size(); ++l) {
+    const LevelMaps& level = maps.levels[l];
+    auto& cls = out.cls.emplace_back();
+    auto& reg = out.reg.emplace_back();
+    for (int64_t cell = 0; cell < level.height * level.width; ++cell) {
+      const int64_t row = cell / level.width, from = row * level.width + level.width - 1 - cell % level.width;
+      cls.insert(cls.end(), maps.cls[l].begin() + from * classes, maps.cls[l].begin() + (from + 1) * classes);
+      for (const int64_t side : {2, 1, 0, 3}) {  // left and right change places
+        const auto start = maps.reg[l].begin() + (from * 4 + side) * bins;
+        reg.insert(reg.end(), start, start + bins);
+      }
+    }
+    out.levels.push_back(level);
+    out.levels.back().classLogits = cls.data();
+    out.levels.back().sideLogits = reg.data();
+  }
+  return out;
+}
+
+Maps centredMaps(uint64_t seed, int64_t classes) {
+  Maps maps = randomMaps(seed, {{8, 6, 8}, {16, 3, 4}}, classes);
+  for (LevelMaps& level : maps.levels) level.offset = 0.5;
+  return maps;
+}
+
+}  // namespace
+
+TEST_CASE("two views of a picture: one that says the same adds nothing") {
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    const Maps maps = centredMaps(seed, 3), other = mirrored(maps, 3);
+    const hd::ImageTargets upright = imageOf(64, 48);
+    hd::ImageTargets flipped = upright;
+    flipped.flipped = true;
+    const PostProcess options{0.05, 1000, 0.6, 1000};
+    const auto once = decodeDistributions(maps.levels, 3, bins, upright, options);
+    const auto twice =
+        decodeDistributions({{maps.levels, &upright}, {other.levels, &flipped}}, 3, bins, options);
+    CHECK(twice.labels == once.labels);
+    CHECK(twice.scores == once.scores);
+    REQUIRE(twice.boxes.size() == once.boxes.size());
+    for (size_t i = 0; i < once.boxes.size(); ++i)
+      CHECK(twice.boxes[i] == doctest::Approx(once.boxes[i]).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("two views of a picture: candidates of both go into one suppression, whichever comes first") {
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    const Maps one = centredMaps(seed, 3), other = centredMaps(seed + 100, 3);
+    const hd::ImageTargets upright = imageOf(64, 48);
+    hd::ImageTargets flipped = upright;
+    flipped.flipped = true;
+    const auto both = [&](const Maps& a, const Maps& b, const PostProcess& options) {
+      return decodeDistributions({{a.levels, &upright}, {b.levels, &flipped}}, 3, bins, options);
+    };
+    const PostProcess all{0.05, 1000, 1.0, 10'000}, usual{0.05, 1000, 0.6, 100};
+    CHECK(both(one, other, all).size() ==
+          decodeDistributions(one.levels, 3, bins, upright, all).size() +
+              decodeDistributions(other.levels, 3, bins, flipped, all).size());
+    // The mirrored picture is seen the other way round, and has the mirrored boxes.
+    const auto found = both(one, other, usual), mirror = both(other, one, usual);
+    CHECK(found.labels == mirror.labels);
+    CHECK(found.scores == mirror.scores);
+    REQUIRE(found.boxes.size() == mirror.boxes.size());
+    for (size_t i = 0; i < found.boxes.size(); i += 4) {
+      CHECK(found.boxes[i] == doctest::Approx(64 - mirror.boxes[i + 2]).epsilon(1e-4));
+      CHECK(found.boxes[i + 1] == doctest::Approx(mirror.boxes[i + 1]).epsilon(1e-4));
+      CHECK(found.boxes[i + 2] == doctest::Approx(64 - mirror.boxes[i]).epsilon(1e-4));
+    }
+  }
+}
+
 TEST_CASE("not a number anywhere yields fewer candidates, not a crash") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   Maps maps = randomMaps(1, {{8, 6, 6}}, 2);

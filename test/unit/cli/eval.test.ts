@@ -85,6 +85,14 @@ test('the training split, other thresholds, other suppression', () => {
   assert.ok(voting.eval.ap !== undefined);
 });
 
+test('--flip: twice the looks, other numbers; the same as eval.flip', () => {
+  const plain = evaluated('--split', 'train').eval;
+  const flip = evaluated('--split', 'train', '--flip').eval;
+  assert.notDeepEqual(flip, plain);
+  assert.deepEqual(evaluated('--split', 'train', '--set', 'eval.flip=true').eval, flip);
+  assert.deepEqual(evaluated('--split', 'train', '--set', 'eval.flip=true', '--no-flip').eval, plain);
+});
+
 describe('what it writes', () => {
   test('--out: a COCO result file of whole rows', () => {
     const out = join(folder, 'detections.json');

@@ -28,12 +28,13 @@ export function encodePng(width: number, height: number, compressed: Buffer): Bu
   ]);
 }
 
-/** An RGB picture with a gradient that depends on `seed`, so that no two are duplicates. */
-export function writePng(path: string, width: number, height: number, seed = 0): void {
+/** An RGB picture with a gradient that depends on `seed`, so that no two are duplicates; or its mirror image. */
+export function writePng(path: string, width: number, height: number, seed = 0, mirrored = false): void {
+  const from = (i: number) => (mirrored ? 3 * (width - 1 - Math.floor(i / 3)) + (i % 3) : i);
   const rows = Buffer.alloc(height * (1 + 3 * width));
   for (let y = 0; y < height; ++y) {
     for (let i = 0; i < 3 * width; ++i)
-      rows[y * (1 + 3 * width) + 1 + i] = (y * (3 + seed) + i * (1 + 2 * seed)) % 256;
+      rows[y * (1 + 3 * width) + 1 + i] = (y * (3 + seed) + from(i) * (1 + 2 * seed)) % 256;
   }
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, encodePng(width, height, deflateSync(rows)));

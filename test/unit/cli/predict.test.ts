@@ -69,6 +69,41 @@ test('one entry a picture, in order; boxes lie in the picture, scores are at lea
   assert.ok(fewer.every(({ detections }) => detections.length === 0));
 });
 
+describe('--flip', () => {
+  const size = 64; // of the recipe: nothing is resized
+  const found = (file: string, ...args: string[]) => {
+    const end = predict('--json', '--score', '0.02', ...args, file);
+    assert.equal(end.status, 0, end.stderr);
+    return (JSON.parse(end.stdout) as [Found])[0].detections;
+  };
+  test('the mirrored picture has the mirrored boxes; without it, others', () => {
+    const [plain, mirror] = ['plain.png', 'mirror.png'].map((name) => join(folder, name)) as [string, string];
+    writePng(plain, size, size, 5);
+    writePng(mirror, size, size, 5, true);
+    const [one, other] = [found(plain, '--flip'), found(mirror, '--flip')];
+    assert.ok(one.length > 0);
+    assert.equal(one.length, other.length);
+    for (const [i, { box, score, class: name }] of one.entries()) {
+      const twin = other[i] as Found['detections'][number];
+      const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = twin.box;
+      const wanted = [size - x2, y1, size - x1, y2];
+      assert.equal(twin.class, name);
+      assert.ok(Math.abs(twin.score - score) < 1e-4);
+      for (const [side, at] of box.entries())
+        assert.ok(Math.abs(at - (wanted[side] ?? 0)) < 1e-4 * size, `${box} and ${wanted}`);
+    }
+    assert.notDeepEqual(found(plain), one);
+  });
+  test('no flip beats a recipe that says so', () => {
+    const file = join(photos, 'b.png');
+    const config = writeRecipe(folder, undefined, 'flip.yaml');
+    const args = ['--config', config, '--set', 'eval.flip=true', '--set', 'model.classes=[a,b,c,d]'];
+    const boxes = (...more: string[]) => found(file, ...more).map(({ box }) => box);
+    assert.deepEqual(boxes(...args), boxes('--flip'));
+    assert.deepEqual(boxes(...args, '--no-flip'), boxes());
+  });
+});
+
 describe('--out', () => {
   test('keeps the JSON and a drawn picture each', () => {
     const out = join(folder, 'out');

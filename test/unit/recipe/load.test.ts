@@ -60,6 +60,7 @@ describe('a loaded recipe', () => {
         iouThreshold: 0.6,
         suppression: { kind: 'greedy', voting: 'none', beta: 0.8, sigma: 0.5, minScore: 0.001 },
         maxDetections: 100,
+        flip: false,
         best: 'ap',
         pictures: 8,
       },

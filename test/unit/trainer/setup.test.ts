@@ -265,6 +265,7 @@ describe('native options', () => {
     const options = detectOptions(recipeOf({ eval: { scoreThreshold: 0.2, maxDetections: 7 } }));
     assert.deepEqual(Object.keys(options).sort(), [
       'candidates',
+      'flip',
       'iouThreshold',
       'maxDetections',
       'scoreThreshold',
