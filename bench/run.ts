@@ -136,6 +136,12 @@ for (let round = 0; round < Number(values.rounds); ++round) {
   for (const [i, sample] of samples.entries()) workers[i]?.samples.push(sample);
 }
 for (const worker of workers) worker.stop();
+if (workers[0]?.samples.length === 0) {
+  console.error(
+    `no round of ${values.rounds} in one state: the machine changed its speed in each. End what else runs on it, or ask for more --rounds`,
+  );
+  process.exit(75);
+}
 const secondsOf = (worker: Worker | undefined) =>
   median((worker?.samples ?? []).map((sample) => sample.seconds));
 const base = secondsOf(workers[0]);

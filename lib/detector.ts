@@ -21,6 +21,8 @@ export interface DetectorOptions {
   threads?: number;
   /** `eval.flip`: look at each picture and at its mirror image. Default: as the recipe or the weights say. */
   flip?: boolean;
+  /** Detections down to this score, 0–1, are given also where `eval.scoreThreshold` is higher. */
+  score?: number;
   /** Told of trouble that detection gets over. Default: process.emitWarning. */
   warn?: (message: string) => void;
 }
@@ -50,8 +52,13 @@ export class Detector {
       ? { recipe: options.recipe, classes: options.classes ?? namesOf(options.recipe) }
       : await describe(weights);
     const threads = checkThreads(options.threads) ?? given.train.threads;
-    const { flip = given.eval.flip } = options;
-    const recipe = { ...given, train: { ...given.train, threads }, eval: { ...given.eval, flip } };
+    const { flip = given.eval.flip, score = 1 } = options;
+    const scoreThreshold = Math.min(score, given.eval.scoreThreshold);
+    const recipe = {
+      ...given,
+      train: { ...given.train, threads },
+      eval: { ...given.eval, flip, scoreThreshold },
+    };
     const session = await native().createSession(sessionOptions(recipe, classes.length, false));
     try {
       const report = await session.loadWeights(weights, 'strict');

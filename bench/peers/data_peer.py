@@ -1,15 +1,19 @@
 """Pictures into batches by other means: what `hdtrain bench data` is measured against.
 
 Usage: data_peer.py MODE SIZE BATCH THREADS FOLDER...
-  floor        THREADS threads, each: libjpeg-turbo decode and one-thread resize by OpenCV, flip, one copy into the batch
+  floor        THREADS threads, each: libjpeg-turbo decode and one-thread resize by OpenCV, both into memory of the
+               thread that stays, and one copy into the batch; no flip
   dataloader   torch DataLoader with THREADS workers: Pillow decode, torchvision resize, flip and collation (v2 transforms)
 Keep-ratio resize to SIZE, padding to SIZE x SIZE, uint8. Speaks the harness's protocol: 'ready', then one line
 {"seconds", "probe", "peakMB"} for each line on stdin; a turn reads every picture once. The probe is a fixed decode.
 """
+import ctypes
+import ctypes.util
 import json
 import os
 import resource
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,23 +40,56 @@ def probe():
     return time.perf_counter() - start
 
 
-def floor():
-    slots = [np.zeros((BATCH, SIZE, SIZE, 3), np.uint8) for _ in range(3)]
-    flips = np.random.default_rng(0).random(len(FILES)) < 0.5
+class TurboJpeg:
+    """libjpeg-turbo into memory that the caller keeps: no allocation and no fresh page in a decode."""
 
-    def fill(i):
-        with open(FILES[i], "rb") as file:
-            data = np.frombuffer(file.read(), np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    RGB, LIMIT_SCANS = 0, 32768
+
+    def __init__(self):
+        self.library = ctypes.CDLL(ctypes.util.find_library("turbojpeg") or "libturbojpeg.so.0")
+        for name in ("tjInitDecompress", "tjGetErrorStr"):
+            getattr(self.library, name).restype = ctypes.c_void_p
+        self.handle = ctypes.c_void_p(self.library.tjInitDecompress())
+        self.memory = np.empty(0, np.uint8)
+        self.resized = np.empty(SIZE * SIZE * 3, np.uint8)
+
+    def decode(self, data):
+        width, height, sampling, space = (ctypes.c_int() for _ in range(4))
+        source = ctypes.c_char_p(data), ctypes.c_ulong(len(data))
+        ok = self.library.tjDecompressHeader3(
+            self.handle, *source, *(ctypes.byref(value) for value in (width, height, sampling, space))
+        )
+        size = width.value * height.value * 3
+        if self.memory.size < size:
+            self.memory = np.empty(size, np.uint8)
+        ok |= self.library.tjDecompress2(
+            self.handle, *source, ctypes.c_void_p(self.memory.ctypes.data), width, 0, height, self.RGB, self.LIMIT_SCANS
+        )
+        if ok != 0:
+            raise ValueError("libjpeg-turbo cannot read a picture of the floor")
+        return self.memory[:size].reshape(height.value, width.value, 3)
+
+    def resize(self, image):
         scale = SIZE / max(image.shape[:2])
         width, height = round(image.shape[1] * scale), round(image.shape[0] * scale)
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        if flips[i]:
-            image = cv2.flip(image, 1)
-        slots[i // BATCH % 3][i % BATCH, :height, :width] = image
+        resized = self.resized[: width * height * 3].reshape(height, width, 3)
+        return cv2.resize(image, (width, height), dst=resized, interpolation=cv2.INTER_LINEAR)
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(fill, range(len(FILES))))
+
+def floor():
+    slots = [np.zeros((BATCH, SIZE, SIZE, 3), np.uint8) for _ in range(3)]
+    own = threading.local()
+
+    def fill(i):
+        if not hasattr(own, "jpeg"):
+            own.jpeg = TurboJpeg()
+        with open(FILES[i], "rb") as file:
+            data = file.read()
+        image = own.jpeg.resize(own.jpeg.decode(data))
+        slots[i // BATCH % 3][i % BATCH, : image.shape[0], : image.shape[1]] = image
+
+    pool = ThreadPoolExecutor(THREADS)
+    return lambda: list(pool.map(fill, range(len(FILES)), chunksize=1))
 
 
 def dataloader():
@@ -82,7 +119,7 @@ def dataloader():
     return lambda: sum(len(batch) for batch in loader)
 
 
-turn = floor if MODE == "floor" else dataloader()
+turn = floor() if MODE == "floor" else dataloader()
 turn()
 print("ready", flush=True)
 for _ in sys.stdin:

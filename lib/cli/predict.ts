@@ -60,8 +60,8 @@ export const predict: Verb<PredictOptions> = {
       );
     if (options.out !== undefined) outputFolder('out', options.out);
     const recipe = options.config ? loadRecipe(options.config, { set: options.set }).recipe : undefined;
-    const { threads, flip } = options;
-    const detector = await Detector.load(options.weights, { recipe, threads, flip, warn });
+    const { threads, flip, score } = options;
+    const detector = await Detector.load(options.weights, { recipe, threads, flip, score, warn });
     const { dataset, evaluator, detections, failed } = await detector.detectFiles(files);
     const results = files.map((file, i) => ({
       file,

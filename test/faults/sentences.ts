@@ -8,7 +8,7 @@ import { HdError } from '../../lib/error.ts';
 export const sentences: Record<string, string[]> = {
   HD_CKPT_CORRUPT: [
     'expected … for … of … but received …: the file is damaged or incomplete; copy or download it again',
-    'expected … for … of … but received …: the file is damaged or incomplete; copy or download it again, or name another checkpoint with --resume DIR',
+    'expected … for … of … but received …, or name another checkpoint with --resume DIR',
     'expected a readable checkpoint state but … is none (…): name another checkpoint with --resume DIR',
   ],
   HD_DATA_CLASSES: [

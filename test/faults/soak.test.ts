@@ -1,11 +1,11 @@
-/** A minute of the soak; `npm run soak -- --minutes 40` and test/long take longer. */
+/** A part of the soak: three minutes in CI; `npm run soak -- --minutes 40` and test/long take longer. */
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { temporaryFolder } from './command.ts';
 import { growth, soak } from './soak.ts';
 
-const minutes = Number(process.env.HDTRAIN_SOAK_MINUTES ?? 0.3);
+const minutes = Number(process.env.HDTRAIN_SOAK_MINUTES ?? (process.env.CI ? 3 : 0.3));
 const seed = Number(process.env.HDTRAIN_SOAK_SEED ?? 1);
 const folder = temporaryFolder();
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -19,7 +19,16 @@ interface Found {
 }
 
 before(() => {
-  const end = run(['--config', writeRecipe(folder), '--run', trained, '--set', 'train.epochs=2']);
+  const end = run([
+    '--config',
+    writeRecipe(folder),
+    '--run',
+    trained,
+    '--set',
+    'train.epochs=30',
+    '--set',
+    'train.lr=0.02',
+  ]);
   assert.equal(end.status, 0, end.stderr);
   writePng(join(photos, 'b.png'), 90, 60, 1);
   writePng(join(photos, 'a.PNG'), 64, 64, 2);
@@ -65,6 +74,8 @@ test('one entry a picture, in order; boxes lie in the picture, scores are at lea
       assert.ok(x1 <= x2 && y1 <= y2);
     }
   }
+  const all = JSON.parse(predict('--json', '--score', '0', photos).stdout) as Found[];
+  assert.ok(all.some(({ detections }) => detections.some(({ score }) => score < 0.02)));
   const fewer = JSON.parse(predict('--json', '--score', '1', photos).stdout) as Found[];
   assert.ok(fewer.every(({ detections }) => detections.length === 0));
 });
@@ -72,7 +83,7 @@ test('one entry a picture, in order; boxes lie in the picture, scores are at lea
 describe('--flip', () => {
   const size = 64; // of the recipe: nothing is resized
   const found = (file: string, ...args: string[]) => {
-    const end = predict('--json', '--score', '0.02', ...args, file);
+    const end = predict('--json', '--score', '0.001', ...args, file);
     assert.equal(end.status, 0, end.stderr);
     return (JSON.parse(end.stdout) as [Found])[0].detections;
   };
@@ -81,16 +92,22 @@ describe('--flip', () => {
     writePng(plain, size, size, 5);
     writePng(mirror, size, size, 5, true);
     const [one, other] = [found(plain, '--flip'), found(mirror, '--flip')];
-    assert.ok(one.length > 0);
-    assert.equal(one.length, other.length);
-    for (const [i, { box, score, class: name }] of one.entries()) {
-      const twin = other[i] as Found['detections'][number];
-      const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = twin.box;
+    assert.ok(one.length >= 20);
+    assert.ok(
+      one.some(({ box: [x1 = 0, , x2 = 0] }) => Math.abs(x1 + x2 - size) > 1),
+      'boxes that are no mirror images of themselves',
+    );
+    // Of the last ones, rounding may keep others of the same score.
+    for (const { box, score, class: name } of one.slice(0, 10)) {
+      const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = box;
       const wanted = [size - x2, y1, size - x1, y2];
-      assert.equal(twin.class, name);
-      assert.ok(Math.abs(twin.score - score) < 1e-4);
-      for (const [side, at] of box.entries())
-        assert.ok(Math.abs(at - (wanted[side] ?? 0)) < 1e-4 * size, `${box} and ${wanted}`);
+      const twin = other.find(
+        (candidate) =>
+          candidate.class === name &&
+          Math.abs(candidate.score - score) < 1e-4 &&
+          candidate.box.every((at, side) => Math.abs(at - (wanted[side] ?? 0)) < 1e-3 * size),
+      );
+      assert.ok(twin, `${name} ${score} at ${wanted}`);
     }
     assert.notDeepEqual(found(plain), one);
   });
