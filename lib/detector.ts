@@ -17,7 +17,9 @@ import { requireWeights } from './trainer/start.ts';
 export interface DetectorOptions {
   /** The recipe of the model; needed only for weights that do not describe themselves (foreign ones). */
   recipe?: Recipe;
+  /** Names in the order of the labels. Default: of the recipe or the weights. */
   classes?: string[];
+  /** Processor threads. Default: `train.threads`. */
   threads?: number;
   /** `eval.flip`: look at each picture and at its mirror image. Default: as the recipe or the weights say. */
   flip?: boolean;
@@ -30,8 +32,11 @@ export interface DetectorOptions {
 export interface Detection {
   /** x1, y1, x2, y2 in pixels of the file. */
   box: [number, number, number, number];
+  /** 0–1: the probability of the class, times centerness where the head has one. */
   score: number;
+  /** 0-based position in {@link Detector.classes}. */
   label: number;
+  /** The name of `label`. */
   class: string;
 }
 

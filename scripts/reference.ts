@@ -1,5 +1,5 @@
 /**
- * Writes what the recipe's schema says: docs/reference/recipe.md for readers, dist/recipe.schema.json for editors.
+ * Writes docs/reference: what the recipe's schema says (dist/recipe.schema.json for editors), the errors, the API.
  *
  *   node --import tsx scripts/reference.ts
  */
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { recipeJsonSchema } from '../lib/recipe/index.ts';
 import { alternatives, inputSchema, type JsonSchema } from '../lib/recipe/introspect.ts';
 import { phrase } from '../lib/recipe/phrase.ts';
+import { apiReference } from './api-reference.ts';
 import { errorReference } from './error-reference.ts';
 
 interface Row {
@@ -130,5 +131,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   };
   write('docs/reference/recipe.md', recipeReference());
   write('docs/reference/errors.md', errorReference());
+  write('docs/reference/api.md', apiReference());
   write('dist/recipe.schema.json', `${JSON.stringify(recipeJsonSchema(), null, 2)}\n`);
 }

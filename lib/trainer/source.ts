@@ -24,17 +24,23 @@ export interface SampleTruth {
 export interface SourceSample extends SampleTruth {
   /** RGB, 8 bit, width × height × 3 bytes, rows contiguous. */
   image: Uint8Array;
+  /** Pixels. */
   width: number;
+  /** Pixels. */
   height: number;
+  /** True: `image` is copied and stays with the program. Default: its buffer moves to hdtrain and comes back by `onReturn`. */
   copy?: boolean;
 }
 
 /** A source of known length: resumes are exact. */
 export interface IndexedSource {
+  /** How many pictures there are. */
   readonly length: number;
+  /** Names of the classes; a label is a position in it. */
   readonly classes: readonly string[];
   /** [width, height] of each picture, when known: lets the loader plan canvases. */
   readonly sizes?: readonly (readonly [number, number])[];
+  /** Picture `index`, 0 to length − 1; asked for in the order of training, several at a time. */
   get(index: number): SourceSample | Promise<SourceSample>;
   /** Called when a moved buffer is free again; its memory is the one that was given. */
   onReturn?(index: number, buffer: ArrayBuffer): void;
@@ -44,7 +50,9 @@ export interface IndexedSource {
 export interface SlotView {
   /** Row y begins at y · pitch; the bytes between rows are not looked at. Detached (length 0) after `fill`. */
   pixels: Uint8Array;
+  /** Pixels. */
   width: number;
+  /** Pixels. */
   height: number;
   /** Bytes from row to row, at least width · 3. */
   pitch: number;
@@ -52,7 +60,9 @@ export interface SlotView {
 
 /** A source that writes its pictures where hdtrain wants them. Resumes are exact. */
 export interface SlotSource {
+  /** How many pictures there are. */
   readonly length: number;
+  /** Names of the classes; a label is a position in it. */
   readonly classes: readonly string[];
   /** [width, height] of each picture. */
   readonly sizes: readonly (readonly [number, number])[];

@@ -8,6 +8,7 @@ import { HdError } from '../error.ts';
 import type { SourceSample } from './source.ts';
 
 export interface StreamPlace {
+  /** 0-based. */
   epoch: number;
   /** Samples of this epoch that were used already. */
   position: number;
@@ -17,6 +18,7 @@ export interface StreamPlace {
 export interface StreamSource extends Partial<AsyncIterable<SourceSample>> {
   /** How many samples count as an epoch (rounded down to whole batches), or as one pass of validation. */
   readonly length: number;
+  /** Names of the classes; a label is a position in it. */
   readonly classes: readonly string[];
   /** The samples from a place on, at least to the end of its epoch. */
   start?(place: StreamPlace): AsyncIterable<SourceSample>;

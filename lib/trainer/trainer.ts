@@ -54,13 +54,16 @@ export interface TrainerOptions {
    * does not come within seconds (pictures, files of the web, an index) is not waited for.
    */
   signal?: AbortSignal;
+  /** Called beside hdtrain's own: behind evaluation and checkpoints, before what writes the report. */
   hooks?: Hook[];
   /** Pictures from the program, for data.format 'source'. */
   sources?: { train: Source; val?: Source };
 }
 
 export interface TrainResult {
+  /** 'interrupted' after a stop by `signal`: start again with resume 'auto'. */
   status: 'done' | 'interrupted';
+  /** The run folder. */
   run: string;
   /** Finished optimiser steps. */
   step: number;
@@ -68,6 +71,7 @@ export interface TrainResult {
   weights: string;
   /** The last evaluation; null without data.val. */
   metrics: Record<string, unknown> | null;
+  /** Drawn examples of validation, predicted against true boxes; paths. */
   pictures: string[];
 }
 

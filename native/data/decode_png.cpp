@@ -53,8 +53,9 @@ void askForRgb(png_structp png) {
 bool readRows(png_structp png, png_infop info, const PixelTarget& target, png_bytep* rows, Failure* failure) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;
   png_set_user_limits(png, static_cast<png_uint_32>(target.width), static_cast<png_uint_32>(target.height));
-  png_set_chunk_malloc_max(png, 8u << 20);
-  png_set_chunk_cache_max(png, 64);
+  // Profiles, texts and dates are left out: libpng takes memory for their announced length before it has read
+  // them.
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(png, info);
   askForRgb(png);
   png_set_interlace_handling(png);

@@ -21,5 +21,6 @@ export interface Hook {
   onEnd?(context: TrainContext): void | Promise<void>;
   /** Plain data for the checkpoint. */
   state?(): unknown;
+  /** Takes back what `state` gave, before the first step of a resumed run. */
   restore?(state: unknown): void;
 }

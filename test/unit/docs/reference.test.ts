@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { HdError, loadRecipe, ops } from '../../../lib/index.ts';
+import { apiReference } from '../../../scripts/api-reference.ts';
 import { assembled, errorReference } from '../../../scripts/error-reference.ts';
 import { sentencesOf } from '../../../scripts/error-sentences.ts';
 import { pattern, sentences } from '../../faults/sentences.ts';
@@ -15,6 +16,39 @@ const rows = errorReference()
 test('docs/reference/errors.md is what `npm run reference` writes', () => {
   const path = new URL('../../../docs/reference/errors.md', import.meta.url);
   assert.equal(readFileSync(path, 'utf8'), errorReference());
+});
+
+describe('docs/reference/api.md', () => {
+  const text = apiReference();
+  test('is what `npm run reference` writes', () => {
+    const path = new URL('../../../docs/reference/api.md', import.meta.url);
+    assert.equal(readFileSync(path, 'utf8'), text);
+  });
+  test('has a chapter for all that the package exports, and no more', async () => {
+    const chapters = [...text.matchAll(/^## (\w+)$/gm)].map(([, name]) => name);
+    const values = Object.keys(await import('../../../lib/index.ts'));
+    assert.deepEqual(
+      values.filter((name) => !chapters.includes(name)),
+      [],
+    );
+    const source = readFileSync(new URL('../../../lib/index.ts', import.meta.url), 'utf8');
+    for (const name of chapters) assert.match(source, new RegExp(`\\b${name}\\b`));
+    assert.ok(chapters.length > values.length, 'types too');
+  });
+  test('every member of what is exported is explained', () => {
+    const [exported = ''] = text.split('## Types that these use');
+    assert.deepEqual(exported.match(/^\| `.*` \| {2}\|$/gm) ?? [], []);
+  });
+  test('says what members mean, shows no bodies, and nothing private', () => {
+    assert.match(text, /^\| `score: number` \| .*0–1.* \|$/m);
+    assert.match(text, /^### ops\.nms$/m);
+    assert.doesNotMatch(text, /this\.#|private |#session|\breturn /);
+  });
+  test('every type that a signature names is explained, but for those of the language', () => {
+    const explained = new Set([...text.matchAll(/^##+ (\w+)$/gm)].map(([, name]) => name));
+    for (const name of ['TrainEvent', 'StepEvent', 'NativeSession', 'MatchReport'])
+      assert.ok(explained.has(name), name);
+  });
 });
 
 test('every code says something, at least twenty characters of it without what differs', () => {
