@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -27,8 +28,8 @@ struct Candidates {
   std::vector<int32_t> labels;
   int64_t size() const { return std::ssize(scores); }
   const float* box(int64_t i) const { return boxes.data() + 4 * i; }
-  void add(std::initializer_list<float> box, float score, int32_t label) {
-    boxes.insert(boxes.end(), box);
+  void add(const std::array<float, 4>& box, float score, int32_t label) {
+    boxes.insert(boxes.end(), box.begin(), box.end());
     scores.push_back(score);
     labels.push_back(label);
   }
@@ -124,9 +125,9 @@ SuppressionOptions clusterDiou(double threshold = 0.6, Voting voting = Voting::s
 
 /// The toy case of the LD reference figures.
 Candidates toy() {
-  const std::vector<std::initializer_list<float>> boxes = {
-      {10, 10, 50, 50}, {12, 11, 52, 49},     {11, 9, 49, 52}, {30, 30, 70, 70},
-      {33, 31, 72, 69}, {100, 100, 140, 150}, {14, 14, 46, 61}};
+  const std::vector<std::array<float, 4>> boxes = {{10, 10, 50, 50},     {12, 11, 52, 49}, {11, 9, 49, 52},
+                                                   {30, 30, 70, 70},     {33, 31, 72, 69},
+                                                   {100, 100, 140, 150}, {14, 14, 46, 61}};
   const float first[] = {.9f, .8f, .7f, .6f, .4f, .02f, .3f},
               second[] = {.1f, .2f, .04f, .55f, .03f, .75f, .06f};
   Candidates out;
