@@ -11,8 +11,8 @@ export interface DetectedData {
   classes: string[];
   /** Pictures of each split. */
   images: { train: number; val: number };
-  /** Medians in pixels. */
-  sizes: { medianWidth: number; medianHeight: number };
+  /** How many training pictures have which size; 0 × 0 where it is unknown. */
+  sizes: { width: number; height: number; count: number }[];
   warnings?: string[];
 }
 
@@ -26,7 +26,12 @@ export interface NewRecipeOptions {
  * the median picture fills, and about 20 000 pictures seen, between 12 and 150 epochs.
  */
 export function writeRecipeFor(detected: DetectedData, { folder }: NewRecipeOptions = {}): string {
-  const { format, train, val, classes, images, sizes } = detected;
+  const { format, train, val, classes, images } = detected;
+  const known = detected.sizes.filter(({ width, height }) => width > 0 && height > 0);
+  const middle = {
+    width: median(known.map(({ width, count }) => ({ side: width, count }))),
+    height: median(known.map(({ height, count }) => ({ side: height, count }))),
+  };
   const batch = Math.max(1, Math.min(16, images.train));
   const epochs = Math.max(12, Math.min(150, Math.ceil(20_000 / Math.max(1, images.train))));
   // Label numbers mean nothing without names.
@@ -46,7 +51,7 @@ export function writeRecipeFor(detected: DetectedData, { folder }: NewRecipeOpti
     '',
     'data:',
     `  format: ${format}`,
-    `  size: ${pictureSize(sizes)}               # pixels; the median picture is ${sizes.medianWidth} × ${sizes.medianHeight}`,
+    `  size: ${pictureSize(middle)}               # pixels; the median picture is ${known.length > 0 ? `${middle.width} × ${middle.height}` : 'of unknown size'}`,
     `  train:                  # ${images.train} pictures`,
     ...fields(namedIfNeeded, folder),
     ...(val === null
@@ -78,9 +83,20 @@ export function writeRecipeFor(detected: DetectedData, { folder }: NewRecipeOpti
   return lines.join('\n');
 }
 
+/** The side that half of the pictures reach; NaN without any. */
+function median(sides: { side: number; count: number }[]): number {
+  const half = sides.reduce((sum, { count }) => sum + count, 0) / 2;
+  let seen = 0;
+  for (const { side, count } of sides.toSorted((a, b) => a.side - b.side)) {
+    seen += count;
+    if (seen >= half) return side;
+  }
+  return Number.NaN;
+}
+
 /** A multiple of 32 near the longer median side, 128–640. */
-function pictureSize({ medianWidth, medianHeight }: DetectedData['sizes']): number {
-  const side = Math.max(medianWidth, medianHeight);
+function pictureSize({ width, height }: { width: number; height: number }): number {
+  const side = Math.max(width, height);
   const rounded = Number.isFinite(side) ? Math.round(side / 32) * 32 : 320;
   return Math.max(128, Math.min(640, rounded));
 }

@@ -104,6 +104,7 @@ describe('new', () => {
       assert.equal(found.format, format);
       assert.deepEqual(found.classes.toSorted(), ['cat', 'dog']);
       assert.match(readFileSync(recipe, 'utf8'), /^# yaml-language-server: \$schema=/);
+      assert.match(readFileSync(recipe, 'utf8'), /size: 128 .*the median picture is 64 × 48$/m);
       const checked = run(['check', '--config', recipe, '--json', '--set', 'data.size=64']);
       assert.equal(checked.status, 0, checked.stderr);
       const { splits, leaks } = JSON.parse(checked.stdout);

@@ -16,7 +16,7 @@ const voc: DetectedData = {
   val: { images: '/data/cells/images', annotations: '/data/cells/annotations', list: '/data/cells/val.txt' },
   classes: ['Platelets', 'RBC', 'WBC'],
   images: { train: 291, val: 73 },
-  sizes: { medianWidth: 640, medianHeight: 480 },
+  sizes: [{ width: 640, height: 480, count: 364 }],
   warnings: [],
 };
 
@@ -118,12 +118,20 @@ describe('sizes and lengths follow the data', () => {
   const made = (change: Partial<DetectedData>) => load(writeRecipeFor({ ...voc, ...change })).recipe;
 
   test('pictures', () => {
-    const size = (medianWidth: number, medianHeight: number) =>
-      made({ sizes: { medianWidth, medianHeight } }).data.size;
+    const size = (width: number, height: number) => made({ sizes: [{ width, height, count: 1 }] }).data.size;
     assert.equal(size(300, 200), 288);
     assert.equal(size(4000, 3000), 640);
     assert.equal(size(20, 20), 128);
-    assert.equal(size(Number.NaN, 0), 320);
+    assert.equal(size(0, 0), 320);
+    assert.equal(made({ sizes: [] }).data.size, 320);
+    const mixed = [
+      { width: 4000, height: 3000, count: 2 },
+      { width: 300, height: 200, count: 3 },
+      { width: 0, height: 0, count: 9 },
+    ];
+    assert.equal(made({ sizes: mixed }).data.size, 288);
+    assert.match(writeRecipeFor({ ...voc, sizes: mixed }), /the median picture is 300 × 200$/m);
+    assert.match(writeRecipeFor({ ...voc, sizes: [] }), /the median picture is of unknown size$/m);
   });
 
   test('epochs and batch', () => {
