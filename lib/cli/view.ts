@@ -31,6 +31,7 @@ export const view: Verb<ViewOptions> = {
     const folders = runFolders(options.runs);
     const server = await serveRuns(folders, {
       port: port === undefined ? undefined : wholeNumber('port', port, 0, 65_535),
+      again: () => runFolders(options.runs),
     });
     const runs = folders.length === 1 ? folders[0] : `${count(folders.length)} runs`;
     print(

@@ -7,6 +7,7 @@ import { liveScript } from './live-script.ts';
 /** What is sent to readers. */
 export interface News {
   version: number;
+  title: string;
   /** Of all sections. */
   order: string[];
   sections: { id: string; html: string }[];
@@ -46,6 +47,7 @@ export class LivePage {
     if (since === this.#version) return null;
     return {
       version: this.#version,
+      title: this.title,
       order: this.#sections.map(({ id }) => id),
       sections: this.#sections.flatMap(({ id }) => {
         const entry = this.#texts.get(id);

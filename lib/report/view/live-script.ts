@@ -60,6 +60,7 @@ export const liveScript = `
   source.onmessage = (event) => {
     const news = JSON.parse(event.data);
     order = news.order;
+    document.title = document.querySelector('h1').textContent = news.title;
     for (const { id, html } of news.sections) waiting.set(id, html);
     settle();
   };

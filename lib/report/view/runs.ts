@@ -21,9 +21,9 @@ function foldersOf(path: string): string[] {
     );
   }
   if (isRunFolder(path)) return [path];
-  const below = readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && isRunFolder(join(path, entry.name)))
-    .map((entry) => join(path, entry.name))
+  const below = readdirSync(path)
+    .map((name) => join(path, name))
+    .filter(isRunFolder)
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   if (below.length > 0) return below;
   throw new HdError(

@@ -19,6 +19,8 @@ export interface ViewOptions {
   port?: number | undefined;
   /** Milliseconds between looks at the folders, while somebody watches. */
   every?: number;
+  /** Names the folders again: runs that have begun meanwhile are shown as well. */
+  again?: () => readonly string[];
 }
 
 export interface View {
@@ -38,34 +40,49 @@ const pictureTypes: Record<string, string> = {
 
 interface Reader {
   response: ServerResponse;
-  page: LivePage;
+  /** Of the page; what stands there may change. */
+  path: string;
   version: number;
 }
+
+/** The search for new runs takes at most this share of the time. */
+const searchShare = 0.05;
 
 /** @throws HdError HD_USAGE when the port is in use */
 export async function serveRuns(
   folders: readonly string[],
-  { port, every = 1000 }: ViewOptions = {},
+  { port, every = 1000, again }: ViewOptions = {},
 ): Promise<View> {
-  const names = runNames(folders);
-  const runs = folders.map((folder, i): NamedRun => {
-    const address = folders.length === 1 ? '/' : `/runs/${i}/`;
-    return { name: names[i] as string, address, run: new RunReader(folder) };
-  });
-  const pages = pagesOf(runs);
+  let runs = namedRuns(folders);
+  let pages = pagesOf(runs);
   const readers = new Set<Reader>();
   let timer: NodeJS.Timeout | undefined;
+  let nextSearch = performance.now() + every;
 
-  function look(): void {
-    const changed = runs.map(({ run }) => run.refresh());
-    if (changed.some(Boolean)) for (const page of pages.values()) page.update();
-    for (const reader of readers) tell(reader);
+  /** Later runs stand behind the earlier ones, so that these keep their addresses and colours. */
+  function search(): boolean {
+    const start = performance.now();
+    if (!again || start < nextSearch) return false;
+    const known = runs.map(({ run }) => run.path);
+    const added = foundAgain(again).filter((folder) => !known.includes(folder));
+    nextSearch = performance.now() + Math.max(every, (performance.now() - start) / searchShare);
+    if (added.length === 0) return false;
+    runs = namedRuns([...known, ...added], runs);
+    pages = pagesOf(runs);
+    return true;
   }
 
-  function watch(page: LivePage, since: number, response: ServerResponse): void {
+  function look(): void {
+    const grown = search();
+    const changed = runs.map(({ run }) => run.refresh());
+    if (grown || changed.some(Boolean)) for (const page of pages.values()) page.update();
+    for (const reader of readers) tell(reader, pages.get(reader.path));
+  }
+
+  function watch(path: string, since: number, response: ServerResponse): void {
     response.writeHead(200, { ...headers, 'Content-Type': 'text/event-stream' });
     response.write(':\n\n'); // the reader knows that it is connected
-    const reader = { response, page, version: since };
+    const reader = { response, path, version: since };
     readers.add(reader);
     timer ??= setInterval(look, every);
     response.on('close', () => {
@@ -95,11 +112,12 @@ export async function serveRuns(
     const page = pages.get(events ?? path);
     if (page && events !== undefined) {
       const since = Number(request.headers['last-event-id'] ?? new URLSearchParams(query).get('since') ?? 0);
-      watch(page, since, response);
+      watch(events, since, response);
     } else if (page) {
       look();
+      const now = pages.get(path) ?? page;
       response.writeHead(200, { ...headers, 'Content-Type': 'text/html; charset=utf-8' });
-      response.end(page.document(path === '/' ? null : back));
+      response.end(now.document(path === '/' ? null : back));
     } else {
       givePicture(path, response);
     }
@@ -143,6 +161,25 @@ const headers = {
   'Content-Security-Policy': "frame-ancestors 'none'",
 };
 
+/** Readers of runs that were there before are kept. */
+function namedRuns(folders: readonly string[], before: readonly NamedRun[] = []): NamedRun[] {
+  const names = runNames(folders);
+  return folders.map((folder, i) => ({
+    name: names[i] as string,
+    address: folders.length === 1 ? '/' : `/runs/${i}/`,
+    run: before[i]?.run ?? new RunReader(folder),
+  }));
+}
+
+/** Folders that are gone meanwhile are no reason to show nothing. */
+function foundAgain(again: () => readonly string[]): readonly string[] {
+  try {
+    return again();
+  } catch {
+    return [];
+  }
+}
+
 /** By path: one run has `/` for itself; of several, `/` compares and each has its own. */
 function pagesOf(runs: readonly NamedRun[]): Map<string, LivePage> {
   const pages = new Map<string, LivePage>();
@@ -155,8 +192,8 @@ function pagesOf(runs: readonly NamedRun[]): Map<string, LivePage> {
   return pages;
 }
 
-function tell(reader: Reader): void {
-  const news = reader.page.news(reader.version);
+function tell(reader: Reader, page: LivePage | undefined): void {
+  const news = page?.news(reader.version);
   if (!news) return;
   reader.version = news.version;
   reader.response.write(`id: ${news.version}\ndata: ${JSON.stringify(news)}\n\n`);

@@ -43,6 +43,20 @@ describe('view', () => {
       assert.equal(end.status, 0);
     }
   });
+  test('a run that begins later is shown as well', async () => {
+    const folder = join(root, 'later');
+    writeRun(join(folder, 'a'));
+    const end = await view([folder], 'SIGINT', async (line) => {
+      const url = line.split(' ')[0] as string;
+      writeRun(join(folder, 'b'));
+      for (let tries = 0; ; ++tries) {
+        if (/<h1>2 runs</.test(await (await fetch(url)).text())) return;
+        assert.ok(tries < 100, 'it never came');
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    });
+    assert.equal(end.status, 0);
+  });
   test('what is wrong with the arguments is said', async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));

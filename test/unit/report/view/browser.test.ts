@@ -3,6 +3,7 @@ import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser } from 'playwright-core';
+import { runFolders } from '../../../../lib/report/view/runs.ts';
 import { serveRuns, type View } from '../../../../lib/report/view/server.ts';
 import { temporaryFolder } from '../../../faults/command.ts';
 import { assertGood, noBrowser, openBrowser, openPage } from '../chromium.ts';
@@ -52,6 +53,24 @@ describe('view in a browser', { skip: noBrowser, timeout: 240_000 }, () => {
       await assertGood(watched, own);
       await watched.page.close();
     });
+  test('a second run that begins makes a comparison of the page', async () => {
+    const folder = join(root, 'runs');
+    writeRun(join(folder, 'first'));
+    const again = () => runFolders([folder]);
+    const view = await serveRuns(again(), { port: 0, every: 50, again });
+    views.push(view);
+    const watched = await openPage(browser);
+    const { page } = watched;
+    await page.goto(view.url);
+    await page.getByText('live', { exact: true }).waitFor();
+    writeRun(join(folder, 'second'));
+    await page.getByRole('heading', { name: '2 runs' }).waitFor();
+    assert.equal(await page.title(), '2 runs');
+    await assertGood(watched, new RegExp(`^${view.url}`));
+    await page.getByRole('link', { name: 'second' }).click();
+    await page.getByRole('heading', { name: 'second' }).waitFor();
+    await page.close();
+  });
   test('what the run appends appears; what is open stays open, what is read stays still', async () => {
     const folder = writeRun(join(root, 'grows'), {
       lines: [stepLine(1, 3), stepLine(2, 2)],

@@ -47,7 +47,12 @@ test('a section that goes is news too', () => {
   const { page, version, become } = pageOf(['a', '1'], ['b', '1']);
   become(['a', '1']);
   assert.equal(page.update(), true);
-  assert.deepEqual(page.news(version), { version: version + 1, order: ['a'], sections: [] });
+  assert.deepEqual(page.news(version), {
+    version: version + 1,
+    title: 'runs',
+    order: ['a'],
+    sections: [],
+  });
 });
 
 test('the document knows its version', () => {

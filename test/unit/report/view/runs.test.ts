@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { HdError } from '../../../../lib/error.ts';
@@ -15,6 +15,14 @@ test('a folder of runs stands for them, in the order of people; each comes once'
   const [second, tenth] = ['a-2', 'a-10'].map((name) => join(root, 'runs', name));
   assert.deepEqual(runFolders([join(root, 'runs')]), [second, tenth]);
   assert.deepEqual(runFolders([tenth as string, join(root, 'runs')]), [tenth, second]);
+});
+
+test('a run that lies elsewhere, behind a link, counts as well', () => {
+  const folder = join(root, 'links');
+  mkdirSync(folder);
+  symlinkSync(join(root, 'runs/a-2'), join(folder, 'best'));
+  symlinkSync(join(root, 'nowhere'), join(folder, 'gone'));
+  assert.deepEqual(runFolders([folder]), [join(folder, 'best')]);
 });
 
 test('what is no run is refused with its name', () => {

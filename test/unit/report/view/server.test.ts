@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { HdError } from '../../../../lib/error.ts';
 import type { News } from '../../../../lib/report/view/live-page.ts';
+import { runFolders } from '../../../../lib/report/view/runs.ts';
 import { serveRuns, type View } from '../../../../lib/report/view/server.ts';
 import { temporaryFolder } from '../../../faults/command.ts';
 import { evalLine, stepLine, writeRun } from '../run-folder.ts';
@@ -184,6 +185,34 @@ describe('live', { timeout: 60_000 }, () => {
       ({ sections }) => sections.some(({ html }) => html.includes('0.550')),
     );
     assert.deepEqual(got[0]?.order, ['metrics', 'curves', 'recipes']);
+  });
+  test('a run that begins later in a folder of runs is shown: to who looks already, and to who comes', async () => {
+    const folder = join(root, 'later');
+    writeRun(join(folder, 'first'));
+    const view = await serveRuns(runFolders([folder]), {
+      port: 0,
+      every: 20,
+      again: () => runFolders([folder]),
+    });
+    views.push(view);
+    assert.match((await ask(view, '/')).text, /<h1>first</);
+    const got = await listen(
+      view,
+      '/events?since=0',
+      {},
+      () => writeRun(join(folder, 'another'), { lines: [evalLine(1, 0.123)] }),
+      ({ sections }) => sections.some(({ html }) => html.includes('0.123')),
+    );
+    assert.deepEqual([got.at(-1)?.title, got.at(-1)?.order], ['2 runs', ['metrics', 'curves', 'recipes']]);
+    assert.match((await ask(view, '/runs/0/')).text, /<h1>first</, 'the first keeps its place');
+    assert.match((await ask(view, '/runs/1/')).text, /<h1>another</);
+    writeRun(join(folder, 'third'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.match((await ask(view, '/')).text, /<h1>3 runs<.*href="\/runs\/2\/">third</s);
+    // A folder that cannot be read any more takes nothing away.
+    rmSync(folder, { recursive: true });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.match((await ask(view, '/')).text, /<h1>3 runs</);
   });
   test('a reader that comes back says what it has', async () => {
     const view = await serve(one);
