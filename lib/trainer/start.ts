@@ -1,11 +1,12 @@
 /** What happens before the first step and after the last: timeline, weights, checkpoints, names. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HdError } from '../error.ts';
 import type { LoaderStatistics, MatchReport, NativeLoader } from '../native.ts';
 import { loadRecipe } from '../recipe/index.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
 import { type Change, differences } from '../report/run/differences.ts';
+import { parseStatus } from '../report/run/status.ts';
 import type { TrainContext } from './context.ts';
 import { decisive, environmentOf, recipeDigest, teachersDigest } from './digest.ts';
 import type { Hook } from './hooks/hook.ts';
@@ -93,6 +94,16 @@ export async function restore(
     const saved = state.hooks[hook.name];
     if (saved !== undefined) hook.restore?.(saved);
   }
+}
+
+/**
+ * What is told when the process before wrote no last word into `status` (the path of status.json): it was killed or has
+ * crashed, and nobody who looks at the console now has seen it. Undefined after any other end.
+ */
+export function silentEnd(status: string): string | undefined {
+  const before = existsSync(status) ? parseStatus(readFileSync(status, 'utf8')) : null;
+  if (before?.state !== 'running') return undefined;
+  return `the process before this one ended without a word, some time after ${before.written}: it was killed, often by the system for want of memory (exit code 137), or has crashed; if it happens again lower train.batch or data.workers, or raise train.accumulate`;
 }
 
 /** What decides the weights and is not as in the recipe.yaml of the checkpoint's run. */

@@ -38,6 +38,7 @@ import {
   initialWeights,
   nextRunFolder,
   restore,
+  silentEnd,
   tellStatistics,
   timelineOf,
 } from './start.ts';
@@ -177,7 +178,8 @@ export class Trainer {
       };
       if (checkpoint && context.step >= timeline.totalSteps && existsSync(folder.weights))
         return this.#finished(context);
-      const warnings = [...this.#warnings, ...remarks];
+      const silence = silentEnd(folder.file('status.json'));
+      const warnings = [...this.#warnings, ...remarks, ...(silence ? [silence] : [])];
       if (checkpoint && stream && !stream.exact)
         warnings.push(
           'the source has no start(place): this resumed run sees its samples from the first on again',

@@ -71,7 +71,6 @@ const special: readonly {
   },
   { part: 'find-lr', more: ['--steps', '10'] },
   { part: 'find-batch', more: ['--max', '4'] },
-  { part: 'bench speed', more: ['--images', '3'] },
   { part: '--resume auto', leaves: ['runs/a/student.safetensors'] },
   { part: 'tar --sort', leaves: ['train-000.tar'] },
   // Five epochs of eight steps: the fortieth is saved. It is killed there, and the checkpoint before it is whole.
