@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { native } from '../../lib/native.ts';
-import { encodePng, writePng } from '../unit/cli/files.ts';
+import { chunk, encodePng, writePng } from '../unit/cli/files.ts';
 import { run, temporaryFolder, writeRecipe } from './command.ts';
 import { badOf, cocoOf, loaderOf, writeCoco, writeJpeg } from './folders.ts';
 import { errorOf, tells } from './sentences.ts';
@@ -49,6 +49,25 @@ describe('1: a JPEG that is cut off', () => {
   test('is skipped, counted and named; the epoch is whole', async () => {
     const spec = withFiles('cut', cut);
     assert.deepEqual(await badOf(await loaderOf(spec)), Object.keys(cut).sort());
+  });
+  test('1: a run names each once: on the console, in metrics.jsonl and in its report; and goes on', () => {
+    const { images, annotations } = withFiles('cut-run', cut);
+    const text = `
+model: { backbone: resnet18, neckChannels: 32, headChannels: 32, headConvs: 1 }
+data: { format: coco, size: 64, maxBad: 0.5, train: { images: ${images}, annotations: ${annotations} } }
+train: { epochs: 2, batch: 4, threads: 1 }
+`;
+    const into = join(folder, 'cut-run-into');
+    const end = run(['--config', writeRecipe(folder, text, 'cut-run.yaml'), '--run', into]);
+    assert.equal(end.status, 0, end.stderr);
+    const bad = metricsOf(into).flatMap(({ type, samples }) => (type === 'bad-samples' ? samples : []));
+    const names = bad.map(({ file }) => file.slice(file.lastIndexOf('/') + 1));
+    assert.deepEqual(names.sort(), Object.keys(cut).sort());
+    const report = readFileSync(join(into, 'report.html'), 'utf8');
+    for (const name of names) {
+      assert.ok(`${end.stdout}${end.stderr}`.includes(name), `the console does not tell of ${name}`);
+      assert.ok(report.includes(`${name}</th>`), `the report does not tell of ${name}`);
+    }
   });
   test('more than data.maxBad end the run', async () => {
     const loader = await loaderOf(withFiles('cut-many', cut), { maxBad: 0.1 });
@@ -113,6 +132,49 @@ test('2, 5: sizes that no memory holds, and bytes that unpack a thousandfold, ar
     ['bomb.png', 'huge.jpg', 'huge.png'],
   );
   assert.ok(process.memoryUsage().rss - before < 400e6, 'memory was taken for what was refused');
+});
+
+describe('5: an animated PNG', () => {
+  const still = join(folder, 'still.png');
+  writePng(still, 64, 48, 70);
+  const [signature, header] = [readFileSync(still).subarray(0, 8), readFileSync(still).subarray(8, 33)];
+  const rest = readFileSync(still).subarray(33);
+  const numbers = (...values: number[]) => Buffer.from(Uint32Array.from(values).buffer).swap32();
+  /** fcTL: which frame, its size and place, then 1/10 s, no disposal, no blending. */
+  const frame = (sequence: number, width: number, height: number) =>
+    chunk('fcTL', Buffer.concat([numbers(sequence, width, height, 0, 0), Buffer.from([0, 1, 0, 10, 0, 0])]));
+  const animation = (frames: number) => chunk('acTL', numbers(frames, 0));
+  const apng = (...parts: Buffer[]) => Buffer.concat([signature, header, ...parts]);
+  const end = rest.subarray(-12);
+  const pixels = rest.subarray(0, -12);
+  const second = chunk('fdAT', Buffer.concat([numbers(2), deflateSync(Buffer.alloc(48 * (1 + 3 * 64)))]));
+  const huge = chunk('fdAT', Buffer.concat([numbers(2), deflateSync(Buffer.alloc(1 << 24))]));
+  const files = {
+    'two.png': apng(animation(2), frame(0, 64, 48), pixels, frame(1, 64, 48), second, end),
+    // The still picture is no part of the animation.
+    'apart.png': apng(animation(1), pixels, frame(0, 64, 48), second, end),
+    'lies.png': apng(animation(0x7fffffff), frame(0, 64, 48), pixels, frame(1, 64, 48), end),
+    'outside.png': apng(animation(2), frame(0, 64, 48), pixels, frame(1, 0x7fffffff, 0x7fffffff), huge, end),
+    'broken.png': apng(animation(2), frame(0, 64, 48), pixels, chunk('fdAT', Buffer.from([1])), end),
+  };
+  test('5: is its still picture, whatever its frames announce, in bounded memory', async () => {
+    const spec = withFiles(
+      'animated',
+      Object.fromEntries(
+        Object.entries({ ...files, 'still.png': readFileSync(still) }).map(([name, content]) => [
+          name,
+          bytes(content),
+        ]),
+      ),
+    );
+    const before = process.memoryUsage().rss;
+    assert.deepEqual(await badOf(await loaderOf(spec)), []);
+    assert.ok(process.memoryUsage().rss - before < 400e6);
+    // Pictures with the same pixels are told as such.
+    const { duplicates } = await (await native().openDataset(spec)).report({ decode: true, threads: 1 });
+    const same = duplicates.map((group) => group.map((name) => name.slice(name.lastIndexOf('/') + 1)).sort());
+    assert.deepEqual(same, [[...Object.keys(files), 'still.png'].sort()]);
+  });
 });
 
 test('4: the bytes decide what a file is, not its name', async () => {
@@ -229,6 +291,26 @@ test('48: a picture of one pixel and a very long one train beside others', async
     content.images.push({ id: 100 + i, file_name: file, width, height });
     content.annotations.push({ id: 100 + i, image_id: 100 + i, category_id: 1, bbox: [0, 0, width, height] });
   }
-  const loader = await loaderOf({ ...writeCoco(root, content), minSide: 1, keepEmpty: true });
+  const spec = writeCoco(root, content);
+  const loader = await loaderOf({ ...spec, minSide: 1, keepEmpty: true });
   assert.deepEqual(await badOf(loader), []);
+  const part = `{ images: ${spec.images}, annotations: ${spec.annotations} }`;
+  const text = `
+model: { backbone: resnet18, neckChannels: 32, headChannels: 32, headConvs: 1 }
+data:
+  { format: coco, size: 64, minSide: 1, keepEmpty: true, train: ${part}, val: ${part},
+    augment: [{ crop: {} }, { mosaic: { close: 0 } }, { affine: { rotate: 20 } }, { flip: {} }] }
+train: { epochs: 3, batch: 3, threads: 1 }
+log: { every: 1 }
+`;
+  const recipe = writeRecipe(folder, text, 'shapes.yaml');
+  for (const set of [[], ['data.augment=[]']]) {
+    const { error, result, events } = await train(recipe, join(folder, `shapes-${set.length}`), { set });
+    assert.equal(error, undefined);
+    assert.equal(result?.status, 'done');
+    assert.equal(events.filter(({ type }) => type === 'bad-samples').length, 0);
+    const totals = events.flatMap((event) => (event.type === 'step' ? [event.losses.total] : []));
+    assert.ok(totals.length >= 9 && totals.every(Number.isFinite), `${totals}`);
+    assert.ok(Number.isFinite(result?.metrics?.ap));
+  }
 });

@@ -47,6 +47,7 @@ export const sentences: Record<string, string[]> = {
     'expected space on the disk but there is none at … (debug.fault): free some; the run goes on',
   ],
   HD_DIVERGED: [
+    'the gradient of … is not finite at step …: lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed; look at the batch with: npx hdtrain probe --dump …',
     'the loss term … is … at step …: lower train.lr, lengthen train.warmup or set train.clip; the weights were not changed; look at the batch with: npx hdtrain probe --dump …',
     '… steps in a row were not finite; the last: …; look at the batch with: npx hdtrain probe --dump …',
   ],

@@ -6,7 +6,7 @@ import { deflateSync, crc32 as zlibCrc32 } from 'node:zlib';
 /** The CRC of PNG chunks; node:zlib has one since 20.15. */
 const crc32 = zlibCrc32 as (data: Uint8Array) => number;
 
-function chunk(name: string, data: Buffer): Buffer {
+export function chunk(name: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(name, 'latin1'), data]);
   const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
   length.writeUInt32BE(data.length);
