@@ -159,7 +159,12 @@ async function describe(weights: string): Promise<{ recipe: Recipe; classes: str
     if (!Array.isArray(classes)) throw new Error('the classes have no names');
     const input = {
       model: { ...model, classes },
-      data: { format: 'source', train: {}, size: JSON.parse(metadata.size) },
+      data: {
+        format: 'source',
+        train: {},
+        size: JSON.parse(metadata.size),
+        keepRatio: metadata.keepRatio !== 'false',
+      },
       eval: JSON.parse(metadata.eval),
     } as RecipeInput;
     return { recipe: resolveRecipe(input).recipe, classes };

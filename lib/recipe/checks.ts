@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { schemaAt } from './introspect.ts';
 import { type Problem, problem, show } from './problem.ts';
-import { joiningSteps } from './schema/augment.ts';
+import { joiningSteps, longerFirst } from './schema/augment.ts';
 import { remarkOnOneClass, termName } from './schema/distill.ts';
 import { isSoft, votesUnheard } from './schema/eval.ts';
 import type { Recipe } from './schema/root.ts';
@@ -248,6 +248,11 @@ const transfersFit: Check = ({ distill, teachers, model, data }, { conflict, war
   }
 };
 
+const shape: Check = ({ data }, { conflict }) => {
+  if (data.keepRatio && Array.isArray(data.size) && data.size[0] < data.size[1])
+    conflict('data.size', longerFirst, 'swap the sides, or set data.keepRatio to false for [width, height]');
+};
+
 const cached: Check = ({ data }, { conflict, warn, written }) => {
   if (data.cache !== 'none' && ['synthetic', 'source'].includes(data.format))
     warn('data.cache', `keeps pictures of files only, and '${data.format}' has none`);
@@ -308,6 +313,7 @@ const checks: readonly Check[] = [
   faults,
   transfersFit,
   oneLength,
+  shape,
   oneAverage,
   drops,
   warmupFits,

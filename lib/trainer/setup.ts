@@ -104,7 +104,7 @@ export function classCount(recipe: Recipe, dataset: NativeDataset): number {
   return typeof recipe.model.classes === 'number' ? recipe.model.classes : dataset.classes.length;
 }
 
-/** [long, short] of the canvas that pictures are fitted into. */
+/** [long, short] of the canvas that pictures are fitted into; [width, height] that they are stretched to without their ratio. */
 function longShort(recipe: Recipe): [number, number] {
   const { size } = recipe.data;
   return Array.isArray(size) ? [size[0], size[1]] : [size, size];
@@ -112,15 +112,19 @@ function longShort(recipe: Recipe): [number, number] {
 
 /** The pipeline of one split: augmentation in training, the plain resize otherwise. */
 function pipeline(recipe: Recipe, training: boolean): Record<string, unknown>[] {
-  const resize = { resize: { sizes: [longShort(recipe)] } };
+  const { keepRatio } = recipe.data;
+  const resize = { resize: { sizes: [longShort(recipe)], ...(!keepRatio && { keepRatio }) } };
   if (!training) return [resize];
   const steps: Record<string, unknown>[] = recipe.data.augment.map((step) =>
-    step.mosaic ? { mosaic: { ...step.mosaic, size: longShort(recipe) } } : step,
+    step.mosaic ? { mosaic: { ...step.mosaic, size: longShort(recipe), keepRatio } } : step,
   );
   if (steps.some((step) => step.resize)) return steps;
   // Cropping comes before the resize, so that what is left fills the canvas; the rest works on the small picture.
   const crops = (step: Record<string, unknown>) => Boolean(step.crop ?? step.resizeCrop);
-  return [...steps.filter(crops), resize, ...steps.filter((step) => !crops(step))];
+  if (keepRatio) return [...steps.filter(crops), resize, ...steps.filter((step) => !crops(step))];
+  // A stretch does not change places with a turn: as in NanoDet, it is the last of the geometry.
+  const last = steps.findLastIndex((step) => crops(step) || step.affine);
+  return [...steps.slice(0, last + 1), resize, ...steps.slice(last + 1)];
 }
 
 /** The first step that joins several pictures. */

@@ -131,6 +131,7 @@ export function exportMetadata(recipe: Recipe, classes: string[]): Record<string
     format: 'hdtrain-student-1',
     model: JSON.stringify({ ...model, classes }),
     size: JSON.stringify(recipe.data.size),
+    ...(!recipe.data.keepRatio && { keepRatio: 'false' }),
     eval: JSON.stringify(recipe.eval),
   };
 }

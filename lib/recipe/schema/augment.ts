@@ -4,11 +4,9 @@ import { fraction } from './fields.ts';
 
 const side = () => z.int().min(32).max(8192);
 
-/** [long, short]: a picture is scaled, its ratio kept, until it fits both. */
-export const longShort = () =>
-  z
-    .tuple([side(), side()])
-    .refine(([long, short]) => long >= short, { error: 'the longer side first, as [1333, 800]' });
+/** Of [long, short] a picture is scaled, its ratio kept, until it fits both; without its ratio, to [width, height]. */
+export const sides = () => z.tuple([side(), side()]);
+export const longerFirst = 'the longer side first, as [1333, 800]';
 
 /** Ends a step before the run does. */
 const close = (epochs: number) =>
@@ -47,13 +45,21 @@ const resize = z
       .enum(['range', 'value'])
       .default('range')
       .describe(
-        '`range`: long and short are drawn between the least and the largest of `sizes`; `value`: one of `sizes` is drawn.',
+        '`range`: both sides are drawn between the least and the largest of `sizes`; `value`: one of `sizes` is drawn.',
       ),
     sizes: z
-      .array(longShort())
+      .array(sides())
       .min(1)
       .max(64)
-      .describe('Sizes to choose from, each [long, short] in pixels; the ratio of the picture is kept.'),
+      .describe('Sizes to choose from in pixels, each [long, short], or [width, height] without `keepRatio`.'),
+    keepRatio: z
+      .boolean()
+      .default(true)
+      .describe('Whether a picture keeps its ratio; without, it is stretched to the size, whatever its shape.'),
+  })
+  .refine(({ sizes, keepRatio }) => !keepRatio || sizes.every(([long, short]) => long >= short), {
+    error: longerFirst,
+    path: ['sizes'],
   })
   .describe('Scales to a random size in place of `data.size` (multi-scale training).');
 

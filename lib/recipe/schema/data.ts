@@ -1,14 +1,20 @@
 import { z } from 'zod';
-import { augmentStepSchema, longShort } from './augment.ts';
+import { augmentStepSchema, sides } from './augment.ts';
 import { autoCount, classNames, filePath, filePathOrAddress, fraction } from './fields.ts';
 
 /** What every format has. */
 const common = {
   size: z
-    .union([z.int().min(32).max(8192), longShort()])
+    .union([z.int().min(32).max(8192), sides()])
     .default(320)
     .describe(
-      'Size of a picture for the network, in pixels: one number for both sides, or [long, short]; the ratio is kept and the rest padded. Synthetic pictures are drawn at this size.',
+      'Size of a picture for the network, in pixels: one number for both sides, or [long, short]; the ratio is kept and the rest padded. [width, height] without `keepRatio`. Synthetic pictures are drawn at this size.',
+    ),
+  keepRatio: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether pictures keep their ratio in `size`, in training and in evaluation; without, each is stretched to it, and nothing is padded (NanoDet-Plus, the `Resize` of centerX).',
     ),
   seed: z.int().min(0).max(0xffffffff).default(0).describe('Seed of the pictures that `synthetic` draws.'),
   augment: z

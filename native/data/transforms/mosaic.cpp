@@ -2,6 +2,7 @@
 // - probability: share of pictures, 0–1, default 1.
 // - size: [long, short] of the result in pixels, laid as the first picture is; one number N stands for [N,
 // N].
+// - keepRatio: default true; without, each picture is stretched to `size`, which is [width, height].
 // - centre: [least, largest] place of the point where the four meet, as a share of each side of a sheet of
 //   twice the size, drawn for each axis, 0.1–0.9, default [0.25, 0.75].
 // - minVisible: objects with less than this share of their box left are dropped, 0–1, default 0.1.
@@ -26,19 +27,23 @@ constexpr int kLargestSide = 1 << 15;
 class Mosaic : public Transform {
  public:
   explicit Mosaic(const Value& options) {
-    checkMembers("mosaic", options, {"probability", "size", "centre", "minVisible", "minSide", "close"});
+    checkMembers("mosaic", options, {"probability", "size", "keepRatio", "centre", "minVisible", "minSide", "close"});
     probability_ = static_cast<float>(numberWithin("mosaic", options, "probability", 1, 0, 1));
     minVisible_ = static_cast<float>(numberWithin("mosaic", options, "minVisible", 0.1, 0, 1));
     minSide_ = static_cast<float>(numberWithin("mosaic", options, "minSide", 2, 0, 1000));
     centre_ = rangeWithin("mosaic", options, "centre", {0.25f, 0.75f}, 0.1, 0.9);
+    keepRatio_ = options.get("keepRatio", true);
     const Value* size = options.find("size");
     std::vector<double> sides;
     if (size != nullptr && size->isNumber()) sides.assign(2, size->asNumber());
     if (size != nullptr && size->isArray()) sides = options.numbers("size");
-    if (sides.size() != 2 || !(sides[1] >= 1 && sides[1] <= sides[0] && sides[0] <= kLargestSide)) {
+    const auto valid = [](double side) { return side >= 1 && side <= kLargestSide; };
+    if (sides.size() != 2 || !valid(sides[0]) || !valid(sides[1]) || (keepRatio_ && sides[0] < sides[1])) {
       throw Error("HD_DATA_TRANSFORM",
-                  concat("expected [long, short] with 1 ≤ short ≤ long ≤ ", kLargestSide,
-                         " for data.augment.mosaic.size but received ",
+                  concat("expected ",
+                         keepRatio_ ? "[long, short] with 1 ≤ short ≤ long ≤ "
+                                    : "[width, height], each from 1 to ",
+                         kLargestSide, " for data.augment.mosaic.size but received ",
                          size == nullptr ? "nothing" : printJson(*size), "; write for instance [640, 640]"),
                   "data.augment.mosaic.size");
     }
@@ -63,10 +68,7 @@ class Mosaic : public Transform {
     const double y = std::floor(2 * size.height * own.uniform(centre_[0], centre_[1]));
     for (int quarter = 0; quarter < 4; ++quarter) {
       Scene part = quarter == 0 ? scene : partners.draw(own);
-      const double scale = std::min(static_cast<double>(size.width) / part.width(),
-                                    static_cast<double>(size.height) / part.height());
-      part.resize(std::clamp(static_cast<int>(part.width() * scale + 0.5), 1, size.width),
-                  std::clamp(static_cast<int>(part.height() * scale + 0.5), 1, size.height));
+      fit(part, size);
       const double left = x - (quarter % 2 == 0 ? part.width() : 0);
       const double top = y - (quarter < 2 ? part.height() : 0);
       const Window onSheet{std::max(0.0, -left), std::max(0.0, -top),
@@ -92,13 +94,23 @@ class Mosaic : public Transform {
   }
 
   Extent bound(Extent before) const override {
-    if (probability_ == 1) return {longer_, longer_};
+    const Extent own{longer_, keepRatio_ ? longer_ : shorter_};
+    if (probability_ == 1) return own;
     if (before == Extent{}) return before;
-    return {std::max(before.width, longer_), std::max(before.height, longer_)};
+    return {std::max(before.width, own.width), std::max(before.height, own.height)};
   }
 
  private:
+  void fit(Scene& part, Extent size) const {
+    if (!keepRatio_) return part.resize(size.width, size.height);
+    const double scale = std::min(static_cast<double>(size.width) / part.width(),
+                                  static_cast<double>(size.height) / part.height());
+    part.resize(std::clamp(static_cast<int>(part.width() * scale + 0.5), 1, size.width),
+                std::clamp(static_cast<int>(part.height() * scale + 0.5), 1, size.height));
+  }
+
   Extent sizeFor(const Geometry& geometry) const {
+    if (!keepRatio_) return {longer_, shorter_};
     return geometry.height > geometry.width ? Extent{shorter_, longer_} : Extent{longer_, shorter_};
   }
 
@@ -114,7 +126,8 @@ class Mosaic : public Transform {
 
   float probability_, minVisible_, minSide_;
   std::array<float, 2> centre_;
-  int longer_ = 0, shorter_ = 0;
+  int longer_ = 0, shorter_ = 0;  // width and height without the ratio
+  bool keepRatio_ = true;
 };
 
 HD_TRANSFORM("mosaic", Mosaic);

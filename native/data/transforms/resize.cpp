@@ -1,7 +1,10 @@
 // resize: scales with the ratio kept until the picture fits a drawn [long, short] size, up or down.
-// - sizes: list of [long, short] in pixels, each ≥ 1, long ≥ short; one number N stands for [N, N].
+// - keepRatio: whether it is, default true. Without, every picture becomes exactly [width, height], whatever
+//   its shape, as NanoDet's keep_ratio: False and centerX's Resize have it.
+// - sizes: list of [long, short] in pixels, each ≥ 1, long ≥ short; one number N stands for [N, N]. Of
+//   [width, height] without keepRatio, in which either may be longer.
 // - mode: 'value' draws one of `sizes`; 'range' (default) draws long and short, each uniform between the
-//   least and the largest of the list, whole pixels, both ends included. With one size both are that size.
+//   least and the largest of the list, whole pixels, both ends included. With one size both are that size. Likewise width and height.
 //
 // The arithmetic is mmdetection's: s = min(long / max(w, h), short / min(w, h)), side = int(side · s + 0.5);
 // the scale that boxes get is the exact quotient of the sides, per axis.
@@ -13,13 +16,14 @@
 namespace hd::data {
 namespace {
 
+// [long, short], or [width, height] where the ratio is not kept.
 struct LongShort {
   int longer, shorter;
 };
 
 constexpr int kLargestSide = 1 << 15;
 
-LongShort readSize(const Value& value) {
+LongShort readSize(const Value& value, bool keepRatio) {
   LongShort size{};
   if (value.isNumber()) {
     size.longer = size.shorter = static_cast<int>(std::clamp(value.asNumber(), 0.0, 1e9));
@@ -27,10 +31,14 @@ LongShort readSize(const Value& value) {
     size.longer = static_cast<int>(std::clamp(value.asArray()[0].asNumber(), 0.0, 1e9));
     size.shorter = static_cast<int>(std::clamp(value.asArray()[1].asNumber(), 0.0, 1e9));
   }
-  if (size.shorter >= 1 && size.longer >= size.shorter && size.longer <= kLargestSide) return size;
+  const bool positive = size.shorter >= 1 && size.longer >= 1;
+  const bool ordered = !keepRatio || size.longer >= size.shorter;
+  if (positive && ordered && std::max(size.longer, size.shorter) <= kLargestSide) return size;
   throw Error("HD_DATA_TRANSFORM",
-              concat("expected [long, short] with 1 ≤ short ≤ long ≤ ", kLargestSide,
-                     " for data.augment.resize.sizes but received ", printJson(value),
+              concat("expected ",
+                     keepRatio ? "[long, short] with 1 ≤ short ≤ long ≤ "
+                               : "[width, height], each from 1 to ",
+                     kLargestSide, " for data.augment.resize.sizes but received ", printJson(value),
                      "; write for instance [1333, 800]"),
               "data.augment.resize.sizes");
 }
@@ -38,10 +46,11 @@ LongShort readSize(const Value& value) {
 class Resize : public Transform {
  public:
   explicit Resize(const Value& options) {
-    checkMembers("resize", options, {"sizes", "mode"});
+    checkMembers("resize", options, {"sizes", "mode", "keepRatio"});
+    keepRatio_ = options.get("keepRatio", true);
     const Value* sizes = options.find("sizes");
     if (sizes != nullptr && sizes->isArray()) {
-      for (const Value& size : sizes->asArray()) sizes_.push_back(readSize(size));
+      for (const Value& size : sizes->asArray()) sizes_.push_back(readSize(size, keepRatio_));
     }
     if (sizes_.empty()) {
       throw Error("HD_DATA_TRANSFORM",
@@ -69,7 +78,7 @@ class Resize : public Transform {
   void applyLargest(Plan& plan) const override {
     const Geometry before = plan.geometry;
     fit(plan.geometry, sizes_.front());
-    if (range_) {
+    if (range_ || !keepRatio_) {
       plan.geometry = before;
       fit(plan.geometry, largest_);
       return;
@@ -81,7 +90,9 @@ class Resize : public Transform {
     }
   }
 
-  Extent bound(Extent) const override { return {largest_.longer, largest_.longer}; }
+  Extent bound(Extent) const override {
+    return {largest_.longer, keepRatio_ ? largest_.longer : largest_.shorter};
+  }
 
  private:
   LongShort draw(Random& random) const {
@@ -93,10 +104,11 @@ class Resize : public Transform {
     const int shorter =
         least_.shorter +
         static_cast<int>(random.below(static_cast<uint32_t>(largest_.shorter - least_.shorter + 1)));
-    return {longer, std::min(longer, shorter)};
+    return {longer, keepRatio_ ? std::min(longer, shorter) : shorter};
   }
 
-  static void fit(Geometry& geometry, const LongShort& size) {
+  void fit(Geometry& geometry, const LongShort& size) const {
+    if (!keepRatio_) return geometry.resize(size.longer, size.shorter);
     const double scale =
         std::min(static_cast<double>(size.longer) / std::max(geometry.width, geometry.height),
                  static_cast<double>(size.shorter) / std::min(geometry.width, geometry.height));
@@ -106,7 +118,7 @@ class Resize : public Transform {
 
   std::vector<LongShort> sizes_;
   LongShort least_{}, largest_{};
-  bool range_ = true;
+  bool range_ = true, keepRatio_ = true;
 };
 
 HD_TRANSFORM("resize", Resize);

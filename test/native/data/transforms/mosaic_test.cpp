@@ -157,6 +157,18 @@ TEST_CASE("mosaic: boxes lie where the colours are, also where a warp shows more
   }
 }
 
+TEST_CASE("mosaic without the ratio stretches each picture to the size") {
+  const Pipeline steps = pipeline(R"([{"mosaic": {"size": [96, 128], "keepRatio": false}}])");
+  const PaintedDataset dataset(8, 160, 120);
+  const Scene scene = steps.scene(0, draws(1), {&dataset, nullptr});
+  CHECK(Extent{scene.width(), scene.height()} == Extent{96, 128});
+  for (const Layer& layer : scene.layers) {
+    CHECK(layer.plan.geometry.projection.stretchX(80, 60) == doctest::Approx(96 / 160.0));
+    CHECK(layer.plan.geometry.projection.stretchY(80, 60) == doctest::Approx(128 / 120.0));
+  }
+  CHECK(steps.bound().value() == Extent{96, 128});
+}
+
 TEST_CASE("mosaic refuses unusable options") {
   for (const char* options : {"{}", R"({"size": [100, 200]})", R"({"size": 0})", R"({"size": "big"})",
                               R"({"size": 64, "centre": [0.8, 0.2]})", R"({"size": 64, "centre": [0, 1]})",
