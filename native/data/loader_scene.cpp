@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "core/error.h"
+#include "data/transforms/occlusion.h"
 #include "data/transforms/pixel_kernels.h"
+#include "data/transforms/polygon_mask.h"
 #include "data/transforms/targets.h"
 
 namespace hd::data {
@@ -32,48 +33,12 @@ std::pair<double, double> largestStretch(const Plan& plan) {
   return {x, y};
 }
 
-// Adds the objects of another layer; lists of keypoints and polygons stay empty or as long as the labels.
-void append(ImageTargets& to, ImageTargets&& more) {
-  const size_t before = to.labels.size(), added = more.labels.size();
-  const auto join = [&](auto& list, auto& other) {
-    if (list.empty() && other.empty()) return;
-    list.resize(before);
-    other.resize(added);
-    std::move(other.begin(), other.end(), std::back_inserter(list));
-  };
-  join(to.keypoints, more.keypoints);
-  join(to.polygons, more.polygons);
-  to.boxes.insert(to.boxes.end(), more.boxes.begin(), more.boxes.end());
-  to.labels.insert(to.labels.end(), more.labels.begin(), more.labels.end());
-  to.crowd.insert(to.crowd.end(), more.crowd.begin(), more.crowd.end());
-}
-
-// Copies the pixels whose centre lies inside a polygon (even-odd rule).
+// Copies the pixels inside a polygon.
 void copyInside(const std::vector<float>& polygon, const Canvas& from, const Canvas& to) {
-  float top = static_cast<float>(to.height), bottom = 0;
-  for (size_t i = 1; i < polygon.size(); i += 2) {
-    top = std::min(top, polygon[i]);
-    bottom = std::max(bottom, polygon[i]);
-  }
-  std::vector<float> crossings;
-  const int last = std::min(to.height, static_cast<int>(std::ceil(bottom)));
-  for (int y = std::max(0, static_cast<int>(top)); y < last; ++y) {
-    const float middle = static_cast<float>(y) + 0.5f;
-    crossings.clear();
-    for (size_t i = 0; i + 1 < polygon.size(); i += 2) {
-      const size_t j = (i + 2) % polygon.size();
-      const float y1 = polygon[i + 1], y2 = polygon[j + 1];
-      if ((y1 > middle) != (y2 > middle))
-        crossings.push_back(polygon[i] + (middle - y1) / (y2 - y1) * (polygon[j] - polygon[i]));
-    }
-    std::sort(crossings.begin(), crossings.end());
-    for (size_t i = 0; i + 1 < crossings.size(); i += 2) {
-      const int left = std::clamp(static_cast<int>(std::ceil(crossings[i] - 0.5f)), 0, to.width);
-      const int right = std::clamp(static_cast<int>(std::ceil(crossings[i + 1] - 0.5f)), left, to.width);
-      const size_t at = static_cast<size_t>(y) * to.pitch() + static_cast<size_t>(left) * 3;
-      std::copy_n(from.pixels + at, static_cast<size_t>(right - left) * 3, to.pixels + at);
-    }
-  }
+  forEachRun(polygon, to.width, to.height, [&](int y, int left, int right) {
+    const size_t at = static_cast<size_t>(y) * to.pitch() + static_cast<size_t>(left) * 3;
+    std::copy_n(from.pixels + at, static_cast<size_t>(right - left) * 3, to.pixels + at);
+  });
 }
 
 // Memory as large as a canvas.
@@ -82,22 +47,23 @@ Canvas sheetLike(const Canvas& canvas, std::vector<uint8_t>& memory) {
   return {memory.data(), canvas.width, canvas.height};
 }
 
-ImageTargets paintLayer(const Layer& layer, const Sample& sample, const Canvas& sheet,
-                        RenderScratch& scratch) {
+// Adds the layer's objects to `targets`, those of the same sheet from number `first` on.
+void paintLayer(const Layer& layer, const Sample& sample, const Canvas& sheet, size_t first,
+                ImageTargets& targets, RenderScratch& scratch) {
   if (!layer.pasted) {
     warpPicture(sample.picture, layer.plan, sheet, scratch);
-    return placeTargets(layer.plan, sample.annotations, *sample.table);
+    return append(targets, placeTargets(layer.plan, sample.annotations, *sample.table));
   }
-  std::vector<Annotation> chosen;
-  for (const int64_t object : layer.objects)
-    chosen.push_back(sample.annotations[static_cast<size_t>(object)]);
-  ImageTargets targets = placeTargets(layer.plan, chosen, *sample.table);
   const Canvas aside = sheetLike(sheet, scratch.aside);
   warpPicture(sample.picture, layer.plan, aside, scratch);
-  for (const auto& polygons : targets.polygons) {
-    for (const std::vector<float>& polygon : polygons) copyInside(polygon, aside, sheet);
+  for (const int64_t number : layer.objects) {
+    const Annotation& annotation = sample.annotations[static_cast<size_t>(number)];
+    ImageTargets object = placeTargets(layer.plan, {&annotation, 1}, *sample.table);
+    if (object.polygons.empty()) continue;
+    for (const std::vector<float>& polygon : object.polygons.front()) copyInside(polygon, aside, sheet);
+    layOver(object, first, layer.minVisible, targets);
+    append(targets, std::move(object));
   }
-  return targets;
 }
 
 }  // namespace
@@ -127,18 +93,20 @@ ImageTargets paintScene(const Scene& scene, const std::function<Sample(const Lay
                         const Canvas& canvas, const std::array<uint8_t, 3>& fill, RenderScratch& scratch) {
   ImageTargets out;
   Canvas sheet = canvas;
+  size_t first = 0;
   clearCanvas(canvas, fill);
   for (size_t i = 0; i < scene.layers.size(); ++i) {
     if (i > 0 && i == scene.upper) {
       sheet = sheetLike(canvas, scratch.sheet);
       clearCanvas(sheet, fill);
+      first = out.labels.size();
     }
     const Sample sample = read(scene.layers[i]);
-    ImageTargets targets = paintLayer(scene.layers[i], sample, sheet, scratch);
-    if (i == 0) {
-      out = std::move(targets);
+    if (i == 0) {  // it tells the size of the picture and the way back, too
+      warpPicture(sample.picture, scene.layers[i].plan, sheet, scratch);
+      out = placeTargets(scene.layers[i].plan, sample.annotations, *sample.table);
     } else {
-      append(out, std::move(targets));
+      paintLayer(scene.layers[i], sample, sheet, first, out, scratch);
     }
   }
   if (scene.upper > 0) {

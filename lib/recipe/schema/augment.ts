@@ -155,7 +155,12 @@ const copyPaste = z
       .describe('Least and largest number of objects, where the other picture has as many.'),
     maxCovered: fraction()
       .default(0.3)
-      .describe('Objects that would hide more than this share of any box are left out.'),
+      .describe('Objects that would hide more than this share of any box are left out; 1: none are.'),
+    minVisible: fraction()
+      .default(0.1)
+      .describe(
+        'Objects underneath are dropped when less than this share of their mask stays visible (of their box, without polygons); of others with polygons, box and polygons become those of what does.',
+      ),
     minSide: minSide('left out'),
     close: close(10),
   })

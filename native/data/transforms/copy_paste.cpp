@@ -2,11 +2,13 @@
 // - probability: share of pictures, 0–1, default 0.5.
 // - objects: [least, largest] number of objects, 1–100, default [1, 5]; fewer when there are fewer.
 // - maxCovered: an object that would hide more than this share of any box is left out, 0–1, default 0.3.
+// - minVisible: objects of which they leave less than this share of the mask are dropped, 0–1, default 0.1.
 // - minSide: objects with a side below this many pixels are left out, 0–1000, default 2.
 // - close: the last epochs go without it, default 0.
 //
 // The second picture is what the steps before this one make of it, scaled down to fit when it is larger,
-// somewhere on the first. What is hidden keeps its box and polygons, which is why little may be.
+// somewhere on the first. Boxes and polygons of what is partly hidden become those of the rest; objects without
+// polygons keep their box (layOver()). Simple Copy-Paste has maxCovered 1.
 #include <algorithm>
 
 #include "data/transforms/scene.h"
@@ -36,9 +38,10 @@ Box boxOf(const Geometry& geometry, const Annotation& a) {
 class CopyPaste : public Transform {
  public:
   explicit CopyPaste(const Value& options) {
-    checkMembers("copyPaste", options, {"probability", "objects", "maxCovered", "minSide", "close"});
+    checkMembers("copyPaste", options, {"probability", "objects", "maxCovered", "minVisible", "minSide", "close"});
     probability_ = static_cast<float>(numberWithin("copyPaste", options, "probability", 0.5, 0, 1));
     maxCovered_ = numberWithin("copyPaste", options, "maxCovered", 0.3, 0, 1);
+    minVisible_ = static_cast<float>(numberWithin("copyPaste", options, "minVisible", 0.1, 0, 1));
     minSide_ = static_cast<float>(numberWithin("copyPaste", options, "minSide", 2, 0, 1000));
     const auto [least, largest] = rangeWithin("copyPaste", options, "objects", {1, 5}, 1, 100);
     least_ = static_cast<uint32_t>(least);
@@ -74,6 +77,7 @@ class CopyPaste : public Transform {
     for (Layer& layer : from.layers) {
       layer.pasted = true;
       layer.objects.clear();
+      layer.minVisible = minVisible_;
       layer.plan.minSide = std::max(layer.plan.minSide, minSide_);
     }
     uint32_t found = 0;
@@ -109,7 +113,7 @@ class CopyPaste : public Transform {
     return out;
   }
 
-  float probability_, minSide_;
+  float probability_, minVisible_, minSide_;
   double maxCovered_;
   uint32_t least_, largest_;
 };

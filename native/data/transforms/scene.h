@@ -16,7 +16,8 @@ struct Layer {
   int64_t image = -1;
   Plan plan;
   bool pasted = false;                ///< only `objects` of it are there, cut out along their polygons
-  std::vector<int64_t> objects = {};  ///< numbers in the picture's annotations
+  std::vector<int64_t> objects = {};  ///< numbers in the picture's annotations, from back to front
+  float minVisible = 0;  ///< pasted: what they leave less of on their sheet than this share is dropped
 };
 
 /// Layers from back to front on one or two sheets; all have the width and height of the scene. Invariant: a

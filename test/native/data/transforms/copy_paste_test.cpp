@@ -97,6 +97,54 @@ TEST_CASE("copyPaste: pixels inside the polygons are the other picture's, all ot
   CHECK(pastes > 8);
 }
 
+TEST_CASE("copyPaste: boxes of what is partly hidden go around what is left of it") {
+  const auto dataset = std::make_shared<PaintedDataset>(48, 160, 120);
+  const std::string json =
+      R"([{"copyPaste": {"probability": 1, "objects": [3, 3], "maxCovered": 1, "minVisible": 0.2}}])";
+  int moved = 0, dropped = 0;
+  for (const auto& picture : fixture::painted(dataset, json, 48)) {
+    const Scene scene =
+        Pipeline(hd::parseJson(json))
+            .scene(picture.targets.image,
+                   hd::Random(4, "augment", 0, static_cast<uint64_t>(picture.targets.position)),
+                   {dataset.get(), nullptr});
+    std::vector<Annotation> objects;  // from back to front
+    for (const Annotation& a : dataset->annotations(picture.targets.image)) objects.push_back(a);
+    for (const int64_t object : scene.layers.at(1).objects)
+      objects.push_back(dataset->annotations(scene.layers[1].image)[static_cast<size_t>(object)]);
+    size_t kept = 0;
+    for (size_t i = 0; i < objects.size(); ++i) {
+      const Annotation& a = objects[i];
+      std::array<float, 4> left = {1e9f, 1e9f, -1, -1};
+      double visible = 0;
+      for (float y = a.y1; y < a.y2; ++y) {
+        for (float x = a.x1; x < a.x2; ++x) {
+          const bool hidden = std::any_of(objects.begin() + static_cast<int64_t>(i) + 1, objects.end(),
+                                          [&](const Annotation& over) {
+                                            return x >= over.x1 && x < over.x2 && y >= over.y1 && y < over.y2;
+                                          });
+          if (hidden) continue;
+          ++visible;
+          left = {std::min(left[0], x), std::min(left[1], y), std::max(left[2], x + 1),
+                  std::max(left[3], y + 1)};
+        }
+      }
+      if (visible < 0.1 * a.area) {  // surely: one that is hidden bit by bit may go earlier
+        ++dropped;
+        continue;
+      }
+      if (kept >= picture.targets.labels.size() || picture.targets.labels[kept] != a.label) continue;
+      const float* box = &picture.targets.boxes[4 * kept++];
+      if (visible < 0.2 * a.area) continue;
+      CHECK(std::array{box[0], box[1], box[2], box[3]} == left);
+      moved += left != std::array{a.x1, a.y1, a.x2, a.y2};
+    }
+    CHECK(kept == picture.targets.labels.size());
+  }
+  CHECK(moved > 3);
+  CHECK(dropped > 0);
+}
+
 TEST_CASE("copyPaste: small objects and objects without polygons are left out") {
   const PaintedDataset plain(4, 160, 120, false);
   CHECK(pasted(plain, R"({"probability": 1, "maxCovered": 1})", 0).layers.size() == 1);
@@ -114,7 +162,8 @@ TEST_CASE("copyPaste: a data set without polygons is refused when the run starts
 
 TEST_CASE("copyPaste refuses unusable options") {
   for (const char* options : {R"({"objects": [5, 1]})", R"({"objects": [0, 1]})", R"({"objects": 3})",
-                              R"({"maxCovered": 2})", R"({"minSide": -1})", R"({"blend": true})"}) {
+                              R"({"maxCovered": 2})", R"({"minSide": -1})", R"({"minVisible": 2})",
+                              R"({"blend": true})"}) {
     CAPTURE(options);
     CHECK(codeOf([&] { pipeline(hd::concat(R"([{"copyPaste": )", options, "}]")); }) == "HD_DATA_TRANSFORM");
   }
