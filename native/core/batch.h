@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/colour.h"
+
 namespace hd {
 
 /// One picture's place in the canvas and its targets.
@@ -23,6 +25,9 @@ struct ImageTargets {
   std::vector<std::vector<float>> keypoints;  ///< per object: x, y, visibility triples; may be empty
   std::vector<std::vector<std::vector<float>>>
       polygons;  ///< per object: polygons of x, y pairs; may be empty
+  /// What happens to the colours of the valid part on the way into a network, in floating point, where values
+  /// may leave 0…255; settled (no contrast of their own).
+  std::vector<ColourTurn> colours;
 };
 
 /// uint8 RGB, NHWC, contiguous; `pixels` is owned by the slot and valid until the slot is released.

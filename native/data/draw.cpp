@@ -149,6 +149,21 @@ void drawPanels(const Picture& picture, const std::vector<std::string>& classes,
   writePicture(out, drawing.pixels(), drawing.width(), drawing.height());
 }
 
+// As a network sees it, but for what leaves 0…255.
+Picture recoloured(const Picture& from, const ImageTargets& targets) {
+  Picture out = from;
+  out.storage.assign(from.pixels, from.pixels + size_t{3} * from.width * from.height);
+  out.pixels = out.storage.data();
+  std::vector<float> values;
+  for (int y = 0; y < targets.height; ++y) {
+    uint8_t* row = out.storage.data() + size_t{3} * y * from.width;
+    values.assign(row, row + size_t{3} * targets.width);
+    for (const ColourTurn& turn : targets.colours) recolourValues(turn, targets.width, values.data());
+    for (const float value : values) *row++ = static_cast<uint8_t>(std::clamp(value + 0.5f, 0.0f, 255.0f));
+  }
+  return out;
+}
+
 }  // namespace
 
 Drawing::Drawing(int width, int height, uint32_t background)
@@ -243,6 +258,7 @@ void drawTargets(const Batch& batch, int64_t index, const Dataset& dataset, cons
   picture.width = static_cast<int>(batch.width);
   picture.height = static_cast<int>(batch.height);
   picture.pixels = batch.pixels + index * batch.height * batch.width * 3;
+  if (!targets.colours.empty()) picture = recoloured(picture, targets);
   DrawSet set;
   set.boxes = targets.boxes;
   set.labels = targets.labels;

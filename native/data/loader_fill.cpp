@@ -30,8 +30,9 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
   const Dataset& dataset = planner.dataset();
   const std::array<uint8_t, 3>& fill = planner.canvasOptions().fill;
   FilledPicture out;
-  const auto placed = [&](ImageTargets targets) {
+  const auto placed = [&](const Plan& plan, ImageTargets targets) {
     out.targets = std::move(targets);
+    out.targets.colours = coloursBeyond(plan, canvas);
     out.targets.image = image;
     out.targets.position = position;
     return std::move(out);
@@ -41,7 +42,7 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
     const Sample sample = dataset.sample(image, 0, 0);
     const Plan plan = planner.sample(batch.epoch, position, sample.width, sample.height, batch.canvas);
     out.copiedBytes = paintPicture(sample.picture, plan, canvas, fill, scratch);
-    return placed(placeTargets(plan, sample.annotations, *sample.table));
+    return placed(plan, placeTargets(plan, sample.annotations, *sample.table));
   }
   const Scene scene = planner.scene(batch.epoch, position, image, batch.canvas, reading.usable);
   const Plan& plan = scene.layers.front().plan;
@@ -50,7 +51,7 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
     if (const auto inPlace = dataset.sampleInto(image, canvas.pixels, canvas.pitch())) {
       recolour(plan, canvas);
       padCanvas(plan, canvas, fill);
-      return placed(placeTargets(plan, inPlace->annotations, *inPlace->table));
+      return placed(plan, placeTargets(plan, inPlace->annotations, *inPlace->table));
     }
   }
   const auto read = [&](const Layer& layer) {
@@ -59,10 +60,10 @@ FilledPicture fillPicture(const BatchPlanner& planner, const BatchPlan& batch, i
     requireSize(sample, layer.plan.originalWidth, layer.plan.originalHeight, dataset.file(layer.image));
     return sample;
   };
-  if (scene.layers.size() > 1) return placed(paintScene(scene, read, canvas, fill, scratch));
+  if (scene.layers.size() > 1) return placed(plan, paintScene(scene, read, canvas, fill, scratch));
   const Sample sample = read(scene.layers.front());
   out.copiedBytes = paintPicture(sample.picture, plan, canvas, fill, scratch);
-  return placed(placeTargets(plan, sample.annotations, *sample.table));
+  return placed(plan, placeTargets(plan, sample.annotations, *sample.table));
 }
 
 BadSampleLedger::BadSampleLedger(int64_t images, double maxBad)

@@ -97,6 +97,10 @@ std::string OutputCache::keyOf(const Batch& batch, int64_t image, const std::vec
   hash.add(batch.pixels + image * bytes, static_cast<size_t>(bytes));
   const ImageTargets& targets = batch.images[static_cast<size_t>(image)];
   hash.add(batch.height).add(batch.width).add(int64_t{targets.height}).add(int64_t{targets.width});
+  for (const ColourTurn& turn : targets.colours) {
+    const float hsv[] = {turn.saturation, turn.hue};
+    hash.add(turn.map.rows.data(), sizeof turn.map.rows).add(hsv, sizeof hsv);
+  }
   for (const std::string& tap : taps) hash.add(tap);
   return hash.hex();
 }

@@ -205,6 +205,43 @@ const affine = z
   })
   .describe('Zooms, moves, turns, slants and tilts about the centre; what is left bare is padding.');
 
+/** Ends what bytes can hold. */
+const clamp = (each: string, without: string) =>
+  z
+    .boolean()
+    .default(true)
+    .describe(
+      `Whether values are ${each}; without, they are changed in floating point on their way into the network, and may leave 0–255, ${without}. Then \`mosaic\`, \`copyPaste\` and \`mixup\` stand before it.`,
+    );
+
+const colourJitter = z
+  .strictObject({
+    probability: fraction().default(1).describe('Share of pictures that are changed.'),
+    brightness: range(0, 10).default([0.6, 1.4]).describe('Least and largest factor of all values.'),
+    contrast: range(0, 10)
+      .default([0.6, 1.4])
+      .describe("Least and largest factor of the distance to the picture's mean."),
+    saturation: range(0, 10)
+      .default([0.6, 1.4])
+      .describe("Least and largest factor of the distance to the pixel's grey (0.299, 0.587, 0.114)."),
+    lighting: z
+      .number()
+      .min(0)
+      .max(255)
+      .default(0.1)
+      .describe(
+        "Deviation of the weights of the principal components of ImageNet's colours, which are added to values of 0–255; 0.1 (centerX) is next to nothing, 25.5 is CenterNet's 0.1 of values 0–1.",
+      ),
+    randomOrder: z
+      .boolean()
+      .default(false)
+      .describe('Whether brightness, contrast and saturation come in any order, as CenterNet has it.'),
+    clamp: clamp('clamped to 0–255 and cut to whole numbers after each of the four', 'as CenterNet has it'),
+  })
+  .describe(
+    'Brightness and contrast by factors, saturation and PCA lighting, in this order, as detectron2 and centerX have them.',
+  );
+
 const photometric = z
   .strictObject({
     probability: fraction()
@@ -217,6 +254,7 @@ const photometric = z
       .describe('Least and largest factor of the saturation (of HSV: the largest channel stays).'),
     hue: z.number().min(0).max(0.5).default(0.05).describe('Largest turn of the hue (of HSV), in turns.'),
     shuffleChannels: z.boolean().default(true).describe('Whether the colour channels change places, too.'),
+    clamp: clamp('rounded and clamped to 0–255', 'as NanoDet has it'),
   })
   .describe(
     'Distorts brightness, contrast, saturation, hue and the order of channels as SSD does, each in some pictures only.',
@@ -225,7 +263,19 @@ const photometric = z
 /** Steps that put several pictures into one. */
 export const joiningSteps: readonly string[] = ['mosaic', 'mixup', 'copyPaste'];
 
-const steps = { flip, resize, crop, resizeCrop, mosaic, affine, copyPaste, mixup, colour, photometric };
+const steps = {
+  flip,
+  resize,
+  crop,
+  resizeCrop,
+  mosaic,
+  affine,
+  copyPaste,
+  mixup,
+  colour,
+  colourJitter,
+  photometric,
+};
 const names = Object.keys(steps);
 
 export const augmentStepSchema = z
@@ -239,6 +289,7 @@ export const augmentStepSchema = z
     copyPaste: copyPaste.optional(),
     mixup: mixup.optional(),
     colour: colour.optional(),
+    colourJitter: colourJitter.optional(),
     photometric: photometric.optional(),
   } satisfies Record<keyof typeof steps, unknown>)
   .refine((step) => Object.values(step).filter((value) => value !== undefined).length === 1, {

@@ -75,10 +75,10 @@ class Colour : public Transform {
     const float contrast = random.uniform(-contrast_, contrast_);
     const float saturation = random.uniform(-saturation_, saturation_);
     const float hue = random.uniform(-hue_, hue_);
-    if (brightness_ > 0) plan.colour = plan.colour.then(shifted(255 * brightness));
-    if (contrast_ > 0) plan.colour = plan.colour.then(contrasted(1 + contrast));
-    if (saturation_ > 0) plan.colour = plan.colour.then(saturated(1 + saturation));
-    if (hue_ > 0) plan.colour = plan.colour.then(turned(hue));
+    if (brightness_ > 0) plan.recolour(shifted(255 * brightness));
+    if (contrast_ > 0) plan.recolour(contrasted(1 + contrast));
+    if (saturation_ > 0) plan.recolour(saturated(1 + saturation));
+    if (hue_ > 0) plan.recolour(turned(hue));
   }
 
  private:

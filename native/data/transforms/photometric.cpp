@@ -5,11 +5,13 @@
 // - saturation: [least, largest] factor of HSV's saturation, its value kept, 0–10, default [0.5, 1.5].
 // - hue: largest turn of HSV's hue, in turns, 0–0.5, default 0.05.
 // - shuffleChannels: whether the three channels change places, too, default true.
+// - clamp: whether values are rounded and clamped to bytes, default true. Without, all of it happens on the way
+//   into the network, in floating point, and values may leave 0…255; no step that joins pictures may follow.
 //
 // SSD draws whether contrast comes before or after saturation and hue. It makes no difference, as all three
 // are proportional to the values and nothing is clamped between them; here it always comes before. NanoDet's
-// colours are { brightness: 0.2, contrast: [0.6, 1.4], saturation: [0.5, 1.2], hue: 0, shuffleChannels: false
-// }. `colour` differs: it turns about mid-grey and luma, always changes all four, and is one matrix.
+// colours are { brightness: 0.2, contrast: [0.6, 1.4], saturation: [0.5, 1.2], hue: 0, shuffleChannels: false,
+// clamp: false }. `colour` differs: it turns about mid-grey and luma, always changes all four, and is one matrix.
 #include "data/transforms/transform.h"
 
 namespace hd::data {
@@ -19,7 +21,7 @@ class Photometric : public Transform {
  public:
   explicit Photometric(const Value& options) {
     checkMembers("photometric", options,
-                 {"probability", "brightness", "contrast", "saturation", "hue", "shuffleChannels"});
+                 {"probability", "brightness", "contrast", "saturation", "hue", "shuffleChannels", "clamp"});
     const auto number = [&](const char* key, double fallback, double high) {
       return static_cast<float>(numberWithin("photometric", options, key, fallback, 0, high));
     };
@@ -29,7 +31,10 @@ class Photometric : public Transform {
     saturation_ = rangeWithin("photometric", options, "saturation", {0.5f, 1.5f}, 0, 10);
     hue_ = number("hue", 0.05, 0.5);
     shuffle_ = options.get("shuffleChannels", true);
+    clamp_ = options.get("clamp", true);
   }
+
+  Needs needs() const override { return {.last = !clamp_}; }
 
   void apply(Plan& plan, Random& random) const override {
     // Every number is drawn, so that one option does not change what the others get.
@@ -45,15 +50,21 @@ class Photometric : public Transform {
       map.rows[row * 4 + row] = contrast;
       map.rows[row * 4 + 3] = contrast * shift;
     }
-    plan.colour = plan.colour.then(map);
     const float saturation = drawn(saturation_[0], saturation_[1], 1), hue = drawn(-hue_, hue_, 0);
-    if (saturation != 1 || hue != 0) {
-      plan.turns.push_back({plan.colour, saturation, hue});
-      plan.colour = {};
-    }
     const bool shuffles = random.chance(probability_);
     const uint32_t order = random.below(6);
-    if (shuffle_ && shuffles) plan.colour = plan.colour.then(shuffled(order));
+    const ColourMap last = shuffle_ && shuffles ? shuffled(order) : ColourMap{};
+    if (!clamp_) {
+      plan.recolourBeyond({map, saturation, hue});
+      if (!last.identity()) plan.recolourBeyond({last});
+    } else {
+      if (saturation != 1 || hue != 0) {
+        plan.recolour(ColourTurn{map, saturation, hue});
+      } else {
+        plan.recolour(map);
+      }
+      plan.recolour(last);
+    }
   }
 
  private:
@@ -66,7 +77,7 @@ class Photometric : public Transform {
 
   float probability_, brightness_, hue_;
   std::array<float, 2> contrast_, saturation_;
-  bool shuffle_;
+  bool shuffle_, clamp_;
 };
 
 HD_TRANSFORM("photometric", Photometric);

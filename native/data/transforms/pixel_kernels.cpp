@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "core/hue_kernel.h"
 #include "core/kernel.h"
 
 namespace hd::data {
@@ -89,6 +90,29 @@ HD_KERNEL void mapColours(const int32_t* rows, int count, uint8_t* pixels) {
   }
 }
 
+HD_KERNEL void mapFine(const float* rows, float rounding, int count, uint8_t* pixels) {
+  alignas(64) float channels[3][kRun], mapped[3][kRun];
+  float m[12];
+  std::memcpy(m, rows, sizeof m);
+  for (int start = 0; start < count; start += kRun) {
+    const int run = count - start < kRun ? count - start : kRun;
+    uint8_t* pixel = pixels + 3 * start;
+    for (int x = 0; x < run; ++x) {
+      for (int c = 0; c < 3; ++c) channels[c][x] = pixel[3 * x + c];
+    }
+    for (int c = 0; c < 3; ++c) {
+      const float red = m[4 * c], green = m[4 * c + 1], blue = m[4 * c + 2], shift = m[4 * c + 3] + rounding;
+      for (int x = 0; x < run; ++x) {
+        const float out = red * channels[0][x] + green * channels[1][x] + blue * channels[2][x] + shift;
+        mapped[c][x] = out < 0 ? 0 : out > 255 ? 255 : out;
+      }
+    }
+    for (int x = 0; x < run; ++x) {
+      for (int c = 0; c < 3; ++c) pixel[3 * x + c] = static_cast<uint8_t>(mapped[c][x]);
+    }
+  }
+}
+
 HD_KERNEL void placePixels(const double* start, const double* step, int width, int height, int count,
                            uint32_t* __restrict offsets, uint16_t* __restrict acrossShares,
                            uint16_t* __restrict downShares) {
@@ -145,28 +169,10 @@ HD_KERNEL void turnColours(const float* rows, float saturation, float hue, int c
     for (int x = 0; x < run; ++x) {
       for (int c = 0; c < 3; ++c) channels[c][x] = pixel[3 * x + c];
     }
-    for (int x = 0; x < run; ++x) {
-      const float red = channels[0][x], green = channels[1][x], blue = channels[2][x];
-      const float r = m[0] * red + m[1] * green + m[2] * blue + m[3];
-      const float g = m[4] * red + m[5] * green + m[6] * blue + m[7];
-      const float b = m[8] * red + m[9] * green + m[10] * blue + m[11];
-      const float largerOf = g > b ? g : b, smallerOf = g > b ? b : g;
-      const float value = r > largerOf ? r : largerOf, least = r < smallerOf ? r : smallerOf;
-      const float chroma = value - least, divisor = chroma > 0 ? chroma : 1;
-      // Which sixth of the circle, counted from red, and how far into it.
-      float place = value == r   ? (g - b) / divisor
-                    : value == g ? (b - r) / divisor + 2
-                                 : (r - g) / divisor + 4;
-      place += sixths;
-      const float reach = chroma * saturation;
-      for (int c = 0; c < 3; ++c) {
-        float k = place + (c == 0 ? 5.0f : c == 1 ? 3.0f : 1.0f);  // −4 < place < 8 with half a turn at most
-        k = k < 0 ? k + 6 : k;
-        k = k >= 6 ? k - 6 : k;
-        k = k >= 6 ? k - 6 : k;
-        const float rest = 4 - k, slope = k < rest ? k : rest;
-        const float lack = slope < 0 ? 0 : slope > 1 ? 1 : slope;
-        const float out = value - reach * lack + 0.5f;
+    turnRun<kRun>(m, saturation, sixths, run, channels);
+    for (int c = 0; c < 3; ++c) {
+      for (int x = 0; x < run; ++x) {
+        const float out = channels[c][x] + 0.5f;
         channels[c][x] = out < 0 ? 0 : out > 255 ? 255 : out;
       }
     }

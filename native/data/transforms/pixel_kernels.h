@@ -29,6 +29,9 @@ void mirrorRow(const uint8_t* in, int count, uint8_t* out);
 /// is 3 × 4.
 void mapColours(const int32_t* rows, int count, uint8_t* pixels);
 
+/// The same in floating point: the whole part of a value plus `rounding`, clamped.
+void mapFine(const float* rows, float rounding, int count, uint8_t* pixels);
+
 /// Fraction bits of the shares of blendAt().
 inline constexpr int placeBits = 11;
 

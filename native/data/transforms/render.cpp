@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "data/transforms/colour_pass.h"
 #include "data/transforms/pixel_kernels.h"
 
 namespace hd::data {
@@ -141,25 +142,12 @@ class RowBack {
   double start_[3], step_[3];
 };
 
-// A plan's colours as the kernels take them.
-class ColourKernels {
- public:
-  explicit ColourKernels(const Plan& plan) : turns_(plan.turns), maps_(!plan.colour.identity()) {
-    for (size_t i = 0; i < 12; ++i) {
-      rows_[i] = static_cast<int32_t>(std::lround(plan.colour.rows[i] * 4096)) + (i % 4 == 3 ? 2048 : 0);
-    }
-  }
-  void apply(int count, uint8_t* pixels) const {
-    for (const ColourTurn& turn : turns_)
-      turnColours(turn.map.rows.data(), turn.saturation, turn.hue, count, pixels);
-    if (maps_) mapColours(rows_, count, pixels);
-  }
-
- private:
-  const std::vector<ColourTurn>& turns_;
-  const bool maps_;
-  int32_t rows_[12];
-};
+std::vector<PixelRun> rowsOf(const Plan& plan, const Canvas& canvas) {
+  std::vector<PixelRun> out;
+  for (int y = 0; y < plan.geometry.height; ++y)
+    out.push_back({canvas.pixels + static_cast<size_t>(y) * canvas.pitch(), plan.geometry.width});
+  return out;
+}
 
 }  // namespace
 
@@ -188,7 +176,8 @@ void warpPicture(const Picture& picture, const Plan& plan, const Canvas& canvas,
                                         " pixels for affine, mosaic, mixup and copyPaste but received ",
                                         picture.width, "×", picture.height, "; cut it into pieces"));
   }
-  const ColourKernels colours(plan);
+  const ColourPass colours(plan);
+  std::vector<PixelRun> runs;
   const size_t pitch = static_cast<size_t>(picture.width) * 3;
   const auto width = static_cast<size_t>(plan.geometry.width);
   scratch.columns.resize(width);
@@ -206,15 +195,24 @@ void warpPicture(const Picture& picture, const Plan& plan, const Canvas& canvas,
     uint8_t* out = canvas.pixels + static_cast<size_t>(y) * canvas.pitch() + static_cast<size_t>(first) * 3;
     blendAt(picture.pixels, scratch.columns.data(), scratch.across.data(), scratch.down.data(),
             picture.width > 1 ? 3 : 0, picture.height > 1 ? pitch : 0, count, out);
-    colours.apply(count, out);
+    runs.push_back({out, count});
+    if (colours.needsAll()) continue;
+    colours.apply(runs);
+    runs.clear();
   }
+  colours.apply(runs);
 }
 
 void recolour(const Plan& plan, const Canvas& canvas) {
   if (plan.keepsColours()) return;
-  const ColourKernels colours(plan);
-  for (int y = 0; y < plan.geometry.height; ++y)
-    colours.apply(plan.geometry.width, canvas.pixels + static_cast<size_t>(y) * canvas.pitch());
+  const ColourPass colours(plan);
+  const std::vector<PixelRun> rows = rowsOf(plan, canvas);
+  if (colours.needsAll()) return colours.apply(rows);
+  for (const PixelRun& row : rows) colours.apply({&row, 1});
+}
+
+std::vector<ColourTurn> coloursBeyond(const Plan& plan, const Canvas& canvas) {
+  return plan.beyond.empty() ? plan.beyond : settled(plan.beyond, rowsOf(plan, canvas));
 }
 
 void clearCanvas(const Canvas& canvas, const std::array<uint8_t, 3>& fill) {

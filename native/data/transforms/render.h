@@ -42,6 +42,9 @@ int64_t renderPicture(const Picture& picture, const Plan& plan, const Canvas& ca
 /// Applies the plan's colours to the valid part, in place.
 void recolour(const Plan& plan, const Canvas& canvas);
 
+/// What of the plan's colours is left to the network, for the valid part as it lies there.
+std::vector<ColourTurn> coloursBeyond(const Plan& plan, const Canvas& canvas);
+
 /// Sets the whole canvas to `fill`.
 void clearCanvas(const Canvas& canvas, const std::array<uint8_t, 3>& fill);
 

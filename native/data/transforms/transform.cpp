@@ -77,17 +77,20 @@ bool Geometry::keepsPixels() const {
          offsetY == std::floor(offsetY);
 }
 
-ColourMap ColourMap::then(const ColourMap& next) const {
-  ColourMap out;
-  for (int row = 0; row < 3; ++row) {
-    const float* weights = &next.rows[static_cast<size_t>(row) * 4];
-    for (int column = 0; column < 4; ++column) {
-      float sum = column == 3 ? weights[3] : 0;
-      for (int k = 0; k < 3; ++k) sum += weights[k] * rows[static_cast<size_t>(k * 4 + column)];
-      out.rows[static_cast<size_t>(row * 4 + column)] = sum;
-    }
+void Plan::recolour(const ColourMap& map) {
+  if (!beyond.empty()) return recolourBeyond({map});
+  colour = colour.then(map);
+}
+
+void Plan::recolour(ColourTurn turn) {
+  if (!beyond.empty()) return recolourBeyond(turn);
+  if (!turn.truncates || colour.identity()) {
+    turn.map = colour.then(turn.map);
+  } else {
+    turns.push_back({colour});
   }
-  return out;
+  turns.push_back(turn);
+  colour = {};
 }
 
 bool registerTransform(const char* name, TransformFactory factory) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/colour.h"
 #include "core/rng.h"
 #include "core/value.h"
 #include "data/transforms/projection.h"
@@ -57,29 +58,16 @@ struct Geometry {
   bool keepsPixels() const;
 };
 
-/// An affine map of colours, values 0…255: row c gives channel c as three weights (red, green, blue) and a
-/// shift. Clamped once, after the whole map.
-struct ColourMap {
-  std::array<float, 12> rows = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
-  bool identity() const { return *this == ColourMap{}; }
-  bool operator==(const ColourMap&) const = default;
-  /// First this, then `next`.
-  ColourMap then(const ColourMap& next) const;
-};
-
-/// What is no linear map of the values: first `map`, then the distance of each channel from the pixel's
-/// largest one (HSV's saturation, its value kept) times `saturation`, then HSV's hue turned.
-struct ColourTurn {
-  ColourMap map;
-  float saturation = 1, hue = 0;  ///< hue in turns
-};
+using hd::ColourMap;
+using hd::ColourTurn;
 
 /// Everything that happens to one picture: a pure function of (pipeline, picture size, random draws).
 struct Plan {
   int originalWidth = 0, originalHeight = 0;
   Geometry geometry;
-  std::vector<ColourTurn> turns;  ///< first these, one after another
-  ColourMap colour;               ///< then this
+  std::vector<ColourTurn> turns;   ///< first these, one after another, each rounded and clamped to a byte
+  ColourMap colour;                ///< then this, likewise
+  std::vector<ColourTurn> beyond;  ///< last these, by the network, in floating point and without limits
   float minVisible = 0;           ///< objects with a smaller share of their area left are dropped
   float minSide = 0;              ///< and those with a side below this, in canvas pixels
   bool tightBoxes = false;        ///< of objects with polygons: drawn anew around them
@@ -88,7 +76,12 @@ struct Plan {
 
   Plan(int width, int height)
       : originalWidth(width), originalHeight(height), geometry(Geometry::identity(width, height)) {}
+  /// True when it leaves the bytes as they are.
   bool keepsColours() const { return turns.empty() && colour.identity(); }
+  /// Adds to the colours; limits end with the first turn that goes beyond them.
+  void recolour(const ColourMap& map);
+  void recolour(ColourTurn turn);
+  void recolourBeyond(const ColourTurn& turn) { beyond.push_back(turn); }
 };
 
 /// Sides in pixels.

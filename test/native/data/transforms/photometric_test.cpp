@@ -4,7 +4,7 @@
 #include <array>
 #include <set>
 
-#include "native/data/picture_fixture.h"
+#include "native/data/painted.h"
 #include "native/data/transforms/steps.h"
 
 using fixture::codeOf;
@@ -136,6 +136,37 @@ TEST_CASE("photometric: what another step did before comes first") {
   REQUIRE(plan.turns.size() == 1);
   CHECK_FALSE(plan.turns[0].map.identity());
   CHECK_FALSE(plan.colour.identity());
+}
+
+TEST_CASE("photometric without a clamp draws the same, for floating point in the network") {
+  for (uint64_t i = 0; i < 100; ++i) {
+    const char* options = R"({"probability": 0.7, "contrast": [0.6, 1.4], "shuffleChannels": false)";
+    const Plan bytes = drawn(hd::concat(options, "}"), i);
+    const Plan open = drawn(hd::concat(options, R"(, "clamp": false})"), i);
+    CHECK(open.keepsColours());
+    REQUIRE(open.beyond.size() == 1);
+    const bool turns = !bytes.turns.empty();
+    CHECK(open.beyond[0].map == (turns ? bytes.turns[0].map : bytes.colour));
+    CHECK(open.beyond[0].saturation == (turns ? bytes.turns[0].saturation : 1));
+    CHECK(open.beyond[0].hue == (turns ? bytes.turns[0].hue : 0));
+  }
+  const Plan after = pipeline(R"([{"photometric": {"clamp": false}}, {"colour": {}}, {"photometric": {}}])")
+                         .plan(8, 8, draws(1));
+  CHECK(after.keepsColours());  // what comes behind has no bytes to change any more
+  CHECK(after.beyond.size() >= 3);
+  CHECK(codeOf([] { pipeline(R"([{"photometric": {"clamp": false}}, {"mosaic": {"size": 64}}])"); }) ==
+        "HD_DATA_TRANSFORM");
+}
+
+TEST_CASE("photometric without a clamp reaches the targets, and the bytes stay") {
+  const auto dataset = std::make_shared<fixture::PaintedDataset>(8, 160, 120);
+  const auto plain = fixture::painted(dataset, "[]", 8);
+  const auto open = fixture::painted(dataset, R"([{"photometric": {"clamp": false}}])", 8);
+  for (size_t i = 0; i < 8; ++i) {
+    CHECK(open[i].pixels == plain[i].pixels);
+    CHECK(plain[i].targets.colours.empty());
+    CHECK_FALSE(open[i].targets.colours.empty());
+  }
 }
 
 TEST_CASE("photometric refuses unusable options") {

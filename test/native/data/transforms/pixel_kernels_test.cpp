@@ -201,6 +201,28 @@ TEST_CASE("colour turns keep greys, and a third of a turn moves the channels on"
   CHECK(pixels == Bytes{77, 77, 77, 200, 200, 200});
 }
 
+TEST_CASE("fine maps cut or round, for any count, and are clamped") {
+  const float rows[12] = {1.3f, 0, 0, 0, 0.5f, 0.25f, 0.25f, -20, 0, 0, 1, 100.5f};
+  for (const int count : kCounts) {
+    for (const float rounding : {0.0f, 0.5f}) {
+      const auto size = static_cast<size_t>(count) * 3;
+      const Bytes in = noise(size, 9);
+      Bytes out = in;
+      out.push_back(9);
+      mapFine(rows, rounding, count, out.data());
+      CHECK(out[size] == 9);
+      bool equal = true;
+      for (size_t i = 0; i < size; i += 3) {
+        const float expected[3] = {1.3f * in[i], 0.5f * in[i] + 0.25f * in[i + 1] + 0.25f * in[i + 2] - 20,
+                                   in[i + 2] + 100.5f};
+        for (size_t c = 0; c < 3; ++c)
+          equal &= out[i + c] == static_cast<uint8_t>(std::clamp(expected[c] + rounding, 0.0f, 255.0f));
+      }
+      CHECK(equal);
+    }
+  }
+}
+
 TEST_CASE("sheets blend to the nearest level") {
   const Bytes upper = noise(500, 1), lower = noise(500, 2);
   for (const int weight : {0, 1, 128, 200, 256}) {

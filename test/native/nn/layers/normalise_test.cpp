@@ -41,6 +41,22 @@ TEST_CASE("pixels become (pixel - mean) / std in channels_last memory, in either
   }
 }
 
+TEST_CASE("floating-point pixels may leave 0 to 255, and whole ones give what bytes do") {
+  at::manual_seed(3);
+  ParameterStore store(1);
+  NormaliseOptions bgr;
+  bgr.bgr = true;
+  for (const NormaliseOptions& options : {defaults, bgr}) {
+    Normalise layer(store, options);
+    const Tensor image = pixels(2, 9, 11);
+    const Tensor valid = at::tensor({9, 11, 5, 7}, at::kLong).view({2, 2});
+    CHECK(at::equal(layer.forward({image.to(at::kFloat), valid}, Mode::train)[0],
+                    layer.forward({image, valid}, Mode::train)[0]));
+    const Tensor far = at::rand({1, 4, 4, 3}) * 900 - 300;
+    CHECK(at::allclose(layer.forward({far}, Mode::train)[0], reference(far, options).to(at::kFloat)));
+  }
+}
+
 TEST_CASE("the result has the working type of the network") {
   ParameterStore store(1);
   Normalise layer(store, defaults);
