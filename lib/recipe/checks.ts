@@ -284,6 +284,15 @@ const augmentation: Check = (recipe, { conflict, warn }) => {
       conflict(at, `'${name}' once`, 'remove this one');
     else if (joiningSteps.includes(name) && mixup >= 0 && mixup < index)
       conflict(at, `'${name}' before 'mixup'`, "move 'mixup' behind it");
+    const open = recipe.data.augment
+      .slice(0, index)
+      .find((step) => (step.photometric ?? step.colourJitter)?.clamp === false);
+    if (joiningSteps.includes(name) && open)
+      conflict(
+        at,
+        `'${name}' before a '${Object.keys(open)[0]}' with clamp false`,
+        'move it there, or leave clamp true',
+      );
     if (name === 'mosaic' && names.slice(0, index).includes('affine'))
       conflict(at, "'mosaic' before 'affine'", "move 'affine' behind it");
     const step = recipe.data.augment[index] as Record<string, { close?: number; probability?: number }>;

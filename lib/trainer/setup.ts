@@ -115,10 +115,12 @@ function pipeline(recipe: Recipe, training: boolean): Record<string, unknown>[] 
   const { keepRatio } = recipe.data;
   const resize = { resize: { sizes: [longShort(recipe)], ...(!keepRatio && { keepRatio }) } };
   if (!training) return [resize];
-  const steps: Record<string, unknown>[] = recipe.data.augment.map((step) =>
-    step.mosaic ? { mosaic: { ...step.mosaic, size: longShort(recipe), keepRatio } } : step,
-  );
-  if (steps.some((step) => step.resize)) return steps;
+  const size = longShort(recipe);
+  const steps: Record<string, unknown>[] = recipe.data.augment.map((step) => {
+    if (step.mosaic) return { mosaic: { ...step.mosaic, size, keepRatio } };
+    return step.centreAffine ? { centreAffine: { ...step.centreAffine, size } } : step;
+  });
+  if (steps.some((step) => step.resize ?? step.centreAffine)) return steps;
   // Cropping comes before the resize, so that what is left fills the canvas; the rest works on the small picture.
   const crops = (step: Record<string, unknown>) => Boolean(step.crop ?? step.resizeCrop);
   if (keepRatio) return [...steps.filter(crops), resize, ...steps.filter((step) => !crops(step))];

@@ -51,11 +51,15 @@ const resize = z
       .array(sides())
       .min(1)
       .max(64)
-      .describe('Sizes to choose from in pixels, each [long, short], or [width, height] without `keepRatio`.'),
+      .describe(
+        'Sizes to choose from in pixels, each [long, short], or [width, height] without `keepRatio`.',
+      ),
     keepRatio: z
       .boolean()
       .default(true)
-      .describe('Whether a picture keeps its ratio; without, it is stretched to the size, whatever its shape.'),
+      .describe(
+        'Whether a picture keeps its ratio; without, it is stretched to the size, whatever its shape.',
+      ),
   })
   .refine(({ sizes, keepRatio }) => !keepRatio || sizes.every(([long, short]) => long >= short), {
     error: longerFirst,
@@ -242,6 +246,32 @@ const colourJitter = z
     'Brightness and contrast by factors, saturation and PCA lighting, in this order, as detectron2 and centerX have them.',
   );
 
+const centreAffine = z
+  .strictObject({
+    probability: fraction()
+      .default(1)
+      .describe('Share of pictures that are zoomed; the others are shown whole.'),
+    scales: z
+      .array(z.number().min(0.05).max(10))
+      .min(1)
+      .max(64)
+      .default([0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3])
+      .describe('What the result is wide, as a share of the longer side; one of them is drawn.'),
+    border: z
+      .int()
+      .min(0)
+      .max(4096)
+      .default(128)
+      .describe(
+        'Least distance from the edges of the place that comes into the middle, in pixels of the picture; halved until there is room.',
+      ),
+    minVisible: minVisible(0),
+    minSide: minSide('dropped').default(0),
+  })
+  .describe(
+    'Zooms into or out of a drawn place, straight into `data.size`, as the original CenterNet does; what is left bare is padding.',
+  );
+
 const photometric = z
   .strictObject({
     probability: fraction()
@@ -270,6 +300,7 @@ const steps = {
   resizeCrop,
   mosaic,
   affine,
+  centreAffine,
   copyPaste,
   mixup,
   colour,
@@ -286,6 +317,7 @@ export const augmentStepSchema = z
     resizeCrop: resizeCrop.optional(),
     mosaic: mosaic.optional(),
     affine: affine.optional(),
+    centreAffine: centreAffine.optional(),
     copyPaste: copyPaste.optional(),
     mixup: mixup.optional(),
     colour: colour.optional(),

@@ -292,7 +292,11 @@ describe('recipes of published rows', () => {
         [1333, 480],
         [1333, most],
       ];
-      assert.deepEqual(load(name).recipe.data.augment[0], { resize: { mode: 'range', sizes } }, name);
+      assert.deepEqual(
+        load(name).recipe.data.augment[0],
+        { resize: { mode: 'range', sizes, keepRatio: true } },
+        name,
+      );
       if (name.startsWith('gflv2/') && name.includes('_coco_') && !name.includes('r101_r2n'))
         assert.equal(most, 960, name);
     }

@@ -216,6 +216,8 @@ describe('data', () => {
     const refused = (value: string) =>
       problemOf(`data: {format: synthetic, train: {count: 32}, size: ${value}}\n`).message;
     assert.match(refused('[800, 1333]'), /expected the longer side first, as \[1333, 800\] for data\.size/);
+    const stretched = 'data: {format: synthetic, train: {count: 32}, size: [800, 1333], keepRatio: false}\n';
+    assert.deepEqual(load(stretched).recipe.data.size, [800, 1333]);
     assert.match(refused('8'), /an integer from 32 to 8192 or a list of 2, each an integer/);
     assert.match(refused('[640, 8]'), /expected an integer from 32 to 8192 for data\.size\.1 but received 8/);
     assert.match(refused('big'), /received 'big'/);
@@ -248,7 +250,7 @@ describe('augmentation', () => {
   test('a step is a map with one name', () => {
     assert.match(
       problemOf(augment('[{flip: {}, crop: {}}]')).message,
-      /one of the keys flip, resize, crop, resizeCrop, mosaic, affine, copyPaste, mixup, colour, photometric/,
+      /one of the keys flip, resize, crop, resizeCrop, mosaic, affine, centreAffine, copyPaste, mixup, colour, colourJitter, photometric/,
     );
     assert.match(problemOf(augment('[{}]')).message, /one of the keys flip/);
     assert.match(
@@ -280,7 +282,45 @@ describe('augmentation', () => {
       saturation: [0.5, 1.5],
       hue: 0.05,
       shuffleChannels: true,
+      clamp: true,
     });
+  });
+
+  test('colourJitter and centreAffine have the defaults of their native steps', () => {
+    const { recipe } = load(augment('[{centreAffine: {}}, {colourJitter: {}}]'));
+    assert.deepEqual(recipe.data.augment[0]?.centreAffine, {
+      probability: 1,
+      scales: [0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3],
+      border: 128,
+      minVisible: 0,
+      minSide: 0,
+    });
+    assert.deepEqual(recipe.data.augment[1]?.colourJitter, {
+      probability: 1,
+      brightness: [0.6, 1.4],
+      contrast: [0.6, 1.4],
+      saturation: [0.6, 1.4],
+      lighting: 0.1,
+      randomOrder: false,
+      clamp: true,
+    });
+  });
+
+  test('nothing is joined behind colours without limits', () => {
+    for (const step of ['photometric', 'colourJitter']) {
+      const { path, message } = problemOf(augment(`[{${step}: {clamp: false}}, {mixup: {}}]`));
+      assert.equal(path, 'data.augment.1');
+      assert.match(message, new RegExp(`'mixup' before a '${step}' with clamp false`));
+    }
+    load(augment('[{colourJitter: {}}, {mixup: {}}, {photometric: {clamp: false}}]'));
+  });
+
+  test('a resize without the ratio takes sides in any order', () => {
+    load(augment('[{resize: {sizes: [[384, 640]], keepRatio: false}}]'));
+    assert.match(
+      problemOf(augment('[{resize: {sizes: [[384, 640]]}}]')).message,
+      /expected the longer side first, as \[1333, 800\] for data\.augment\.0\.resize\.sizes/,
+    );
   });
 
   test('steps that join pictures close ten epochs before the end', () => {
@@ -300,6 +340,7 @@ describe('augmentation', () => {
       probability: 0.5,
       objects: [1, 5],
       maxCovered: 0.3,
+      minVisible: 0.1,
       minSide: 2,
       close: 10,
     });

@@ -176,6 +176,22 @@ describe('openLoader', () => {
     const steps = optionsOf({ data } as Sections, true).augment as { mosaic?: { size: unknown } }[];
     assert.deepEqual(steps[2]?.mosaic?.size, [96, 64]);
   });
+  test('without the ratio the stretch is the last of the geometry, and evaluation stretches too', () => {
+    const data = { keepRatio: false, augment: [{ flip: {} }, { crop: {} }, { affine: {} }, { colour: {} }] };
+    assert.deepEqual(stepsOf({ data } as Sections), ['flip', 'crop', 'affine', 'resize', 'colour']);
+    const evaluation = optionsOf({ data } as Sections, false).augment;
+    assert.deepEqual(evaluation, [{ resize: { sizes: [[64, 64]], keepRatio: false } }]);
+    const joined = { keepRatio: false, size: [96, 64], augment: [{ mosaic: {} }, { affine: {} }] };
+    const steps = optionsOf({ data: joined } as Sections, true).augment as { mosaic?: object }[];
+    assert.deepEqual(steps.flatMap(Object.keys), ['mosaic', 'affine', 'resize']);
+    assert.equal((steps[0]?.mosaic as { keepRatio?: boolean } | undefined)?.keepRatio, false);
+  });
+  test('centreAffine is a resize and knows the size', () => {
+    const data = { size: [96, 64], augment: [{ flip: {} }, { centreAffine: {} }] };
+    assert.deepEqual(stepsOf({ data } as Sections), ['flip', 'centreAffine']);
+    const steps = optionsOf({ data } as Sections, true).augment as { centreAffine?: { size: unknown } }[];
+    assert.deepEqual(steps[1]?.centreAffine?.size, [96, 64]);
+  });
   test('training knows how long it is, for steps that close', () => {
     const training = optionsOf({ train: { epochs: 12 } }, true);
     assert.deepEqual([training.epochs, training.steps], [12, 0]);

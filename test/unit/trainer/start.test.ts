@@ -164,6 +164,10 @@ describe('exportMetadata', () => {
     assert.deepEqual(model.classes, ['cat', 'hot "dog"', 'Ünïcode']);
     assert.equal(model.neckChannels, 32);
   });
+  test('and that pictures are stretched, where they are', () => {
+    const stretched = recipeOf({ data: { keepRatio: false } as never });
+    assert.equal(exportMetadata(stretched, ['a']).keepRatio, 'false');
+  });
   test('and nothing of time, place or run: equal runs give equal files', () => {
     assert.ok(!JSON.stringify(metadata).includes(folder));
     assert.deepEqual(Object.keys(metadata).sort(), ['eval', 'format', 'model', 'size']);
