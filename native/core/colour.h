@@ -19,8 +19,8 @@ struct ColourMap {
 };
 
 /// First `map`, then the distance of all values from their mean over the picture times `contrast`, then the
-/// distance of each channel from the pixel's largest one (HSV's saturation, its value kept) times `saturation`,
-/// then HSV's hue turned.
+/// distance of each channel from the pixel's largest one (HSV's saturation, its value kept) times
+/// `saturation`, then HSV's hue turned.
 struct ColourTurn {
   ColourMap map = {};
   float saturation = 1, hue = 0;  ///< hue in turns

@@ -5,8 +5,9 @@
 
 namespace hd {
 
-/// Of `run` pixels, a channel an array: first the affine map `m` (3 × 4), then the distance of each channel from
-/// the largest one times `saturation`, and the hue `sixths` sixths of a turn on, three at most either way.
+/// Of `run` pixels, a channel an array: first the affine map `m` (3 × 4), then the distance of each channel
+/// from the largest one times `saturation`, and the hue `sixths` sixths of a turn on, three at most either
+/// way.
 template <int Run>
 HD_INLINE void turnRun(const float* m, float saturation, float sixths, int run, float (*channels)[Run]) {
   for (int x = 0; x < run; ++x) {
@@ -18,9 +19,7 @@ HD_INLINE void turnRun(const float* m, float saturation, float sixths, int run, 
     const float value = r > largerOf ? r : largerOf, least = r < smallerOf ? r : smallerOf;
     const float chroma = value - least, divisor = chroma > 0 ? chroma : 1;
     // Which sixth of the circle, counted from red, and how far into it.
-    float place = value == r   ? (g - b) / divisor
-                  : value == g ? (b - r) / divisor + 2
-                               : (r - g) / divisor + 4;
+    float place = value == r ? (g - b) / divisor : value == g ? (b - r) / divisor + 2 : (r - g) / divisor + 4;
     place += sixths;
     const float reach = chroma * saturation;
     for (int c = 0; c < 3; ++c) {

@@ -62,12 +62,12 @@ class Graph {
   bool has(const std::string& tap) const;
   std::vector<std::string> taps() const;
 
-  /// Runs the ancestors of `wanted` on `input` (tap "image": uint8, or float of the same scale, N×H×W×3, any strides). `validSizes` (tap
-  /// "valid"): int64 N×2, height and width of the part of each image that is no padding; undefined:
-  /// everything is valid. The first node (normalise) writes exact zeros outside it, as if padding came after
-  /// normalisation. Result in the order of `wanted`. In Mode::train a prefix whose parameters are all frozen,
-  /// whose layers keep no statistics and whose inputs need no gradient runs as a plan. Throws HD_UNKNOWN_TAP
-  /// with the nearest tap.
+  /// Runs the ancestors of `wanted` on `input` (tap "image": uint8, or float of the same scale, N×H×W×3, any
+  /// strides). `validSizes` (tap "valid"): int64 N×2, height and width of the part of each image that is no
+  /// padding; undefined: everything is valid. The first node (normalise) writes exact zeros outside it, as if
+  /// padding came after normalisation. Result in the order of `wanted`. In Mode::train a prefix whose
+  /// parameters are all frozen, whose layers keep no statistics and whose inputs need no gradient runs as a
+  /// plan. Throws HD_UNKNOWN_TAP with the nearest tap.
   Tensors run(const Tensor& input, const std::vector<std::string>& wanted, Mode mode,
               const Tensor& validSizes = {});
 

@@ -7,8 +7,8 @@
 // - close: the last epochs go without it, default 0.
 //
 // The second picture is what the steps before this one make of it, scaled down to fit when it is larger,
-// somewhere on the first. Boxes and polygons of what is partly hidden become those of the rest; objects without
-// polygons keep their box (layOver()). Simple Copy-Paste has maxCovered 1.
+// somewhere on the first. Boxes and polygons of what is partly hidden become those of the rest; objects
+// without polygons keep their box (layOver()). Simple Copy-Paste has maxCovered 1.
 #include <algorithm>
 
 #include "data/transforms/scene.h"
@@ -38,7 +38,8 @@ Box boxOf(const Geometry& geometry, const Annotation& a) {
 class CopyPaste : public Transform {
  public:
   explicit CopyPaste(const Value& options) {
-    checkMembers("copyPaste", options, {"probability", "objects", "maxCovered", "minVisible", "minSide", "close"});
+    checkMembers("copyPaste", options,
+                 {"probability", "objects", "maxCovered", "minVisible", "minSide", "close"});
     probability_ = static_cast<float>(numberWithin("copyPaste", options, "probability", 0.5, 0, 1));
     maxCovered_ = numberWithin("copyPaste", options, "maxCovered", 0.3, 0, 1);
     minVisible_ = static_cast<float>(numberWithin("copyPaste", options, "minVisible", 0.1, 0, 1));

@@ -27,7 +27,8 @@ constexpr int kLargestSide = 1 << 15;
 class Mosaic : public Transform {
  public:
   explicit Mosaic(const Value& options) {
-    checkMembers("mosaic", options, {"probability", "size", "keepRatio", "centre", "minVisible", "minSide", "close"});
+    checkMembers("mosaic", options,
+                 {"probability", "size", "keepRatio", "centre", "minVisible", "minSide", "close"});
     probability_ = static_cast<float>(numberWithin("mosaic", options, "probability", 1, 0, 1));
     minVisible_ = static_cast<float>(numberWithin("mosaic", options, "minVisible", 0.1, 0, 1));
     minSide_ = static_cast<float>(numberWithin("mosaic", options, "minSide", 2, 0, 1000));
@@ -39,13 +40,13 @@ class Mosaic : public Transform {
     if (size != nullptr && size->isArray()) sides = options.numbers("size");
     const auto valid = [](double side) { return side >= 1 && side <= kLargestSide; };
     if (sides.size() != 2 || !valid(sides[0]) || !valid(sides[1]) || (keepRatio_ && sides[0] < sides[1])) {
-      throw Error("HD_DATA_TRANSFORM",
-                  concat("expected ",
-                         keepRatio_ ? "[long, short] with 1 ≤ short ≤ long ≤ "
-                                    : "[width, height], each from 1 to ",
-                         kLargestSide, " for data.augment.mosaic.size but received ",
-                         size == nullptr ? "nothing" : printJson(*size), "; write for instance [640, 640]"),
-                  "data.augment.mosaic.size");
+      throw Error(
+          "HD_DATA_TRANSFORM",
+          concat("expected ",
+                 keepRatio_ ? "[long, short] with 1 ≤ short ≤ long ≤ " : "[width, height], each from 1 to ",
+                 kLargestSide, " for data.augment.mosaic.size but received ",
+                 size == nullptr ? "nothing" : printJson(*size), "; write for instance [640, 640]"),
+          "data.augment.mosaic.size");
     }
     longer_ = static_cast<int>(sides[0]);
     shorter_ = static_cast<int>(sides[1]);

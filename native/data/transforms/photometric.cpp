@@ -5,13 +5,15 @@
 // - saturation: [least, largest] factor of HSV's saturation, its value kept, 0–10, default [0.5, 1.5].
 // - hue: largest turn of HSV's hue, in turns, 0–0.5, default 0.05.
 // - shuffleChannels: whether the three channels change places, too, default true.
-// - clamp: whether values are rounded and clamped to bytes, default true. Without, all of it happens on the way
+// - clamp: whether values are rounded and clamped to bytes, default true. Without, all of it happens on the
+// way
 //   into the network, in floating point, and values may leave 0…255; no step that joins pictures may follow.
 //
 // SSD draws whether contrast comes before or after saturation and hue. It makes no difference, as all three
 // are proportional to the values and nothing is clamped between them; here it always comes before. NanoDet's
-// colours are { brightness: 0.2, contrast: [0.6, 1.4], saturation: [0.5, 1.2], hue: 0, shuffleChannels: false,
-// clamp: false }. `colour` differs: it turns about mid-grey and luma, always changes all four, and is one matrix.
+// colours are { brightness: 0.2, contrast: [0.6, 1.4], saturation: [0.5, 1.2], hue: 0, shuffleChannels:
+// false, clamp: false }. `colour` differs: it turns about mid-grey and luma, always changes all four, and is
+// one matrix.
 #include "data/transforms/transform.h"
 
 namespace hd::data {

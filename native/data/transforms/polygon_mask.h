@@ -9,8 +9,8 @@
 
 namespace hd::data {
 
-/// Calls run(y, left, right) for every run of pixels [left, right) of row y that a polygon (x, y pairs, closed)
-/// covers within width × height.
+/// Calls run(y, left, right) for every run of pixels [left, right) of row y that a polygon (x, y pairs,
+/// closed) covers within width × height.
 template <class Run>
 void forEachRun(const std::vector<float>& polygon, int width, int height, const Run& run) {
   float top = static_cast<float>(height), bottom = 0;
@@ -50,8 +50,8 @@ class PolygonMask {
   int64_t count() const;
   /// x1, y1, x2, y2 around the pixels; all 0 without any.
   std::array<int, 4> box() const;
-  /// Rectangles that together are the mask: runs of a row, grown down as long as the rows are alike. Unlike one
-  /// outline, they hold for masks with holes, too.
+  /// Rectangles that together are the mask: runs of a row, grown down as long as the rows are alike. Unlike
+  /// one outline, they hold for masks with holes, too.
   std::vector<std::vector<float>> rectangles() const;
 
  private:

@@ -4,7 +4,8 @@
 // - sizes: list of [long, short] in pixels, each ≥ 1, long ≥ short; one number N stands for [N, N]. Of
 //   [width, height] without keepRatio, in which either may be longer.
 // - mode: 'value' draws one of `sizes`; 'range' (default) draws long and short, each uniform between the
-//   least and the largest of the list, whole pixels, both ends included. With one size both are that size. Likewise width and height.
+//   least and the largest of the list, whole pixels, both ends included. With one size both are that size.
+//   Likewise width and height.
 //
 // The arithmetic is mmdetection's: s = min(long / max(w, h), short / min(w, h)), side = int(side · s + 0.5);
 // the scale that boxes get is the exact quotient of the sides, per axis.
@@ -34,13 +35,13 @@ LongShort readSize(const Value& value, bool keepRatio) {
   const bool positive = size.shorter >= 1 && size.longer >= 1;
   const bool ordered = !keepRatio || size.longer >= size.shorter;
   if (positive && ordered && std::max(size.longer, size.shorter) <= kLargestSide) return size;
-  throw Error("HD_DATA_TRANSFORM",
-              concat("expected ",
-                     keepRatio ? "[long, short] with 1 ≤ short ≤ long ≤ "
-                               : "[width, height], each from 1 to ",
-                     kLargestSide, " for data.augment.resize.sizes but received ", printJson(value),
-                     "; write for instance [1333, 800]"),
-              "data.augment.resize.sizes");
+  throw Error(
+      "HD_DATA_TRANSFORM",
+      concat("expected ",
+             keepRatio ? "[long, short] with 1 ≤ short ≤ long ≤ " : "[width, height], each from 1 to ",
+             kLargestSide, " for data.augment.resize.sizes but received ", printJson(value),
+             "; write for instance [1333, 800]"),
+      "data.augment.resize.sizes");
 }
 
 class Resize : public Transform {

@@ -68,9 +68,9 @@ struct Plan {
   std::vector<ColourTurn> turns;   ///< first these, one after another, each rounded and clamped to a byte
   ColourMap colour;                ///< then this, likewise
   std::vector<ColourTurn> beyond;  ///< last these, by the network, in floating point and without limits
-  float minVisible = 0;           ///< objects with a smaller share of their area left are dropped
-  float minSide = 0;              ///< and those with a side below this, in canvas pixels
-  bool tightBoxes = false;        ///< of objects with polygons: drawn anew around them
+  float minVisible = 0;            ///< objects with a smaller share of their area left are dropped
+  float minSide = 0;               ///< and those with a side below this, in canvas pixels
+  bool tightBoxes = false;         ///< of objects with polygons: drawn anew around them
   const std::vector<std::pair<int, int>>* keypointPairs =
       nullptr;  ///< swapped by a mirror; owned by the transform
 

@@ -56,7 +56,8 @@ Tensors Normalise::forward(const Tensors& inputs, Mode) {
   const Tensor& image = inputs.at(0);
   require(image.dim() == 4 && image.size(3) == 3 &&
               (image.scalar_type() == at::kByte || image.scalar_type() == at::kFloat),
-          "expected uint8 or float N×H×W×3 for the image but received ", image.scalar_type(), " ", image.sizes());
+          "expected uint8 or float N×H×W×3 for the image but received ", image.scalar_type(), " ",
+          image.sizes());
   const int64_t count = image.size(0), height = image.size(1), width = image.size(2);
   Tensor valid = inputs.size() > 1 ? inputs[1] : Tensor();
   if (valid.defined()) {

@@ -13,9 +13,10 @@ struct NormaliseOptions {
   bool bgr = false;  ///< the network wants blue first; mean and deviation stand in the network's order
 };
 
-/// Inputs: image, N×H×W×3 RGB, uint8 or float (values 0…255 and beyond); valid, integer N×2 (height, width) or undefined. Output: (pixel − mean)
-/// / deviation, N×3×H×W in channels_last memory, of the store's working type; exactly 0 outside the valid
-/// part (mmdet pads after it normalises). One pass; of bytes through a table of the 3 × 256 possible results.
+/// Inputs: image, N×H×W×3 RGB, uint8 or float (values 0…255 and beyond); valid, integer N×2 (height, width)
+/// or undefined. Output: (pixel − mean) / deviation, N×3×H×W in channels_last memory, of the store's working
+/// type; exactly 0 outside the valid part (mmdet pads after it normalises). One pass; of bytes through a
+/// table of the 3 × 256 possible results.
 class Normalise final : public Layer {
  public:
   Normalise(const ParameterStore& store, const NormaliseOptions& options);

@@ -18,8 +18,8 @@ void check(const std::vector<float>& values, const std::vector<double>& expected
 }  // namespace
 
 TEST_CASE("values are mapped, then turned in HSV, and leave 0 to 255 as they like") {
-  // NanoDet with brightness 0.2, contrast 1.4, saturation 1.2: (x + 51) · 1.4, then the distance from the largest
-  // channel times 1.2.
+  // NanoDet with brightness 0.2, contrast 1.4, saturation 1.2: (x + 51) · 1.4, then the distance from the
+  // largest channel times 1.2.
   ColourMap map{{1.4f, 0, 0, 71.4f, 0, 1.4f, 0, 71.4f, 0, 0, 1.4f, 71.4f}};
   std::vector<float> values = {229.5f, 100, 20, 0, 0, 0};
   hd::recolourValues({.map = map, .saturation = 1.2f}, 2, values.data());

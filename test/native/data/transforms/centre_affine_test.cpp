@@ -62,9 +62,9 @@ TEST_CASE("centreAffine: objects are where their boxes say") {
 }
 
 TEST_CASE("centreAffine refuses unusable options") {
-  for (const char* options : {"{}", R"({"size": [100, 200]})", R"({"size": 64, "scales": []})",
-                              R"({"size": 64, "scales": [0]})", R"({"size": 64, "scales": 1})",
-                              R"({"size": 64, "border": -1})", R"({"size": 64, "rotate": 1})"}) {
+  for (const char* options :
+       {"{}", R"({"size": [100, 200]})", R"({"size": 64, "scales": []})", R"({"size": 64, "scales": [0]})",
+        R"({"size": 64, "scales": 1})", R"({"size": 64, "border": -1})", R"({"size": 64, "rotate": 1})"}) {
     CAPTURE(options);
     CHECK(codeOf([&] { pipeline(hd::concat(R"([{"centreAffine": )", options, "}]")); }) ==
           "HD_DATA_TRANSFORM");

@@ -161,9 +161,9 @@ TEST_CASE("copyPaste: a data set without polygons is refused when the run starts
 }
 
 TEST_CASE("copyPaste refuses unusable options") {
-  for (const char* options : {R"({"objects": [5, 1]})", R"({"objects": [0, 1]})", R"({"objects": 3})",
-                              R"({"maxCovered": 2})", R"({"minSide": -1})", R"({"minVisible": 2})",
-                              R"({"blend": true})"}) {
+  for (const char* options :
+       {R"({"objects": [5, 1]})", R"({"objects": [0, 1]})", R"({"objects": 3})", R"({"maxCovered": 2})",
+        R"({"minSide": -1})", R"({"minVisible": 2})", R"({"blend": true})"}) {
     CAPTURE(options);
     CHECK(codeOf([&] { pipeline(hd::concat(R"([{"copyPaste": )", options, "}]")); }) == "HD_DATA_TRANSFORM");
   }

@@ -41,7 +41,8 @@ TEST_CASE("PolygonMask: what is left after a cut") {
   CHECK(mask.count() == 64);
   CHECK(mask.box() == std::array<int, 4>{5, 3, 12, 13});
   CHECK(mask.rectangles() == std::vector<std::vector<float>>{rectangle(5, 3, 12, 5), rectangle(5, 5, 7, 8),
-                                                             rectangle(9, 5, 12, 8), rectangle(5, 8, 12, 13)});
+                                                             rectangle(9, 5, 12, 8),
+                                                             rectangle(5, 8, 12, 13)});
   mask.cut(rectangle(0, 0, 40, 40));
   CHECK(mask.count() == 0);
   CHECK(mask.box() == std::array<int, 4>{});

@@ -58,12 +58,12 @@ TEST_CASE("boxes follow a stretch, with NanoDet's numbers") {
   check(boxOf(pipeline(R"([{"resize": {"sizes": [320]}}])").plan(640, 480, draws(0))), {50, 25, 150, 200});
   const Pipeline stretch = pipeline(R"([{"resize": {"sizes": [320], "keepRatio": false}}])");
   check(boxOf(stretch.plan(640, 480, draws(0))), {50, 33.3333, 150, 266.6667});
-  // Scale 1.2, stretch 0.9 / 1.1, flip, T = (0.6 W, 0.45 H): the mirror comes last here, so the centre goes to
-  // 0.4 W before it. The stretch to 320 × 320 stands behind all.
+  // Scale 1.2, stretch 0.9 / 1.1, flip, T = (0.6 W, 0.45 H): the mirror comes last here, so the centre goes
+  // to 0.4 W before it. The stretch to 320 × 320 stands behind all.
   Plan plan(640, 480);
   plan.geometry.warp(
-      warpOf({.scaleX = 1.2 * 0.9, .scaleY = 1.2 * 1.1, .translateX = 0.4, .translateY = 0.45}, 640, 480), 640,
-      480);
+      warpOf({.scaleX = 1.2 * 0.9, .scaleY = 1.2 * 1.1, .translateX = 0.4, .translateY = 0.45}, 640, 480),
+      640, 480);
   plan.geometry.flip();
   plan.geometry.resize(320, 320);
   const Projection all = plan.geometry.toCanvas();

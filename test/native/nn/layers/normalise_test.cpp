@@ -96,7 +96,7 @@ TEST_CASE("views with any strides are read correctly") {
 TEST_CASE("what is no image is refused") {
   ParameterStore store(1);
   Normalise layer(store, defaults);
-  CHECK(codeOf([&] { layer.forward({at::zeros({1, 8, 8, 3})}, Mode::plan); }) == "HD_INTERNAL");
+  CHECK(codeOf([&] { layer.forward({at::zeros({1, 8, 8, 3}, at::kDouble)}, Mode::plan); }) == "HD_INTERNAL");
   CHECK(codeOf([&] { layer.forward({at::zeros({1, 3, 8, 8}, at::kByte)}, Mode::plan); }) == "HD_INTERNAL");
   CHECK(codeOf([&] {
           layer.forward({pixels(2, 4, 4), at::zeros({1, 2}, at::kLong)}, Mode::plan);
