@@ -10,7 +10,7 @@ import { parseStatus } from '../report/run/status.ts';
 import type { TrainContext } from './context.ts';
 import { decisive, environmentOf, recipeDigest, teachersDigest } from './digest.ts';
 import type { Hook } from './hooks/hook.ts';
-import type { Checkpoint } from './run-folder.ts';
+import type { Checkpoint, RunFolder } from './run-folder.ts';
 import type { Timeline } from './schedule.ts';
 
 export function timelineOf(recipe: Recipe, loader: NativeLoader): Timeline {
@@ -97,12 +97,14 @@ export async function restore(
 }
 
 /**
- * What is told when the process before wrote no last word into `status` (the path of status.json): it was killed or has
- * crashed, and nobody who looks at the console now has seen it. Undefined after any other end.
+ * What is told when the process before wrote no last word into status.json, or the last word alone and no weights: it was
+ * killed or has crashed, and nobody who looks at the console now has seen it. Undefined after any other end.
  */
-export function silentEnd(status: string): string | undefined {
+export function silentEnd(folder: RunFolder): string | undefined {
+  const status = folder.file('status.json');
   const before = existsSync(status) ? parseStatus(readFileSync(status, 'utf8')) : null;
-  if (before?.state !== 'running') return undefined;
+  const isSilent = before?.state === 'running' || (before?.state === 'done' && !existsSync(folder.weights));
+  if (!before || !isSilent) return undefined;
   return `the process before this one ended without a word, some time after ${before.written}: it was killed, often by the system for want of memory (exit code 137), or has crashed; if it happens again lower train.batch or data.workers, or raise train.accumulate`;
 }
 

@@ -178,7 +178,7 @@ export class Trainer {
       };
       if (checkpoint && context.step >= timeline.totalSteps && existsSync(folder.weights))
         return this.#finished(context);
-      const silence = silentEnd(folder.file('status.json'));
+      const silence = silentEnd(folder);
       const warnings = [...this.#warnings, ...remarks, ...(silence ? [silence] : [])];
       if (checkpoint && stream && !stream.exact)
         warnings.push(

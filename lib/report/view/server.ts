@@ -47,6 +47,8 @@ interface Reader {
 
 /** The search for new runs takes at most this share of the time. */
 const searchShare = 0.05;
+/** Milliseconds after which it looks again, however long the last look took. */
+const longestPause = 10_000;
 
 /** @throws HdError HD_USAGE when the port is in use */
 export async function serveRuns(
@@ -65,7 +67,8 @@ export async function serveRuns(
     if (!again || start < nextSearch) return false;
     const known = runs.map(({ run }) => run.path);
     const added = foundAgain(again).filter((folder) => !known.includes(folder));
-    nextSearch = performance.now() + Math.max(every, (performance.now() - start) / searchShare);
+    const pause = Math.min(longestPause, (performance.now() - start) / searchShare);
+    nextSearch = performance.now() + Math.max(every, pause);
     if (added.length === 0) return false;
     runs = namedRuns([...known, ...added], runs);
     pages = pagesOf(runs);
