@@ -8,6 +8,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { writeRecipe } from './command.ts';
 import { Random } from './random.ts';
 import { train, weightsOf } from './train.ts';
@@ -88,6 +90,9 @@ function sit(recipe: string, into: string, random: Random, calm: boolean): Promi
   });
 }
 
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+
 function resident(pid: number | 'self' | undefined): number {
   try {
     return 4096 * Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
@@ -116,6 +121,7 @@ async function trainInside(recipe: string, into: string, random: Random): Promis
   const fault = `{point: ${point}, action: ${action}, step: ${step}, seconds: 0.2, times: 2}`;
   const { result } = await train(recipe, into, { set: overrides(0, fault) });
   assert.equal(result?.status, 'done');
+  collect(); // what waits to be collected is held by nobody
   return resident('self');
 }
 
@@ -156,7 +162,7 @@ export async function soak(
   );
   const memory = sittings.map((sitting) => sitting.memory).filter((bytes) => bytes > 0);
   say(
-    `seed ${seed}: ${sittings.length} sittings (${counts.join(', ')}), memory ${(100 * growth(memory)).toFixed(1)} %, of one process over ${inside.length} runs ${(100 * growth(inside.slice(2))).toFixed(1)} %`,
+    `seed ${seed}: ${sittings.length} sittings (${counts.join(', ')}), memory ${(100 * growth(memory)).toFixed(1)} %, of one process over ${inside.length} runs ${(100 * growth(inside.slice(2))).toFixed(1)} % (${inside.map((bytes) => (bytes / 1e6).toFixed(0)).join(' ')} MB)`,
   );
   // The first runs fill pools that later ones use again.
   if (inside.length >= 8) {

@@ -125,9 +125,9 @@ SuppressionOptions clusterDiou(double threshold = 0.6, Voting voting = Voting::s
 
 /// The toy case of the LD reference figures.
 Candidates toy() {
-  const std::vector<std::array<float, 4>> boxes = {{10, 10, 50, 50},     {12, 11, 52, 49}, {11, 9, 49, 52},
-                                                   {30, 30, 70, 70},     {33, 31, 72, 69},
-                                                   {100, 100, 140, 150}, {14, 14, 46, 61}};
+  const std::vector<std::array<float, 4>> boxes = {{10, 10, 50, 50}, {12, 11, 52, 49}, {11, 9, 49, 52},
+                                                   {30, 30, 70, 70}, {33, 31, 72, 69}, {100, 100, 140, 150},
+                                                   {14, 14, 46, 61}};
   const float first[] = {.9f, .8f, .7f, .6f, .4f, .02f, .3f},
               second[] = {.1f, .2f, .04f, .55f, .03f, .75f, .06f};
   Candidates out;
