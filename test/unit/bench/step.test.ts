@@ -89,6 +89,13 @@ test('the distilled step is the standard one under a GFL-R50 that is written for
     const { metadata, tensors } = await native().weightsInfo(teachers[0]?.weights ?? '');
     assert.equal(JSON.parse(metadata.model ?? '{}').backbone, 'resnet50');
     assert.ok(tensors.length > 300);
+    const bench = await openStepBench(await distilledStepRecipe(folder, ['train.batch=1', 'data.size=64']));
+    try {
+      const { seconds } = await bench.run();
+      assert.ok(seconds > 0 && ((await bench.profile()).teacher ?? 0) > 0);
+    } finally {
+      bench.close();
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
