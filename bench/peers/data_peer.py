@@ -47,8 +47,7 @@ class TurboJpeg:
 
     def __init__(self):
         self.library = ctypes.CDLL(ctypes.util.find_library("turbojpeg") or "libturbojpeg.so.0")
-        for name in ("tjInitDecompress", "tjGetErrorStr"):
-            getattr(self.library, name).restype = ctypes.c_void_p
+        self.library.tjInitDecompress.restype = ctypes.c_void_p
         self.handle = ctypes.c_void_p(self.library.tjInitDecompress())
         self.memory = np.empty(0, np.uint8)
         self.resized = np.empty(SIZE * SIZE * 3, np.uint8)
