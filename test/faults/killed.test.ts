@@ -4,6 +4,7 @@ import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TrainEvent } from '../../lib/index.ts';
 import { start, temporaryFolder, writeRecipe } from './command.ts';
 import { train, weightsOf } from './train.ts';
 
@@ -40,6 +41,9 @@ async function endWhen(into: string, signal: NodeJS.Signals, due: () => boolean)
   return done;
 }
 
+const warningsOf = (events: readonly TrainEvent[]) =>
+  events.flatMap((event) => (event.type === 'start' ? event.warnings : []));
+
 async function endsCalm(into: string) {
   const { error, result, events } = await train(recipe, into);
   assert.equal(error, undefined);
@@ -49,10 +53,12 @@ async function endsCalm(into: string) {
     filesBelow(into).filter((name) => name.includes('.tmp-')),
     [],
   );
-  return events.flatMap((event) => (event.type === 'start' ? event.warnings : []));
+  return warningsOf(events);
 }
 
-const told = /^the process before this one ended without a word, .*exit code 137.*lower train\.batch/;
+const isTold = (warning: string) =>
+  /^the process before this one ended without a word, .*exit code 137.*lower train\.batch/.test(warning);
+const assertTold = (warnings: string[]) => assert.ok(warnings.some(isTold), warnings.join());
 
 describe('20: SIGKILL in the middle of a write', () => {
   for (const [what, behind] of [
@@ -80,11 +86,7 @@ describe('20: SIGKILL in the middle of a write', () => {
         const end = await endWhen(into, 'SIGKILL', () => half() && checkpoints() >= behind);
         if (end.signal === 'SIGKILL' && half()) break;
       }
-      const warnings = await endsCalm(into);
-      assert.ok(
-        warnings.some((warning) => told.test(warning)),
-        warnings.join(),
-      );
+      assertTold(await endsCalm(into));
     });
   }
 });
@@ -94,11 +96,7 @@ test('29: a codec that crashes takes the process: the run that goes on says so, 
   const latest = join(into, 'checkpoints/latest');
   const end = await endWhen(into, 'SIGSEGV', () => existsSync(latest));
   assert.equal(end.signal, 'SIGSEGV', end.stderr);
-  const warnings = await endsCalm(into);
-  assert.ok(
-    warnings.some((warning) => told.test(warning)),
-    warnings.join(),
-  );
+  assertTold(await endsCalm(into));
 });
 
 test('34: what the system killed for want of memory is told by the next start; what ended by itself is not', async () => {
@@ -109,13 +107,6 @@ test('34: what the system killed for want of memory is told by the next start; w
   const stopper = { name: 'stopper', afterStep: () => stopping.abort() };
   const first = await train(recipe, into, { hooks: [stopper], signal: stopping.signal });
   assert.equal(first.result?.status, 'interrupted');
-  const warnings = first.events.flatMap((event) => (event.type === 'start' ? event.warnings : []));
-  assert.ok(
-    warnings.some((warning) => told.test(warning)),
-    warnings.join(),
-  );
-  assert.deepEqual(
-    (await endsCalm(into)).filter((warning) => told.test(warning)),
-    [],
-  );
+  assertTold(warningsOf(first.events));
+  assert.deepEqual((await endsCalm(into)).filter(isTold), []);
 });

@@ -44,7 +44,7 @@ describe('docs/reference/api.md', () => {
     assert.match(text, /^### ops\.nms$/m);
     assert.doesNotMatch(text, /this\.#|private |#session|\breturn /);
   });
-  test('every type that a signature names is explained, but for those of the language', () => {
+  test('types that signatures name are explained, those that they name in turn as well', () => {
     const explained = new Set([...text.matchAll(/^##+ (\w+)$/gm)].map(([, name]) => name));
     for (const name of ['TrainEvent', 'StepEvent', 'NativeSession', 'MatchReport'])
       assert.ok(explained.has(name), name);
