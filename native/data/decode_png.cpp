@@ -53,8 +53,7 @@ void askForRgb(png_structp png) {
 bool readRows(png_structp png, png_infop info, const PixelTarget& target, png_bytep* rows, Failure* failure) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;
   png_set_user_limits(png, static_cast<png_uint_32>(target.width), static_cast<png_uint_32>(target.height));
-  // Profiles, texts and dates are left out: libpng takes memory for their announced length before it has read
-  // them.
+  // Profiles, texts and dates are left out: libpng takes memory for the length that they announce.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(png, info);
   askForRgb(png);
@@ -88,8 +87,8 @@ int exifOrientation(const ReadAt& read) {
     const std::string_view type(reinterpret_cast<const char*>(head.data()) + 4, 4);
     if (type == "IDAT" || type == "IEND" || length > PNG_UINT_31_MAX) return 1;
     if (type == "eXIf" && length <= kLargestExif) {
-      std::vector<uint8_t> chunk(4 + length +
-                                 4);  // its type, which the checksum covers too, and the checksum
+      // Its type, which the checksum covers too, its content, and the checksum.
+      std::vector<uint8_t> chunk(4 + length + 4);
       if (read(at + 4, chunk.data(), chunk.size()) < chunk.size()) return 1;
       const bool sound = io::crc32(chunk.data(), 4 + length) == bigEndian(chunk.data() + 4 + length);
       return sound ? tiffOrientation(chunk.data() + 4, length) : 1;

@@ -66,9 +66,8 @@ class Loader {
   /// - epochs or steps (0, unknown): the length of the run, after which transforms with `close` are off;
   /// - canvas: { divisor, maxCanvases, fixed: [height, width], fill: [r, g, b] }, see CanvasOptions;
   /// - cache ({}): { kind: 'none' | 'ram' | 'disk', limit: bytes, folder }, see PictureCache;
-  /// - onBadSample ('skip'): a picture that throws HD_DATA_…, or that there is no memory for, is noted and
-  /// its
-  ///   place goes to the picture at the next position; 'stop': next() throws what it threw;
+  /// - onBadSample ('skip'): a picture that throws HD_DATA_…, or that there is no memory for, is noted, and
+  ///   its place goes to the picture at the next position; 'stop': next() throws what it threw;
   /// - faults ([]): trouble on purpose, see DecodeFaults;
   /// - maxBad (0.001): largest share of different bad pictures under 'skip'; a single one is forgiven;
   /// - evaluate (false): every image once, in file order or, with groupByAspect, by aspect; last batch short;

@@ -2,14 +2,12 @@
 // - probability: share of pictures that are zoomed, 0–1, default 1. The others are fitted whole, about their
 //   centre.
 // - size: [long, short] of the result in pixels, laid as the picture is; one number N stands for [N, N].
-// - scales: list of shares of the longer side that the width of the result shows, each 0.05–10, of which one
-// is
-//   drawn, default [0.6, 0.7, …, 1.3].
+// - scales: list of shares of the longer side that the width of the result shows, each 0.05–10, of
+//   which one is drawn, default [0.6, 0.7, …, 1.3].
 // - border: the place in the middle of the result is at least so many pixels of the picture from its edges,
 //   0–4096, default 128, halved until there is room.
-// - minVisible, minSide: objects with less than this share of their box left, or a side below this many
-// pixels,
-//   are dropped, default 0 and 0: CenterNet keeps all.
+// - minVisible, minSide: objects with less than this share of their box left, or a side below this
+//   many pixels, are dropped, default 0 and 0: CenterNet keeps all.
 //
 // x' = (x − centre) · width / (longer side · scale) + width / 2, likewise y.
 #include <algorithm>

@@ -1,16 +1,13 @@
 // colourJitter: brightness, contrast, saturation and lighting as detectron2 has them, and centerX after it.
 // - probability: share of pictures, 0–1, default 1.
 // - brightness: [least, largest] factor of all values, 0–10, default [0.6, 1.4].
-// - contrast: [least, largest] factor of the distance to the picture's mean over all pixels and channels,
-// 0–10,
-//   default [0.6, 1.4].
-// - saturation: [least, largest] factor of the distance to the pixel's luma (0.299, 0.587, 0.114), 0–10,
-// default
-//   [0.6, 1.4].
-// - lighting: deviation of the three normal draws that weigh the principal components of ImageNet's colours,
-// of
-//   values 0–255, 0–255, default 0.1. The components are those of values 0–1: 0.1 is what centerX has, and
-//   next to nothing; 25.5 is CenterNet's 0.1.
+// - contrast: [least, largest] factor of the distance to the picture's mean over all pixels and
+//   channels, 0–10, default [0.6, 1.4].
+// - saturation: [least, largest] factor of the distance to the pixel's luma (0.299, 0.587, 0.114),
+//   0–10, default [0.6, 1.4].
+// - lighting: deviation of the three normal draws that weigh the principal components of ImageNet's
+//   colours, of values 0–255, 0–255, default 0.1. The components are those of values 0–1: 0.1 is what centerX
+//   has, and next to nothing; 25.5 is CenterNet's 0.1.
 // - randomOrder: whether the first three come in any order, default false.
 // - clamp: whether each of the four is clamped to 0–255 and cut to whole numbers, default true, as detectron2
 //   does. Without, they are one map in floating point on the way into the network, and values may leave 0…255
