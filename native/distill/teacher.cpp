@@ -4,8 +4,8 @@
 
 #include "core/content_hash.h"
 #include "core/error.h"
-#include "io/mapped_file.h"
 #include "io/safetensors.h"
+#include "io/whole_file.h"
 #include "nn/run_batch.h"
 
 namespace hd::distill {
@@ -15,7 +15,7 @@ namespace {
 /// What decides a teacher's outputs besides the picture: its file, how the file is read, the arithmetic, and
 /// the program that does it.
 std::string identityOf(const std::string& weights, const Value& model, bool bf16, const std::string& build) {
-  const io::FileImage file = io::mapFile(weights);
+  const io::FileImage file = io::readWholeFile(weights);
   ContentHash hash;
   hash.add(file.data, file.size).add(printJson(model)).add(build);
   if (bf16) hash.add("bf16");

@@ -4,9 +4,9 @@
 #include <map>
 
 #include "core/error.h"
-#include "io/mapped_file.h"
 #include "io/pickle.h"
 #include "io/state_dict.h"
+#include "io/whole_file.h"
 #include "io/zip.h"
 
 namespace hd::io {
@@ -177,7 +177,7 @@ TensorFile parsePth(const uint8_t* data, size_t size, std::shared_ptr<const void
 }
 
 TensorFile readPth(const std::string& path) {
-  FileImage image = mapFile(path);
+  FileImage image = readWholeFile(path);
   return parsePth(image.data, image.size, std::move(image.owner), path);
 }
 

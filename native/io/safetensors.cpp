@@ -9,8 +9,8 @@
 #include "core/value.h"
 #include "io/atomic_file.h"
 #include "io/content_check.h"
-#include "io/mapped_file.h"
 #include "io/tensor_memory.h"
+#include "io/whole_file.h"
 
 static_assert(std::endian::native == std::endian::little, "tensors are mapped as they stand in the file");
 
@@ -253,7 +253,7 @@ TensorFile parseSafetensors(const uint8_t* data, size_t size, std::shared_ptr<co
 }
 
 TensorFile readSafetensors(const std::string& path) {
-  FileImage image = mapFile(path);
+  FileImage image = readWholeFile(path);
   return parseSafetensors(image.data, image.size, std::move(image.owner), path);
 }
 

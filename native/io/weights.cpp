@@ -1,12 +1,12 @@
 #include "core/error.h"
-#include "io/mapped_file.h"
 #include "io/pth.h"
 #include "io/safetensors.h"
+#include "io/whole_file.h"
 
 namespace hd::io {
 
 TensorFile readWeights(const std::string& path) {
-  FileImage image = mapFile(path);
+  FileImage image = readWholeFile(path);
   const uint8_t* data = image.data;
   // safetensors first: its eight bytes of header length may look like anything, but '{' follows, which stands
   // there in no pickle or zip of torch.save.

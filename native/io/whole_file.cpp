@@ -1,10 +1,10 @@
-#include "io/mapped_file.h"
+#include "io/whole_file.h"
 
 #include "io/paged_file.h"
 
 namespace hd::io {
 
-FileImage mapFile(const std::string& path) {
+FileImage readWholeFile(const std::string& path) {
   const auto file = std::make_shared<PagedFile>(path);
   if (file->size() == 0) return {};
   file->read(0, file->size());

@@ -18,6 +18,6 @@ struct FileImage {
 };
 
 /// Reads a regular file; throws HD_IO for anything else (folders, pipes, devices) or when it cannot be read.
-FileImage mapFile(const std::string& path);
+FileImage readWholeFile(const std::string& path);
 
 }  // namespace hd::io
