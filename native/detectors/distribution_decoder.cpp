@@ -159,9 +159,4 @@ Detections decodeDistributions(const std::vector<View>& views, int64_t classes, 
   return out;
 }
 
-Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t classes, int64_t bins,
-                               const ImageTargets& image, const PostProcess& options) {
-  return decodeDistributions({{levels, &image}}, classes, bins, options);
-}
-
 }  // namespace hd::detectors

@@ -40,8 +40,5 @@ struct View {
 /// are no candidates.
 Detections decodeDistributions(const std::vector<View>& views, int64_t classes, int64_t bins,
                                const PostProcess& options);
-/// Of the only view there is.
-Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t classes, int64_t bins,
-                               const ImageTargets& image, const PostProcess& options);
 
 }  // namespace hd::detectors

@@ -18,6 +18,12 @@ namespace {
 
 constexpr int64_t bins = 17;
 
+/// Of a single view.
+hd::Detections decodeDistributions(const std::vector<LevelMaps>& levels, int64_t classes, int64_t bins,
+                                   const hd::ImageTargets& image, const PostProcess& options) {
+  return hd::detectors::decodeDistributions({{levels, &image}}, classes, bins, options);
+}
+
 struct Maps {
   std::vector<std::vector<float>> cls, reg;
   std::vector<LevelMaps> levels;
