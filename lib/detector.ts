@@ -165,7 +165,8 @@ async function describe(weights: string): Promise<{ recipe: Recipe; classes: str
         size: JSON.parse(metadata.size),
         keepRatio: metadata.keepRatio !== 'false',
       },
-      eval: JSON.parse(metadata.eval),
+      // How it was measured may want data that is not here.
+      eval: { ...JSON.parse(metadata.eval), metric: 'coco', best: 'ap', interpolation: undefined },
     } as RecipeInput;
     return { recipe: resolveRecipe(input).recipe, classes };
   } catch (error) {

@@ -4,7 +4,7 @@ import { bestScore, confusionTable, errorTable, sizeTable } from '../report/diag
 import { clock } from '../report/format.ts';
 import { classTable } from '../report/tables.ts';
 import { drawPictures } from '../trainer/pictures.ts';
-import { classCount, openMeasured } from '../trainer/setup.ts';
+import { classNames, openMeasured } from '../trainer/setup.ts';
 import {
   flipOption,
   machineOverrides,
@@ -51,8 +51,8 @@ export const evaluate: Verb<EvalOptions> = {
     const { recipe } = readRecipe({ ...options, set: [...options.set, ...machineOverrides(options)] });
     if (options.pictures !== undefined) outputFolder('pictures', options.pictures);
     const { trainSet, dataset } = await openMeasured(recipe, options.split, showFetching);
-    recipe.model.classes = classCount(recipe, trainSet);
-    const { classes } = trainSet;
+    const classes = classNames(recipe, trainSet);
+    recipe.model.classes = classes.length;
     const detector = await Detector.load(options.weights, { recipe, classes, flip: options.flip, warn });
     const live = process.stderr.isTTY && !options.json;
     const { metrics, evaluator, seconds, failed } = await detector.evaluate(dataset, (done) => {

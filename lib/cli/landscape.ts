@@ -7,7 +7,7 @@ import { heatMap } from '../report/heat-map.ts';
 import { table } from '../report/tables.ts';
 import { detectAll } from '../trainer/detect.ts';
 import { Faults } from '../trainer/faults.ts';
-import { classCount, detectOptions, openLoader, openMeasured } from '../trainer/setup.ts';
+import { classNames, detectOptions, openLoader, openMeasured } from '../trainer/setup.ts';
 import { requireWeights } from '../trainer/start.ts';
 import {
   machineOverrides,
@@ -89,11 +89,12 @@ export const landscape: Verb<LandscapeOptions> = {
     if (options.out !== undefined) outputFolder('out', options.out);
     const { recipe } = readRecipe({ ...options, set: [...options.set, ...machineOverrides(options)] });
     const { trainSet, dataset } = await openMeasured(recipe, options.split, showFetching);
-    recipe.model.classes = classCount(recipe, trainSet);
+    const classes = classNames(recipe, trainSet);
+    recipe.model.classes = classes.length;
     const detectors: Detector[] = [];
     try {
       for (const weights of [options.weights, options.weights2])
-        detectors.push(await open(weights, recipe, trainSet.classes));
+        detectors.push(await open(weights, recipe, classes));
       const [mixedIn, measured] = detectors as [Detector, Detector];
       const live = process.stderr.isTTY && !json;
       const grid = own.flatMap((a) => other.map((b) => ({ own: a, other: b })));

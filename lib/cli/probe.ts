@@ -22,8 +22,8 @@ interface ProbeOptions extends Omit<RecipeOptions, 'config'> {
   checkpoint?: string | undefined;
   annotations?: string | undefined;
   images?: string | undefined;
-  epoch: number;
-  step: number;
+  epoch?: number | undefined;
+  step?: number | undefined;
   top: number;
 }
 
@@ -41,15 +41,15 @@ export const probe: Verb<ProbeOptions> = {
       })
       .option('annotations', { type: 'string', describe: 'COCO JSON with the targets to look at instead' })
       .option('images', { type: 'string', describe: 'Folder of the pictures that --annotations names' })
-      .option('epoch', { type: 'number', default: 0, describe: 'Epoch of the batch, from 0' })
-      .option('step', { type: 'number', default: 0, describe: 'Batch within the epoch, from 0' })
+      .option('epoch', { type: 'number', describe: 'Epoch of the batch, from 0 (default: 0)' })
+      .option('step', { type: 'number', describe: 'Batch within the epoch, from 0 (default: 0)' })
       .option('top', { type: 'number', default: 10, describe: 'Lines of each table' })
-      .conflicts('dump', ['config', 'checkpoint', 'annotations'])
+      .conflicts('dump', ['config', 'checkpoint', 'annotations', 'epoch', 'step'])
       .implies('annotations', 'images')
       .example('$0 probe --config r.yaml', 'the first batch with fresh weights')
       .example('$0 probe --dump runs/a-1/diverged', 'what made a run stop'),
   handler: async (options) => {
-    const place = options.dump ? readDump(options.dump) : fromOptions(options);
+    const place = options.dump ? readDump(options.dump, options.set) : fromOptions(options);
     const top = wholeNumber('top', options.top, 1, 100_000);
     const training = await openTraining(place.recipe, showFetching);
     try {
@@ -80,8 +80,8 @@ function fromOptions(options: ProbeOptions): Place {
   return {
     recipe,
     checkpoint: checkpoint ?? null,
-    epoch: wholeNumber('epoch', options.epoch, 0, 1e9),
-    step: wholeNumber('step', options.step, 0, 1e9),
+    epoch: wholeNumber('epoch', options.epoch ?? 0, 0, 1e9),
+    step: wholeNumber('step', options.step ?? 0, 0, 1e9),
     input: {},
   };
 }
@@ -93,7 +93,7 @@ function withPictures(recipe: Recipe, images: string, annotations: string): Reci
 }
 
 /** What a run left when it stopped (lib/trainer/hooks/steps.ts). @throws HdError HD_USAGE, HD_CKPT_CORRUPT */
-function readDump(folder: string): Place {
+function readDump(folder: string, set: string[]): Place {
   const file = join(folder, 'dump.json');
   if (!existsSync(file)) {
     throw new HdError(
@@ -103,8 +103,15 @@ function readDump(folder: string): Place {
     );
   }
   const { epoch, stepInEpoch, input } = parseDump(file);
-  const { recipe } = readRecipe({ config: join(folder, 'recipe.yaml'), set: [], json: false });
-  return { recipe, checkpoint: folder, epoch, step: stepInEpoch, input };
+  const { recipe } = readRecipe({ config: join(folder, 'recipe.yaml'), set, json: false });
+  const { lossWeights, clip } = recipe.train;
+  return {
+    recipe,
+    checkpoint: folder,
+    epoch,
+    step: stepInEpoch,
+    input: { ...input, lossWeights, clipNorm: clip },
+  };
 }
 
 interface Dump {

@@ -1,12 +1,12 @@
 /**
  * Events pushed by one side, iterated by the other. While nobody iterates, yet or any more, the newest are kept for whoever
- * does later, without progress; whoever iterates gets all.
+ * does later, without progress; whoever iterates gets all. Of several that iterate at once, each event goes to one.
  */
 export class EventQueue<Event extends { type: string }> implements AsyncIterable<Event> {
   #events: Event[] = [];
   #ended = false;
   #failure: unknown;
-  #wake: (() => void) | null = null;
+  #waiting: (() => void)[] = [];
   #readers = 0;
 
   /** @param limit events that are kept while nobody iterates */
@@ -30,8 +30,7 @@ export class EventQueue<Event extends { type: string }> implements AsyncIterable
   }
 
   #notify(): void {
-    this.#wake?.();
-    this.#wake = null;
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Event> {
@@ -53,7 +52,7 @@ export class EventQueue<Event extends { type: string }> implements AsyncIterable
         return;
       } else {
         await new Promise<void>((resolve) => {
-          this.#wake = resolve;
+          this.#waiting.push(resolve);
         });
       }
     }

@@ -27,8 +27,10 @@ export class StepMeter {
   }
 
   /** Leaves out what happens between epochs (evaluation, saving). */
-  pause(): void {
-    if (this.#steps === 0) this.#since = performance.now();
+  async without(work: () => Promise<void>): Promise<void> {
+    const begin = performance.now();
+    await work();
+    this.#since += performance.now() - begin;
   }
 
   /** Whether the losses of the step after `step` are wanted: reading them may wait for a device. */

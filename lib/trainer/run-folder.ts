@@ -177,18 +177,19 @@ export class RunFolder {
   }
 
   /**
-   * The run goes on from here: newer checkpoints of this folder are of a course that is given up. They stay until the
-   * first save, but nothing points to them any more.
+   * The run goes on from here: newer checkpoints of this folder, or all when this one is of another, are of a course that
+   * is given up. They stay until the first save, but nothing points to them any more.
    */
   goOnFrom({ path, state }: Checkpoint): void {
     const own = dirname(resolve(path)) === this.file('checkpoints');
-    if (own && this.#nameIn('latest') !== basename(path))
+    if (!own) rmSync(this.file('checkpoints', 'latest'), { force: true });
+    else if (this.#nameIn('latest') !== basename(path))
       native().writeFile(this.file('checkpoints', 'latest'), `${basename(path)}\n`);
     const best = this.bestName();
     if (best !== null && (!own || stepOf(best) > state.step)) {
       rmSync(this.file('checkpoints', 'best'));
-      native().fsyncPath(this.file('checkpoints'));
     }
+    native().fsyncPath(this.file('checkpoints'));
   }
 
   /** A fresh folder to write a checkpoint into; {@link commit} gives it its name. */

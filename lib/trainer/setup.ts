@@ -99,6 +99,15 @@ export function checkClasses(recipe: Recipe, trainSet: NativeDataset, valSet: Na
   }
 }
 
+/** The classes of the network by name: those of the data, and what `model.classes` asks for beyond them. */
+export function classNames(recipe: Recipe, dataset: NativeDataset): string[] {
+  const spare = Math.max(0, classCount(recipe, dataset) - dataset.classes.length);
+  return [
+    ...dataset.classes,
+    ...Array.from({ length: spare }, (_, i) => `unused ${dataset.classes.length + i}`),
+  ];
+}
+
 /** The number of classes of the network. */
 export function classCount(recipe: Recipe, dataset: NativeDataset): number {
   return typeof recipe.model.classes === 'number' ? recipe.model.classes : dataset.classes.length;

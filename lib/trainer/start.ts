@@ -12,6 +12,7 @@ import { decisive, environmentOf, recipeDigest, teachersDigest } from './digest.
 import type { Hook } from './hooks/hook.ts';
 import type { Checkpoint, RunFolder } from './run-folder.ts';
 import type { Timeline } from './schedule.ts';
+import { classNames } from './setup.ts';
 
 export function timelineOf(recipe: Recipe, loader: NativeLoader): Timeline {
   const { stepsPerEpoch } = loader;
@@ -97,14 +98,13 @@ export async function restore(
 }
 
 /**
- * What is told when the process before wrote no last word into status.json, or the last word alone and no weights: it was
- * killed or has crashed, and nobody who looks at the console now has seen it. Undefined after any other end.
+ * What is told when the process before wrote no last word into status.json: it was killed or has crashed, and nobody who
+ * looks at the console now has seen it. Undefined after any other end.
  */
 export function silentEnd(folder: RunFolder): string | undefined {
   const status = folder.file('status.json');
   const before = existsSync(status) ? parseStatus(readFileSync(status, 'utf8')) : null;
-  const isSilent = before?.state === 'running' || (before?.state === 'done' && !existsSync(folder.weights));
-  if (!before || !isSilent) return undefined;
+  if (before?.state !== 'running') return undefined;
   return `the process before this one ended without a word, some time after ${before.written}: it was killed, often by the system for want of memory (exit code 137), or has crashed; if it happens again lower train.batch or data.workers, or raise train.accumulate`;
 }
 
@@ -152,7 +152,7 @@ export async function exportStudent(context: TrainContext): Promise<void> {
   }
   faults.at('export', step);
   await session.exportWeights(folder.weights, {
-    ...exportMetadata(recipe, trainSet.classes),
+    ...exportMetadata(recipe, classNames(recipe, trainSet)),
     step: String(best?.state.step ?? step),
   });
 }

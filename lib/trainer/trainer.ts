@@ -19,7 +19,7 @@ import type { TrainEvent } from './events.ts';
 import { Faults } from './faults.ts';
 import { checkpointHook } from './hooks/checkpoint.ts';
 import { earlyStopHook } from './hooks/early-stop.ts';
-import { evaluateHook } from './hooks/evaluate.ts';
+import { type EvaluateHook, evaluateHook } from './hooks/evaluate.ts';
 import type { Hook } from './hooks/hook.ts';
 import { reportHook } from './hooks/report.ts';
 import { StepTaker } from './hooks/steps.ts';
@@ -31,7 +31,7 @@ import { cutMetrics, metricsHook } from './metrics-file.ts';
 import { openSession } from './open.ts';
 import { type ResumeMode, RunFolder, readCheckpoint } from './run-folder.ts';
 import { baseLearningRate, groupRates, learningRate } from './schedule.ts';
-import { checkClasses, openData, openLoader } from './setup.ts';
+import { checkClasses, classNames, openData, openLoader } from './setup.ts';
 import { openSource, type Source } from './source.ts';
 import {
   exportStudent,
@@ -202,9 +202,9 @@ export class Trainer {
             `the recipe has changed since this run began: recipe.yaml is the new one, the former stays as ${former}`,
           );
       } else {
-        rmSync(folder.weights, { force: true });
         native().writeFile(folder.file('recipe.yaml'), this.#yaml);
       }
+      rmSync(folder.weights, { force: true }); // of a course that ended earlier
       begun = true;
       cutMetrics(folder.file('metrics.jsonl'), context.step);
       const info = session.parameterInfo.filter((parameter) => !parameter.buffer);
@@ -215,7 +215,7 @@ export class Trainer {
         type: 'start',
         run: folder.path,
         recipe: this.#name,
-        classes: trainSet.classes,
+        classes: classNames(this.recipe, trainSet),
         trainImages: trainSet.length,
         valImages: valSet?.length ?? 0,
         parameters: count(info),
@@ -233,8 +233,7 @@ export class Trainer {
         seconds: (performance.now() - startedAt) / 1000,
       });
       closers.push(closeOnAbort(loader, signal));
-      await this.#train(context, hooks, steps);
-      if (context.status === 'done') await exportStudent(context);
+      await this.#train(context, hooks, steps, evaluate);
       const status = context.status === 'done' ? 'done' : 'interrupted';
       let pictures = status === 'done' ? evaluate.lastPictures() : [];
       const evaluator = evaluate.lastEvaluator();
@@ -291,8 +290,13 @@ export class Trainer {
     return { trainSet: train.dataset, valSet: val?.dataset ?? null, stream: train.stream, close };
   }
 
-  /** The steps, with hooks around them. Leaves `context.status` as 'done' or 'interrupted'; throws what went wrong. */
-  async #train(context: TrainContext, hooks: Hook[], steps: StepTaker): Promise<void> {
+  /** The steps and student.safetensors, with hooks around them. Leaves `context.status` as 'done' or 'interrupted'; throws what went wrong. */
+  async #train(
+    context: TrainContext,
+    hooks: Hook[],
+    steps: StepTaker,
+    evaluate: EvaluateHook,
+  ): Promise<void> {
     const { recipe, loader, timeline, signal } = context;
     const meter = new StepMeter(timeline, recipe.log.every);
     const base = baseLearningRate(recipe.train);
@@ -300,8 +304,10 @@ export class Trainer {
     const call = async (pick: (hook: Hook) => unknown) => {
       for (const hook of hooks) await pick(hook);
     };
+    const endEpoch = () => call((hook) => hook.afterEpoch?.(context));
     try {
       await call((hook) => hook.onStart?.(context));
+      if (evaluate.missed(context)) await endEpoch();
       const epoch = Math.floor(context.step / timeline.stepsPerEpoch);
       const stepInEpoch = context.step % timeline.stepsPerEpoch;
       context.stream?.begin({ epoch, position: stepInEpoch * recipe.train.batch });
@@ -328,12 +334,10 @@ export class Trainer {
         if (event) context.emit(event);
         await call((hook) => hook.afterStep?.(context, output));
         const epochEnds = context.step % timeline.stepsPerEpoch === 0 || context.step === timeline.totalSteps;
-        if (epochEnds) {
-          await call((hook) => hook.afterEpoch?.(context));
-          meter.pause();
-        }
+        if (epochEnds) await meter.without(endEpoch);
       }
       context.status = goesOn() ? 'interrupted' : 'done';
+      if (context.status === 'done') await exportStudent(context);
     } catch (error) {
       const interrupted = isInterrupt(error, signal);
       context.status = interrupted ? 'interrupted' : 'failed';

@@ -20,16 +20,18 @@ eval::CocoSet truthOf(const data::Dataset& dataset) {
   eval::CocoSet truth;
   truth.names = dataset.classes();
   truth.categories = dataset.categoryIds();
+  const auto add = [&](int64_t image, const data::Annotation& annotation) {
+    eval::Instance instance = instanceOf(annotation);
+    instance.id = static_cast<int64_t>(truth.instances.size()) + 1;
+    instance.image = dataset.imageId(image);
+    instance.category = truth.categories[static_cast<size_t>(annotation.label)];
+    truth.instances.push_back(std::move(instance));
+  };
   for (int64_t image = 0; image < dataset.size(); ++image) {
     truth.images.push_back(dataset.imageId(image));
-    for (const data::Annotation& annotation : dataset.annotations(image)) {
-      eval::Instance instance = instanceOf(annotation);
-      instance.id = static_cast<int64_t>(truth.instances.size()) + 1;
-      instance.image = dataset.imageId(image);
-      instance.category = truth.categories[static_cast<size_t>(annotation.label)];
-      truth.instances.push_back(std::move(instance));
-    }
+    for (const data::Annotation& annotation : dataset.annotations(image)) add(image, annotation);
   }
+  for (const auto& [image, annotation] : dataset.unfit()) add(image, annotation);
   return truth;
 }
 

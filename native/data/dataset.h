@@ -102,6 +102,13 @@ struct Sample {
   std::shared_ptr<const AnnotationTable> owner;  ///< set when the annotations came with the picture
 };
 
+/// An object that is not fit for training: no area, a side below one pixel, or outside of its picture.
+/// Measuring counts it all the same, as pycocotools does. Without shapes.
+struct UnfitObject {
+  int64_t image;
+  Annotation annotation;
+};
+
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -125,6 +132,8 @@ class Dataset {
   int width(int64_t image) const { return widths_[image]; }
   int height(int64_t image) const { return heights_[image]; }
   std::span<const Annotation> annotations(int64_t image) const;
+  /// Which annotations() does not have; in the file's order.
+  const std::vector<UnfitObject>& unfit() const { return unfit_; }
   const AnnotationTable& table() const { return table_; }
   /// Polygons of an annotation as x,y pairs; empty without.
   std::vector<std::vector<float>> polygons(const Annotation& annotation) const {
@@ -176,6 +185,7 @@ class Dataset {
   std::string content_;                   // what else decides about the pixels: parameters of a generator
   std::vector<int64_t> firstAnnotation_;  // size() + 1
   AnnotationTable table_;
+  std::vector<UnfitObject> unfit_;
   std::vector<int64_t> trainable_;
   std::shared_ptr<const Federation> federation_;
   std::vector<Finding> findings_;

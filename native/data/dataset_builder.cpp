@@ -132,20 +132,20 @@ bool DatasetBuilder::addAnnotation(int64_t image, const Annotation& annotation,
     return false;
   }
   if (a.area <= 0) {
-    report("zero-area", where(), concat("area ", a.area, " of box ", boxText(a), ": dropped"));
-    return false;
+    report("zero-area", where(), concat("area ", a.area, " of box ", boxText(a), ": not trained on"));
+    return leaveToMeasuring(image, annotation);
   }
   if (a.x2 - a.x1 < 1 || a.y2 - a.y1 < 1) {
-    report("tiny-box", where(), concat("box ", boxText(a), " has a side below one pixel: dropped"));
-    return false;
+    report("tiny-box", where(), concat("box ", boxText(a), " has a side below one pixel: not trained on"));
+    return leaveToMeasuring(image, annotation);
   }
   // Pictures without a size cannot be decoded either; their boxes stay for the record.
   if (pictureWidth > 0 && pictureHeight > 0) {
     if (a.x1 >= pictureWidth || a.y1 >= pictureHeight || a.x2 <= 0 || a.y2 <= 0) {
       report("box-outside", where(),
              concat("box ", boxText(a), " does not touch the picture of ", pictureWidth, "×", pictureHeight,
-                    ": dropped"));
-      return false;
+                    ": not trained on"));
+      return leaveToMeasuring(image, annotation);
     }
     if (a.x1 < -borderTolerance || a.y1 < -borderTolerance || a.x2 > pictureWidth + borderTolerance ||
         a.y2 > pictureHeight + borderTolerance) {
@@ -157,6 +157,12 @@ bool DatasetBuilder::addAnnotation(int64_t image, const Annotation& annotation,
   dataset_->table_.annotations.push_back(annotation);
   imageOf_.push_back(image);
   return true;
+}
+
+bool DatasetBuilder::leaveToMeasuring(int64_t image, Annotation annotation) {
+  annotation.polygons = annotation.keypoints = annotation.rle = -1;
+  dataset_->unfit_.push_back({image, annotation});
+  return false;
 }
 
 void DatasetBuilder::report(const std::string& code, const std::string& where, const std::string& message) {

@@ -2,8 +2,9 @@
 // index.
 //
 // Kept as the file says: boxes that reach over the border (transforms clip them), crowd and difficult
-// objects, repeated boxes. Dropped with a finding: coordinates that are no numbers, sides below one pixel,
-// area ≤ 0, no overlap with the picture (the rules of mmdetection's CocoDataset).
+// objects, repeated boxes. Dropped with a finding: coordinates that are no numbers, boxes that end before
+// they start. Left to measuring alone, with a finding: sides below one pixel, area ≤ 0, no overlap with the
+// picture (the rules of mmdetection's CocoDataset for training).
 #pragma once
 
 #include <functional>
@@ -53,7 +54,8 @@ class DatasetBuilder {
   /// HD_DATA_IMAGE.
   void probePictures(bool trustHeaders, const std::function<PictureHeader(int64_t image)>& probe);
 
-  /// False: not fit for training, reported, dropped. `where` names the annotation in findings.
+  /// False: not fit for training, reported; Dataset::unfit() has it if it is a box at all. `where` names the
+  /// annotation in findings.
   bool addAnnotation(int64_t image, const Annotation& annotation, const std::string& where) {
     return addAnnotation(image, annotation, [&where] { return where; });
   }
@@ -68,6 +70,7 @@ class DatasetBuilder {
 
  private:
   void reportDuplicates();
+  bool leaveToMeasuring(int64_t image, Annotation annotation);
   struct Problem {
     std::string code, message;
   };

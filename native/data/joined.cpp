@@ -48,6 +48,7 @@ std::shared_ptr<const Dataset> Dataset::join(const std::vector<std::shared_ptr<c
       }
       out->firstAnnotation_.push_back(static_cast<int64_t>(out->table_.annotations.size()));
     }
+    for (const auto& [image, annotation] : part->unfit_) out->unfit_.push_back({first + image, annotation});
     for (const int64_t image : part->trainable_) out->trainable_.push_back(first + image);
     out->findings_.insert(out->findings_.end(), part->findings_.begin(), part->findings_.end());
     for (const auto& [code, count] : part->findingCounts_) out->findingCounts_[code] += count;

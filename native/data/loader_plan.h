@@ -1,6 +1,7 @@
 // What each batch will be, without decoding anything: which pictures, their draws and sizes, and the canvas.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -45,7 +46,10 @@ class BatchPlanner {
 
  private:
   void checkNeeds() const;
-  int64_t epochsLeft(int64_t epoch) const { return epochs_ > 0 ? epochs_ - epoch : Pipeline::openEnd; }
+  /// With this one; epochs behind the run's last are like it.
+  int64_t epochsLeft(int64_t epoch) const {
+    return epochs_ > 0 ? std::max<int64_t>(1, epochs_ - epoch) : Pipeline::openEnd;
+  }
   CanvasSet chooseCanvases() const;
   Extent need(const std::vector<int64_t>& order, int64_t epoch, Sampler::Span span) const;
   Random draws(int64_t epoch, int64_t position) const;

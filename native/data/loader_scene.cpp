@@ -33,12 +33,15 @@ std::pair<double, double> largestStretch(const Plan& plan) {
   return {x, y};
 }
 
-// Copies the pixels inside a polygon.
-void copyInside(const std::vector<float>& polygon, const Canvas& from, const Canvas& to) {
+// Copies the pixels inside a polygon; false when there are none.
+bool copyInside(const std::vector<float>& polygon, const Canvas& from, const Canvas& to) {
+  bool any = false;
   forEachRun(polygon, to.width, to.height, [&](int y, int left, int right) {
     const size_t at = static_cast<size_t>(y) * to.pitch() + static_cast<size_t>(left) * 3;
     std::copy_n(from.pixels + at, static_cast<size_t>(right - left) * 3, to.pixels + at);
+    any = true;
   });
+  return any;
 }
 
 // Memory as large as a canvas.
@@ -60,10 +63,19 @@ void paintLayer(const Layer& layer, const Sample& sample, const Canvas& sheet, s
     const Annotation& annotation = sample.annotations[static_cast<size_t>(number)];
     ImageTargets object = placeTargets(layer.plan, {&annotation, 1}, *sample.table);
     if (object.polygons.empty()) continue;
-    for (const std::vector<float>& polygon : object.polygons.front()) copyInside(polygon, aside, sheet);
+    bool shown = false;  // the box of an object may lie in the canvas where its polygons do not
+    for (const std::vector<float>& polygon : object.polygons.front())
+      shown |= copyInside(polygon, aside, sheet);
+    if (!shown) continue;
     layOver(object, first, layer.minVisible, targets);
     append(targets, std::move(object));
   }
+}
+
+// Before anything is painted: what no pixel of the picture reaches stays like this.
+void clearFor(const Plan& plan, const Canvas& canvas, const std::array<uint8_t, 3>& fill) {
+  clearCanvas(canvas, plan.fill.value_or(fill));
+  if (plan.fill) padCanvas(plan, canvas, fill);
 }
 
 }  // namespace
@@ -80,7 +92,7 @@ int64_t paintPicture(const Picture& picture, const Plan& plan, const Canvas& can
                      const std::array<uint8_t, 3>& fill, RenderScratch& scratch) {
   int64_t copied = 0;
   if (plan.geometry.warped) {
-    clearCanvas(canvas, fill);
+    clearFor(plan, canvas, fill);
     warpPicture(picture, plan, canvas, scratch);
   } else {
     copied = renderPicture(picture, plan, canvas, scratch);
@@ -94,11 +106,11 @@ ImageTargets paintScene(const Scene& scene, const std::function<Sample(const Lay
   ImageTargets out;
   Canvas sheet = canvas;
   size_t first = 0;
-  clearCanvas(canvas, fill);
+  clearFor(scene.layers.front().plan, canvas, fill);
   for (size_t i = 0; i < scene.layers.size(); ++i) {
     if (i > 0 && i == scene.upper) {
       sheet = sheetLike(canvas, scratch.sheet);
-      clearCanvas(sheet, fill);
+      clearFor(scene.layers[i].plan, sheet, fill);
       first = out.labels.size();
     }
     const Sample sample = read(scene.layers[i]);

@@ -1,6 +1,7 @@
 /** Runs one kind of tests and counts: { passed, failed, skipped, notes }. Output of what failed is shown, the rest is not. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { buildFolder, root } from '../setup/native.mjs';
@@ -31,23 +32,33 @@ export function nodeTests(folders, env = {}, timeout = limit) {
   const files = folders.flatMap(testFiles);
   const result = none();
   if (files.length === 0) return result;
-  const args = ['--import', 'tsx', '--test', '--test-reporter=tap', '--test-concurrency=2', ...files];
+  const scratch = mkdtempSync(join(tmpdir(), 'hdtrain-tap-'));
+  const written = join(scratch, 'tap');
+  const reporters = [
+    `--test-reporter=${join(root, 'scripts/test/progress.mjs')}`,
+    '--test-reporter-destination=stdout',
+    '--test-reporter=tap',
+    `--test-reporter-destination=${written}`,
+  ];
+  const args = ['--import', 'tsx', '--test', ...reporters, '--test-concurrency=2', ...files];
   const run = spawnSync(process.execPath, args, {
     cwd: root,
     encoding: 'utf8',
+    stdio: ['ignore', 'inherit', 'pipe'],
     maxBuffer: 1 << 28,
     timeout,
     env: { ...process.env, ...env },
   });
-  if (run.error)
-    process.stdout.write(`tests were stopped: ${run.error.message}\n${run.stdout.slice(-2000)}\n`);
-  const number = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(run.stdout)?.[1] ?? 0);
+  const tap = existsSync(written) ? readFileSync(written, 'utf8') : '';
+  rmSync(scratch, { recursive: true, force: true });
+  if (run.error) process.stdout.write(`tests were stopped: ${run.error.message}\n${tap.slice(-2000)}\n`);
+  const number = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(tap)?.[1] ?? 0);
   result.passed = number('pass');
   result.failed = number('fail') + number('cancelled');
   result.skipped = number('skipped') + number('todo');
   if (run.status !== 0 && result.failed === 0) result.failed = 1;
-  if (result.failed > 0) process.stdout.write(failures(run.stdout, run.stderr));
-  for (const [, name, why] of run.stdout.matchAll(/^\s*ok \d+ - (.*) # SKIP(.*)$/gm))
+  if (result.failed > 0) process.stdout.write(failures(tap, run.stderr));
+  for (const [, name, why] of tap.matchAll(/^\s*ok \d+ - (.*) # SKIP(.*)$/gm))
     result.notes.push(`${name}:${why}`);
   return result;
 }
@@ -67,6 +78,7 @@ export function doctests(folder = buildFolder, env = {}, names = null) {
   const result = none();
   const built = readdirSync(folder).filter((entry) => /^native_[a-z]+$/.test(entry));
   for (const name of names ?? built.sort()) {
+    const start = performance.now();
     const run = spawnSync(join(folder, name), [], {
       encoding: 'utf8',
       maxBuffer: 1 << 28,
@@ -76,6 +88,7 @@ export function doctests(folder = buildFolder, env = {}, names = null) {
       /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*(?:\|\s*(\d+) skipped)?/.exec(
         run.stdout,
       );
+    process.stdout.write(`  ${name}, ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
     result.passed += Number(counts?.[2] ?? 0);
     result.failed += Number(counts?.[3] ?? 0);
     result.skipped += Number(counts?.[4] ?? 0);

@@ -75,6 +75,31 @@ describe('8: COCO JSON', () => {
       'zero-area': 1,
     });
   });
+  test('boxes that training leaves out are truth all the same, as they are for pycocotools', async () => {
+    const spec = writeCoco(
+      root,
+      changed(({ annotations }) => {
+        const more = [
+          { bbox: [10, 10, 0, 8], area: 0 },
+          { bbox: [10, 10, 0.5, 8], area: 4 },
+          { bbox: [900, 900, 5, 5], area: 25 },
+        ];
+        annotations.push(...more.map((fields, i) => ({ ...annotations[0], id: 50 + i, ...fields })));
+      }),
+    );
+    const set = await native().openDataset(spec);
+    const ours = await new (native().Evaluator)(set).summarize({});
+    const [gt, dt] = [String(spec.annotations), join(folder, 'dt.json')];
+    writeFileSync(dt, JSON.stringify([{ image_id: 1, category_id: 1, bbox: [1, 1, 2, 2], score: 0.5 }]));
+    const scored = await native().score({ gt, dt, type: 'bbox', format: 'coco', interpolation: 'every' });
+    const truths = ({ perClass }: Record<string, unknown>) =>
+      (perClass as { name: string; truths: number }[]).map(({ name, truths: n }) => [name, n]);
+    assert.deepEqual(truths(ours), [
+      ['cat', 2],
+      ['dog', 5],
+    ]);
+    assert.deepEqual(truths(ours), truths(scored as Record<string, unknown>));
+  });
   test('nothing but crowds is nothing to train on', async () => {
     const content = changed(({ annotations }) => {
       for (const annotation of annotations) annotation.iscrowd = 1;

@@ -11,7 +11,7 @@ export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'hdtrain-test-'));
 }
 
-/** Everything that makes resuming hard: augmentation, EMA, accumulation, warm-up; a checkpoint at almost every step. */
+/** Everything that makes resuming hard: augmentation, EMA, accumulation, warm-up. */
 export const tinyRecipe = `
 model: { backbone: resnet18, neckChannels: 32, headChannels: 32, headConvs: 1, norm: train }
 data:
@@ -29,9 +29,12 @@ train:
   ema: { decay: 0.9, warmup: 5 }
   threads: 1
 eval: { every: 1, pictures: 1 }
-checkpoint: { epochs: 1, seconds: 0.001, keep: 2 }
+checkpoint: { epochs: 1, seconds: 0, keep: 2 }
 log: { every: 1 }
 `;
+
+/** The same with a checkpoint after every step, of 130 MB each: for runs that die within a save. */
+export const savingRecipe = tinyRecipe.replace('seconds: 0,', 'seconds: 0.001,');
 
 export function writeRecipe(folder: string, text = tinyRecipe, name = 'tiny.yaml'): string {
   const path = join(folder, name);

@@ -34,7 +34,7 @@ describe('22: a disk that is really full', { skip: refused }, () => {
     // Room for one checkpoint of about 140 MB and its weights, not for the next.
     const end = withDisk(
       200,
-      `"$NODE" "${cli}" --config "${recipe}" --run "$DISK/run" --set train.epochs=1 --set eval.every=0; echo "exit $?"
+      `"$NODE" "${cli}" --config "${recipe}" --run "$DISK/run" --set train.epochs=1 --set eval.every=0 --set checkpoint.seconds=0.001; echo "exit $?"
        test -s "$DISK/run/checkpoints/latest" && cat "$DISK/run/checkpoints/latest" && ls "$DISK/run/checkpoints/$(cat "$DISK/run/checkpoints/latest")"`,
     );
     assert.match(end.stdout, /not saved at step \d+ .*free some space/, end.stderr);

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { run, start, temporaryFolder, tinyRecipe, writeRecipe } from './command.ts';
+import { run, savingRecipe, start, temporaryFolder, tinyRecipe, writeRecipe } from './command.ts';
 import { Random } from './random.ts';
 
 const folder = temporaryFolder();
@@ -39,7 +39,7 @@ for (const precision of ['fp32', 'bf16']) {
   test(`a run that is killed again and again ends bit-equal (${precision})`, {
     timeout: 600_000,
   }, async () => {
-    const recipe = writeRecipe(folder, tinyRecipe, `${precision}.yaml`);
+    const recipe = writeRecipe(folder, savingRecipe, `${precision}.yaml`);
     const extra = ['--set', `train.precision=${precision}`];
     const whole = join(folder, `${precision}-whole`);
     const calm = run(['--config', recipe, '--run', whole, ...extra]);

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { writeRecipe } from './command.ts';
+import { savingRecipe, writeRecipe } from './command.ts';
 import { Random } from './random.ts';
 import { train, weightsOf } from './train.ts';
 
@@ -132,7 +132,7 @@ export async function soak(
   folder: string,
   say: (text: string) => void,
 ): Promise<void> {
-  const recipe = writeRecipe(folder);
+  const recipe = writeRecipe(folder, savingRecipe);
   const calm = join(folder, 'calm');
   assert.equal((await train(recipe, calm, { set: overrides(0) })).result?.status, 'done');
   const random = new Random(seed);

@@ -46,6 +46,25 @@ describe('loading', () => {
       assert.ok(report.matched.length > 100);
     });
   });
+  test('whatever number the run was measured by', async () => {
+    for (const eval_ of [
+      { metric: 'lvis', best: 'ap', maxDetections: 300 },
+      { metric: 'voc', best: 'ap50', interpolation: '11point' },
+      { metric: 'coco', best: 'apSmall' },
+    ]) {
+      const path = join(folder, `by-${eval_.metric}-${eval_.best}.safetensors`);
+      const measured = { ...recipe, eval: { ...recipe.eval, ...eval_ } } as Recipe;
+      await writeStudent(path, measured);
+      await using(Detector.load(path), ({ recipe: own }) => assert.equal(own.eval.metric, 'coco'));
+    }
+  });
+  test('with more classes than its data had', async () => {
+    const path = join(folder, 'spare.safetensors');
+    await writeStudent(path, recipeOf({ model: { classes: 6 } }));
+    await using(Detector.load(path), ({ classes }) =>
+      assert.deepEqual(classes, [...names, 'unused 4', 'unused 5']),
+    );
+  });
   test('foreign weights need a recipe, and say so', async () => {
     await assert.rejects(Detector.load(foreign), {
       code: 'HD_WEIGHTS_UNDESCRIBED',

@@ -172,6 +172,15 @@ const copyPaste = z
     'Cuts objects out of a second picture, as the steps before leave it, along their polygons and lays them on the first. Wants annotations with polygons.',
   );
 
+const fill = (system: string) =>
+  z
+    .array(z.int().min(0).max(255))
+    .length(3)
+    .optional()
+    .describe(
+      `Red, green and blue of what is left bare; [0, 0, 0] for ${system}'s black. Without, it is padding, which is grey: 0 once normalised.`,
+    );
+
 const affine = z
   .strictObject({
     probability: fraction().default(1).describe('Share of pictures that are warped.'),
@@ -205,9 +214,10 @@ const affine = z
       .describe(
         "Draws a box anew around the object's polygons, where it has some; without, around the warped corners of its box, which a turn makes too large.",
       ),
+    fill: fill('NanoDet'),
     close: close(0),
   })
-  .describe('Zooms, moves, turns, slants and tilts about the centre; what is left bare is padding.');
+  .describe('Zooms, moves, turns, slants and tilts about the centre.');
 
 /** Ends what bytes can hold. */
 const clamp = (each: string, without: string) =>
@@ -240,10 +250,13 @@ const colourJitter = z
       .boolean()
       .default(false)
       .describe('Whether brightness, contrast and saturation come in any order, as CenterNet has it.'),
-    clamp: clamp('clamped to 0–255 and cut to whole numbers after each of the four', 'as CenterNet has it'),
+    clamp: clamp(
+      'clamped to 0–255 and cut to whole numbers after each of the four',
+      'as CenterNet has it, where contrast and saturation blend with the mean grey and with the grey of the picture before any change',
+    ),
   })
   .describe(
-    'Brightness and contrast by factors, saturation and PCA lighting, in this order, as detectron2 and centerX have them.',
+    'Brightness and contrast by factors, saturation and PCA lighting, in this order, as detectron2 and centerX have them (CenterNet: `randomOrder: true`, `clamp: false`).',
   );
 
 const centreAffine = z
@@ -267,10 +280,9 @@ const centreAffine = z
       ),
     minVisible: minVisible(0),
     minSide: minSide('dropped').default(0),
+    fill: fill('CenterNet'),
   })
-  .describe(
-    'Zooms into or out of a drawn place, straight into `data.size`, as the original CenterNet does; what is left bare is padding.',
-  );
+  .describe('Zooms into or out of a drawn place, straight into `data.size`, as the original CenterNet does.');
 
 const photometric = z
   .strictObject({

@@ -23,7 +23,7 @@ export function reportSections(run: RunReader, source: PictureSource): Section[]
   const of = diagnosis && html`<p class="quiet">Of the network after step ${count(diagnosis.step)}.</p>`;
   const all: [id: string, title: string, body: Markup | null | false][] = [
     [headlineId, 'Headline', headline(run)],
-    ['warnings', 'Warnings', warnings(history.notices)],
+    ['warnings', 'Warnings', warnings(history.notices, run.trouble)],
     ['curves', 'Curves', curves(history)],
     ['classes', 'Classes', classes],
     ['sizes', 'Sizes of objects', sizeTables(evaluation, diagnosis)],

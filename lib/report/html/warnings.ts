@@ -6,10 +6,13 @@ import { html, type Markup, table } from './markup.ts';
 /** Rows that are shown; metrics.jsonl has all. */
 const most = 50;
 
-/** Null when there was neither. */
-export function warnings({ warnings: all, pictures }: Notices): Markup | null {
-  if (all.length === 0 && pictures.length === 0) return null;
-  return html`${all.length > 0 && warningTable(all)}${pictures.length > 0 && pictureTable(pictures)}`;
+/** Null when there was neither. `trouble`: why what is shown may be old. */
+export function warnings({ warnings: all, pictures }: Notices, trouble = ''): Markup | null {
+  if (all.length === 0 && pictures.length === 0 && trouble === '') return null;
+  const old =
+    trouble !== '' &&
+    html`<p>The folder of the run cannot be read (${trouble}): what stands here is older.</p>`;
+  return html`${old}${all.length > 0 && warningTable(all)}${pictures.length > 0 && pictureTable(pictures)}`;
 }
 
 function warningTable(all: Notices['warnings']): Markup {

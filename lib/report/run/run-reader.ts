@@ -26,6 +26,8 @@ export class RunReader {
   /** Its fields by path, values as JSON. */
   fields = new Map<string, string>();
   pictures: PictureSet[] = [];
+  /** Why the folder could not be read the last time; what was read before stays. Else ''. */
+  trouble = '';
   readonly #metrics: Tail;
   /** State of the small files when they were read. */
   #stamps = '';
@@ -42,20 +44,31 @@ export class RunReader {
     );
   }
 
-  /** Reads what is new; false when nothing is. */
+  /** Reads what is new; false when nothing is. Never throws: a folder that cannot be read now may be later. */
   refresh(): boolean {
+    const before = this.trouble;
+    try {
+      this.trouble = '';
+      return this.#read() || before !== '';
+    } catch (error) {
+      this.trouble = (error as Error).message;
+      return this.trouble !== before;
+    }
+  }
+
+  #read(): boolean {
     const more = this.#metrics.read();
     const files = ['status.json', 'diagnosis.json', 'recipe.yaml'];
     const pictures = pictureSets(this.path);
     const stamps = JSON.stringify([...files.map((name) => stampOf(join(this.path, name))), pictures]);
     if (stamps === this.#stamps) return more;
-    this.#stamps = stamps;
     const [status, diagnosis, recipe] = files.map((name) => textOf(join(this.path, name)));
     this.status = parseStatus(status ?? '');
     this.diagnosis = parseDiagnosis(diagnosis ?? '');
     this.recipe = (recipe ?? '').replace(/^# yaml-language-server:.*\n/, '');
     this.fields = flat(plainRecipe(this.recipe));
     this.pictures = pictures;
+    this.#stamps = stamps;
     return true;
   }
 }

@@ -18,7 +18,7 @@ const retryAfter = 10;
 const diskTrouble = new Set(['HD_DISK_FULL', 'HD_IO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EFBIG', 'EACCES']);
 
 export function checkpointHook(isBest: () => boolean): Hook {
-  let savedStep = -1;
+  let savedStep = 0;
   let savedAt = performance.now();
 
   let failed = 0;
@@ -54,19 +54,20 @@ export function checkpointHook(isBest: () => boolean): Hook {
     }
   }
 
-  /** False when the disk did not take it; `last`: nothing comes after that could make up for it. */
-  async function save(context: TrainContext, last = false): Promise<boolean> {
-    if (context.step === savedStep) return true;
+  /** `last`: nothing comes after that could make up for a disk that does not take it. */
+  async function save(context: TrainContext, last = false): Promise<void> {
     const start = performance.now();
     try {
       const path = await write(context);
       savedStep = context.step;
       savedAt = performance.now();
       if (failed > 0)
-        context.emit({ type: 'warning', message: `saving works again: ${path} after ${failed} failures` });
+        context.emit({
+          type: 'warning',
+          message: `saving works again: ${path} after ${failed} ${failed === 1 ? 'failure' : 'failures'}`,
+        });
       failed = 0;
       context.emit({ type: 'checkpoint', step: context.step, path, seconds: (savedAt - start) / 1000 });
-      return true;
     } catch (error) {
       if (last || !isDiskTrouble(error)) throw error;
       failed += 1;
@@ -75,7 +76,6 @@ export function checkpointHook(isBest: () => boolean): Hook {
         type: 'warning',
         message: `not saved at step ${context.step} (${(error as Error).message}): training goes on, the last checkpoint stays, the next try is in ${retryAfter} s; free space or end the run with Ctrl-C`,
       });
-      return false;
     }
   }
 
@@ -90,14 +90,18 @@ export function checkpointHook(isBest: () => boolean): Hook {
   return {
     name: 'checkpoint',
     async onStart(context) {
-      savedStep = context.step > 0 ? context.step : -1;
       savedAt = performance.now();
       // Now, while the files are there: one that goes away later must not cost a checkpoint.
       await teachersDigest(context.recipe);
+      const own = context.step === 0 || context.folder.latest()?.state.step === context.step;
+      if (own) savedStep = context.step;
+      else await save(context); // of another folder: from now on this run stands by itself
     },
     async afterStep(context) {
-      // The last step of an epoch is saved by afterEpoch, when its evaluation is part of the state.
-      if (context.step % context.timeline.stepsPerEpoch !== 0 && due(context)) await save(context);
+      // The last step of an epoch or run is saved by afterEpoch, when its evaluation is part of the state.
+      const { stepsPerEpoch, totalSteps } = context.timeline;
+      const ends = context.step % stepsPerEpoch === 0 || context.step === totalSteps;
+      if (!ends && due(context)) await save(context);
     },
     async afterEpoch(context) {
       const ends = context.step === context.timeline.totalSteps || context.stopped !== null;
@@ -106,7 +110,7 @@ export function checkpointHook(isBest: () => boolean): Hook {
       if (due(context) || best || ends) await save(context);
     },
     async onEnd(context) {
-      if (context.status === 'interrupted' && context.step > 0) await save(context, true);
+      if (context.status === 'interrupted' && context.step !== savedStep) await save(context, true);
       if (context.status === 'done') native().fsyncPath(context.folder.path);
     },
   };

@@ -1,10 +1,12 @@
 /** Ends the run when `train.earlyStop.patience` evaluations in a row brought no progress. */
 import type { TrainContext } from '../context.ts';
 import type { TrainEvent } from '../events.ts';
+import { measureOf } from './evaluate.ts';
 import type { Hook } from './hook.ts';
 
 export function earlyStopHook(): Hook {
-  const saved = { best: -Infinity, bestStep: 0, without: 0 };
+  const nothing = { best: -Infinity, bestStep: 0, without: 0, measure: '' };
+  const saved = { ...nothing };
   let run: TrainContext | undefined;
 
   function stopWhenDue(): void {
@@ -19,6 +21,8 @@ export function earlyStopHook(): Hook {
     name: 'early-stop',
     onStart(context) {
       run = context;
+      const measure = measureOf(context);
+      if (saved.measure !== measure) Object.assign(saved, nothing, { measure });
       stopWhenDue(); // a finished run that is resumed
     },
     onEvent(event: TrainEvent) {

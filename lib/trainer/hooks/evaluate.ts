@@ -10,6 +10,8 @@ import { openLoader } from '../setup.ts';
 import type { Hook } from './hook.ts';
 
 export interface EvaluateHook extends Hook {
+  /** True when the run goes on from the end of an epoch that was left before it was measured. */
+  missed(context: TrainContext): boolean;
   /** True when the evaluation of the last finished step was the best of the run so far. */
   isBest(): boolean;
   lastMetrics(): Record<string, unknown> | null;
@@ -18,8 +20,15 @@ export interface EvaluateHook extends Hook {
   lastPictures(): string[];
 }
 
+/** What makes two evaluations comparable: the pictures and everything that the numbers depend on. */
+export function measureOf({ recipe, valSet }: TrainContext): string {
+  const { every: _every, pictures: _pictures, ...how } = recipe.eval;
+  return valSet === null ? '' : `${valSet.digest} ${JSON.stringify(how)}`;
+}
+
 export function evaluateHook(): EvaluateHook {
-  const saved = { step: -1, best: -Infinity, bestStep: -1 };
+  const nothing = { step: -1, best: -Infinity, bestStep: -1, measure: '' };
+  const saved = { ...nothing };
   let current = -1;
   let metrics: Record<string, unknown> | null = null;
   let evaluator: NativeEvaluator | null = null;
@@ -92,14 +101,24 @@ export function evaluateHook(): EvaluateHook {
 
   return {
     name: 'evaluate',
+    missed: (context) =>
+      context.valSet !== null && context.step > 0 && saved.step !== context.step && due(context),
     isBest: () => saved.bestStep === current,
     lastMetrics: () => metrics,
     lastEvaluator: () => evaluator,
     lastPictures: () => pictures,
-    async onStart(context) {
+    onStart(context) {
       current = context.step;
-      // A run that was killed between the last step of an epoch and its evaluation makes up for it.
-      if (context.step > 0 && saved.step !== context.step && due(context)) await evaluate(context);
+      const measure = measureOf(context);
+      if (saved.best > -Infinity && saved.measure !== measure) {
+        Object.assign(saved, { ...nothing, step: saved.step });
+        context.emit({
+          type: 'warning',
+          message:
+            'eval or data.val has changed since the last start: earlier evaluations no longer count for the best checkpoint and train.earlyStop',
+        });
+      }
+      saved.measure = measure;
     },
     afterStep(context) {
       current = context.step;

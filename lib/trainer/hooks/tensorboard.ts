@@ -18,8 +18,6 @@ const mostPictures = 4;
 export function tensorboardHook(warn: (message: string) => void, now = () => Date.now() / 1000): Hook {
   let run: TrainContext | undefined;
   let writer: EventWriter | undefined;
-  /** What was told before onStart: an evaluation that a resumed run made up for. */
-  let early: TrainEvent[] | null = [];
   let failed = false;
   let evaluations = 0;
   /** Pictures of this step are wanted once they are drawn. */
@@ -82,18 +80,13 @@ export function tensorboardHook(warn: (message: string) => void, now = () => Dat
   return {
     name: 'tensorboard',
     onStart(context) {
-      const told = early ?? [];
-      early = null;
       if (!context.recipe.log.tensorboard) return;
       run = context;
       attempt(() => cutEvents(context.folder.path, context.step));
       writer = new EventWriter(context.folder.path);
-      for (const event of told) take(event);
-      takePictures();
     },
     onEvent(event: TrainEvent) {
-      if (early) early.push(event);
-      else if (writer) take(event);
+      if (writer) take(event);
     },
     afterEpoch: takePictures,
     onEnd(context) {

@@ -12,9 +12,10 @@
 // - minSide: objects with a side below this many pixels are dropped, 0–1000, default 2.
 // - tight: boxes are drawn around the warped polygons of an object, where it has some, rather than around the
 //   corners of its warped box, default false.
+// - fill: [red, green, blue] of what is left bare, default: that of the padding.
 // - close: the last epochs go without it, default 0.
 //
-// The matrix is NanoDet's (see warpOf()); NanoDet keeps every box and has a black border.
+// The matrix is NanoDet's (see warpOf()); NanoDet keeps every box and fills with black.
 #include <algorithm>
 
 #include "data/transforms/transform.h"
@@ -27,7 +28,7 @@ class Affine : public Transform {
   explicit Affine(const Value& options) {
     checkMembers("affine", options,
                  {"probability", "scale", "stretch", "translate", "rotate", "shear", "perspective",
-                  "minVisible", "minSide", "tight", "close"});
+                  "minVisible", "minSide", "tight", "fill", "close"});
     const auto number = [&](const char* key, double fallback, double high) {
       return static_cast<float>(numberWithin("affine", options, key, fallback, 0, high));
     };
@@ -41,6 +42,7 @@ class Affine : public Transform {
     minVisible_ = number("minVisible", 0.1, 1);
     minSide_ = number("minSide", 2, 1000);
     tight_ = options.get("tight", false);
+    fill_ = fillOf("affine", options);
   }
 
   bool turns() const override { return true; }
@@ -65,12 +67,14 @@ class Affine : public Transform {
     plan.minVisible = std::max(plan.minVisible, minVisible_);
     plan.minSide = std::max(plan.minSide, minSide_);
     plan.tightBoxes |= tight_;
+    if (fill_) plan.fill = fill_;
   }
 
  private:
   float probability_, translate_, rotate_, shear_, perspective_, minVisible_, minSide_;
   std::array<float, 2> scale_, stretch_;
   bool tight_;
+  std::optional<std::array<uint8_t, 3>> fill_;
 };
 
 HD_TRANSFORM("affine", Affine);

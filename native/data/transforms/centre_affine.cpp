@@ -8,6 +8,7 @@
 //   0–4096, default 128, halved until there is room.
 // - minVisible, minSide: objects with less than this share of their box left, or a side below this
 //   many pixels, are dropped, default 0 and 0: CenterNet keeps all.
+// - fill: [red, green, blue] of what is left bare, default: that of the padding; CenterNet fills with black.
 //
 // x' = (x − centre) · width / (longer side · scale) + width / 2, likewise y.
 #include <algorithm>
@@ -32,11 +33,13 @@ constexpr int kLargestSide = 1 << 15;
 class CentreAffine : public Transform {
  public:
   explicit CentreAffine(const Value& options) {
-    checkMembers(kName, options, {"probability", "size", "scales", "border", "minVisible", "minSide"});
+    checkMembers(kName, options,
+                 {"probability", "size", "scales", "border", "minVisible", "minSide", "fill"});
     probability_ = static_cast<float>(numberWithin(kName, options, "probability", 1, 0, 1));
     border_ = static_cast<int>(numberWithin(kName, options, "border", 128, 0, 4096));
     minVisible_ = static_cast<float>(numberWithin(kName, options, "minVisible", 0, 0, 1));
     minSide_ = static_cast<float>(numberWithin(kName, options, "minSide", 0, 0, 1000));
+    fill_ = fillOf(kName, options);
     const Value* size = options.find("size");
     std::vector<double> sides;
     if (size != nullptr && size->isNumber()) sides.assign(2, size->asNumber());
@@ -66,6 +69,7 @@ class CentreAffine : public Transform {
     }
     plan.minVisible = std::max(plan.minVisible, minVisible_);
     plan.minSide = std::max(plan.minSide, minSide_);
+    if (fill_) plan.fill = fill_;
   }
 
   void applyLargest(Plan& plan) const override { zoom(plan, 0, 0, 1); }
@@ -93,6 +97,7 @@ class CentreAffine : public Transform {
 
   float probability_, minVisible_, minSide_;
   int border_, longer_ = 0, shorter_ = 0;
+  std::optional<std::array<uint8_t, 3>> fill_;
   std::vector<double> scales_ = {0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3};
 };
 

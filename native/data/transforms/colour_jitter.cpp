@@ -10,11 +10,13 @@
 //   has, and next to nothing; 25.5 is CenterNet's 0.1.
 // - randomOrder: whether the first three come in any order, default false.
 // - clamp: whether each of the four is clamped to 0–255 and cut to whole numbers, default true, as detectron2
-//   does. Without, they are one map in floating point on the way into the network, and values may leave 0…255
-//   (the original CenterNet, with randomOrder); no step that joins pictures may follow.
+//   does. Without, it is the original CenterNet's (with randomOrder): one map in floating point on the way
+//   into the network, whose values may leave 0…255; contrast and saturation blend with the mean luma and with
+//   the luma of the picture before the first of the three. No step that joins pictures may follow.
 //
 // The mean is that of the picture as it is shown in the end, without what is bare.
 #include <algorithm>
+#include <span>
 
 #include "data/transforms/transform.h"
 
@@ -30,12 +32,12 @@ ColourMap scaled(float factor) {
   return ColourMap::contrast(factor, 0);
 }
 
-ColourMap saturated(float factor) {
-  constexpr float kLuma[3] = {0.299f, 0.587f, 0.114f};
+// The value itself and the pixel's luma, in these shares.
+ColourMap mixed(float own, float luma) {
   ColourMap map;
   for (size_t row = 0; row < 3; ++row) {
     for (size_t column = 0; column < 3; ++column)
-      map.rows[row * 4 + column] = (row == column ? factor : 0) + (1 - factor) * kLuma[column];
+      map.rows[row * 4 + column] = (row == column ? own : 0) + luma * kLuma[column];
   }
   return map;
 }
@@ -46,6 +48,32 @@ ColourMap lit(const std::array<float, 3>& weights) {
     for (size_t i = 0; i < 3; ++i) map.rows[row * 4 + 3] += kVectors[row][i] * kValues[i] * weights[i];
   }
   return map;
+}
+
+enum class Change { Brightness, Contrast, Saturation };
+
+struct Jitter {
+  Change change;
+  float factor;
+
+  ColourTurn turn() const {
+    if (change == Change::Brightness) return {.map = scaled(factor)};
+    if (change == Change::Contrast) return {.contrast = factor};
+    return {.map = mixed(factor, 1 - factor)};
+  }
+};
+
+// All three as CenterNet blends them, with what the picture was before the first.
+ColourTurn blended(std::span<const Jitter> jitters) {
+  float own = 1, luma = 0, mean = 0;
+  for (const auto& [change, factor] : jitters) {
+    own *= factor;
+    luma *= factor;
+    mean *= factor;
+    if (change == Change::Saturation) luma += 1 - factor;
+    if (change == Change::Contrast) mean += 1 - factor;
+  }
+  return {.map = mixed(own, luma), .meanGrey = mean};
 }
 
 class ColourJitter : public Transform {
@@ -69,25 +97,31 @@ class ColourJitter : public Transform {
     if (!random.chance(probability_)) return;
     // Every number is drawn, so that one option does not change what the others get.
     const auto drawn = [&](const std::array<float, 2>& range) { return random.uniform(range[0], range[1]); };
-    ColourTurn changes[] = {{.map = scaled(drawn(brightness_))},
-                            {.contrast = drawn(contrast_)},
-                            {.map = saturated(drawn(saturation_))}};
+    Jitter jitters[] = {{Change::Brightness, drawn(brightness_)},
+                        {Change::Contrast, drawn(contrast_)},
+                        {Change::Saturation, drawn(saturation_)}};
     std::array<float, 3> weights{};
     for (float& weight : weights) weight = lighting_ * random.normal();
     for (uint32_t i = 2; i > 0; --i) {
       const uint32_t other = random.below(i + 1);
-      if (randomOrder_) std::swap(changes[i], changes[other]);
+      if (randomOrder_) std::swap(jitters[i], jitters[other]);
     }
-    for (const ColourTurn& change : changes) add(plan, change);
-    if (lighting_ > 0) add(plan, {.map = lit(weights)});
+    const ColourTurn light{.map = lit(weights)};
+    if (clamp_) {
+      for (const Jitter& jitter : jitters) recolour(plan, jitter.turn());
+      recolour(plan, light);
+    } else {
+      ColourTurn all = blended(jitters);
+      for (const size_t shift : {3, 7, 11}) all.map.rows[shift] += light.map.rows[shift];
+      if (all != ColourTurn{}) plan.recolourBeyond(all);
+    }
   }
 
  private:
-  void add(Plan& plan, ColourTurn change) const {
-    if (change == ColourTurn{}) return;
-    if (!clamp_) return plan.recolourBeyond(change);
-    change.truncates = true;
-    plan.recolour(change);
+  static void recolour(Plan& plan, ColourTurn turn) {
+    if (turn == ColourTurn{}) return;
+    turn.truncates = true;
+    plan.recolour(turn);
   }
 
   float probability_, lighting_;

@@ -9,18 +9,21 @@ namespace hd::data {
 namespace {
 
 bool usesMean(const ColourTurn& turn) {
-  return turn.contrast != 1;
+  return turn.contrast != 1 || turn.meanGrey != 0;
 }
 
-// The turn with its contrast as a part of its map: the mean of mapped values is the mapped mean.
+// The turn with what depends on means as a part of its map: the mean of mapped values is the mapped mean.
 ColourTurn withMean(ColourTurn turn, const std::array<double, 3>& means) {
   if (!usesMean(turn)) return turn;
-  const auto& m = turn.map.rows;
-  double mean = 0;
+  auto& m = turn.map.rows;
+  double mean = 0, grey = 0;
+  for (size_t c = 0; c < 3; ++c) grey += kLuma[c] * means[c];
+  for (const size_t shift : {3, 7, 11}) m[shift] += turn.meanGrey * static_cast<float>(grey);
   for (size_t row = 0; row < 3; ++row)
     mean += m[4 * row] * means[0] + m[4 * row + 1] * means[1] + m[4 * row + 2] * means[2] + m[4 * row + 3];
   turn.map = turn.map.then(ColourMap::contrast(turn.contrast, static_cast<float>(mean / 3)));
   turn.contrast = 1;
+  turn.meanGrey = 0;
   return turn;
 }
 

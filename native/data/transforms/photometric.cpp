@@ -5,9 +5,9 @@
 // - saturation: [least, largest] factor of HSV's saturation, its value kept, 0–10, default [0.5, 1.5].
 // - hue: largest turn of HSV's hue, in turns, 0–0.5, default 0.05.
 // - shuffleChannels: whether the three channels change places, too, default true.
-// - clamp: whether values are rounded and clamped to bytes, default true. Without, all of it happens on the
-// way
-//   into the network, in floating point, and values may leave 0…255; no step that joins pictures may follow.
+// - clamp: whether values are rounded and clamped to bytes, default true. Without, all of it happens in
+//   floating point on the way into the network, and values may leave 0…255; no step that joins pictures may
+//   follow.
 //
 // SSD draws whether contrast comes before or after saturation and hue. It makes no difference, as all three
 // are proportional to the values and nothing is clamped between them; here it always comes before. NanoDet's

@@ -147,4 +147,20 @@ double numberWithin(const char* name, const Value& options, std::string_view key
               concat("data.augment.", name, ".", key));
 }
 
+std::optional<std::array<uint8_t, 3>> fillOf(const char* name, const Value& options) {
+  const Value* fill = options.find("fill");
+  if (fill == nullptr || fill->isNull()) return std::nullopt;
+  std::array<uint8_t, 3> out{};
+  const std::vector<double> values = fill->isArray() ? options.numbers("fill") : std::vector<double>{};
+  const auto valid = [](double value) { return value >= 0 && value <= 255; };
+  if (values.size() != out.size() || !std::all_of(values.begin(), values.end(), valid))
+    throw Error("HD_DATA_TRANSFORM",
+                concat("expected [red, green, blue] from 0 to 255 for data.augment.", name,
+                       ".fill but received ", printJson(*fill), "; [0, 0, 0] is black"),
+                concat("data.augment.", name, ".fill"));
+  std::transform(values.begin(), values.end(), out.begin(),
+                 [](double value) { return static_cast<uint8_t>(value + 0.5); });
+  return out;
+}
+
 }  // namespace hd::data

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,6 +72,7 @@ struct Plan {
   float minVisible = 0;            ///< objects with a smaller share of their area left are dropped
   float minSide = 0;               ///< and those with a side below this, in canvas pixels
   bool tightBoxes = false;         ///< of objects with polygons: drawn anew around them
+  std::optional<std::array<uint8_t, 3>> fill = std::nullopt;  ///< of what a warp leaves bare; else padding's
   const std::vector<std::pair<int, int>>* keypointPairs =
       nullptr;  ///< swapped by a mirror; owned by the transform
 
@@ -133,6 +135,8 @@ std::array<float, 2> rangeWithin(const char* name, const Value& options, std::st
 /// The number `key` of a step, or `fallback`. Throws HD_DATA_TRANSFORM outside [low, high].
 double numberWithin(const char* name, const Value& options, std::string_view key, double fallback, double low,
                     double high);
+/// The colour `fill` of a step, [red, green, blue], if it is given. Throws HD_DATA_TRANSFORM.
+std::optional<std::array<uint8_t, 3>> fillOf(const char* name, const Value& options);
 
 }  // namespace hd::data
 

@@ -51,7 +51,8 @@ TEST_CASE("annotations are grouped by image and keep their order, in whatever or
   CHECK(fixture::brokenInvariant(*dataset) == "");
 }
 
-TEST_CASE("boxes that cannot be trained on are dropped, each with its own finding") {
+TEST_CASE(
+    "boxes that cannot be trained on are left out, each with its own finding; what is a box is measured") {
   const float nan = std::numeric_limits<float>::quiet_NaN(),
               infinite = std::numeric_limits<float>::infinity();
   const std::vector<std::pair<const char*, Annotation>> bad{
@@ -71,6 +72,9 @@ TEST_CASE("boxes that cannot be trained on are dropped, each with its own findin
     CHECK(dataset->findings().front().where == "here");
     CHECK(dataset->annotations(0).empty());
     CHECK(dataset->trainable().empty());
+    const bool isBox = std::string(code) != "invalid-box" && std::string(code) != "negative-size";
+    REQUIRE(dataset->unfit().size() == (isBox ? 1 : 0));
+    if (isBox) CHECK(dataset->unfit()[0].annotation.x1 == annotation.x1);
   }
 }
 

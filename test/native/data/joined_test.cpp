@@ -32,6 +32,7 @@ std::shared_ptr<const Dataset> part(const std::string& root, int images, int mar
       builder.addAnnotation(image, a, "");
     }
   }
+  if (images > 1) builder.addAnnotation(1, {5, 5, 5, 5, 0, 0, false, false, mark, -1, -1, -1}, "");
   builder.report("made-up", root, "one a part");
   return builder.build({keepEmpty, 32});
 }
@@ -75,6 +76,10 @@ TEST_CASE("every part keeps its pictures, objects and shapes, in order") {
     }
   }
   CHECK(whole->trainable() == trainable);
+  REQUIRE(whole->unfit().size() == 2);
+  CHECK(whole->unfit()[0].image == 1);
+  CHECK(whole->unfit()[1].image == 3 + 1);
+  CHECK(whole->unfit()[1].annotation.id == 20);
   CHECK(fixture::findings(*whole, "made-up") == 3);
   CHECK(whole->findings().size() >= 3);
 }

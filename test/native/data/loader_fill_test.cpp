@@ -54,6 +54,35 @@ TEST_CASE("a file that keeps its size decodes straight into the canvas") {
   CHECK(out.pixels.back() == 7);
 }
 
+TEST_CASE("what a warp leaves bare has the step's own colour, and padding behind the picture its own") {
+  const Folder folder;
+  const Bytes pixels(40 * 40 * 3, 200);
+  writePicture(folder / "a.png", pixels.data(), 40, 40);
+  const auto dataset = std::make_shared<FileDataset>(std::vector{folder / "a.png"}, 40, 40);
+  const auto at = [](const Filled& out, size_t x, size_t y) {
+    const uint8_t* pixel = &out.pixels[(y * 64 + x) * 3];
+    return Bytes(pixel, pixel + 3);
+  };
+  // Half as large about the middle: 10 pixels are bare on each side, and 24 of the canvas lie behind the
+  // picture.
+  for (const char* step :
+       {R"({"affine": {"scale": [0.5, 0.5], "translate": 0, "fill": [0, 1, 2]}})",
+        R"({"centreAffine": {"size": 40, "scales": [2], "border": 19, "fill": [0, 1, 2]}})"}) {
+    const Filled out =
+        fill(dataset, hd::concat(R"({"canvas": {"fill": [9, 8, 7]}, "augment": [)", step, "]}").c_str());
+    REQUIRE(out.pixels.size() == 64 * 64 * 3);
+    CHECK(at(out, 0, 0) == Bytes{0, 1, 2});
+    CHECK(at(out, 39, 39) == Bytes{0, 1, 2});
+    CHECK(at(out, 20, 20) == Bytes{200, 200, 200});
+    CHECK(at(out, 40, 20) == Bytes{9, 8, 7});
+    CHECK(at(out, 20, 40) == Bytes{9, 8, 7});
+  }
+  const Filled plain = fill(
+      dataset,
+      R"({"canvas": {"fill": [9, 8, 7]}, "augment": [{"affine": {"scale": [0.5, 0.5], "translate": 0}}]})");
+  CHECK(at(plain, 0, 0) == Bytes{9, 8, 7});
+}
+
 TEST_CASE("colours change a directly decoded file too") {
   const Folder folder;
   const Bytes pixels(32 * 32 * 3, 100);

@@ -46,7 +46,48 @@ class Damaged : public PaintedDataset {
   const std::set<int64_t> bad_;
 };
 
+// The first picture has three objects of which only a corner of each box is the object; the second has none.
+class Corners : public PaintedDataset {
+ public:
+  Corners() : PaintedDataset(2, 120, 90) {
+    firstAnnotation_ = {0, 3, 3};
+    for (size_t i = 0; i < 3; ++i) {
+      Annotation& a = table_.annotations[i];
+      a.polygons = table_.addPolygons({{a.x1, a.y1, a.x1 + 4, a.y1, a.x1, a.y1 + 4}});
+    }
+  }
+};
+
 }  // namespace
+
+TEST_CASE("copyPaste adds no object of which no pixel is shown") {
+  const auto dataset = std::make_shared<Corners>();
+  const auto pictures = fixture::painted(
+      dataset,
+      R"([{"crop": {"probability": 1, "scale": [0.3, 0.5], "minVisible": 0}}, {"resize": {"sizes": [96]}},
+          {"copyPaste": {"probability": 1, "maxCovered": 1, "minSide": 0}}])",
+      400);
+  int pasted = 0;
+  for (const fixture::PaintedPicture& picture : pictures) {
+    if (picture.targets.image != 1) continue;
+    for (size_t i = 0; i < picture.targets.labels.size(); ++i) {
+      ++pasted;
+      CHECK(fixture::extentOf(picture, picture.targets.labels[i])[0] < 1e9);
+    }
+  }
+  CHECK(pasted > 20);
+}
+
+TEST_CASE("epochs behind the last are augmented as the last is, in which closed steps stay away") {
+  const auto dataset = std::make_shared<PaintedDataset>(4, 100, 80);
+  const auto flipped = [&](int64_t epoch) {
+    const auto pictures =
+        fixture::painted(dataset, R"([{"flip": {"probability": 1}}])", 4, R"(, "epochs": 3)", epoch);
+    return std::count_if(pictures.begin(), pictures.end(),
+                         [](const auto& picture) { return picture.targets.flipped; });
+  };
+  for (const int64_t epoch : {0, 2, 3, 7}) CHECK(flipped(epoch) == 4);
+}
 
 TEST_CASE("joined pictures are equal bit by bit for any number of threads, slots and ranks") {
   const auto dataset = std::make_shared<PaintedDataset>(13, 100, 80);

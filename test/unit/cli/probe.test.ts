@@ -72,6 +72,13 @@ describe('the batch that a run stopped at', () => {
     assert.deepEqual(fresh.images, report.images);
     assert.notEqual(fresh.total, report.total);
   });
+  test('is replayed with other settings, too; its place is its own', () => {
+    const dump = ['--dump', join(into, 'diverged')];
+    const report = probe(...dump, '--set', 'train.lossWeights={box: 0}');
+    assert.equal(report.total < probe(...dump).total, true);
+    for (const option of ['--epoch', '--step'])
+      assert.match(run(['probe', ...dump, option, '1']).stderr, /mutually exclusive/);
+  });
   test('a dump that was damaged is refused with its file and what to do', () => {
     const damaged = join(folder, 'damaged');
     cpSync(join(into, 'diverged'), damaged, { recursive: true });

@@ -25,6 +25,19 @@ test('events come in order, those from before the iteration too', async () => {
   assert.deepEqual(await seen, [1, 2, 3]);
 });
 
+test('of several that iterate at once each event goes to one, and all of them end', async () => {
+  const queue = new EventQueue<Event>();
+  const readers = [collect(queue), collect(queue), collect(queue)];
+  await sleep(1);
+  for (const n of [1, 2, 3, 4]) {
+    queue.push({ type: 'step', n });
+    await sleep(1);
+  }
+  queue.end();
+  const seen = (await Promise.all(readers)).flat();
+  assert.deepEqual(seen.sort(), [1, 2, 3, 4]);
+});
+
 test('progress is kept only while somebody iterates', async () => {
   const queue = new EventQueue<Event>();
   queue.push({ type: 'progress', n: 1 });

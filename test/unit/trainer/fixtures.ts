@@ -5,7 +5,7 @@ import type { TrainContext } from '../../../lib/trainer/context.ts';
 import type { TrainEvent } from '../../../lib/trainer/events.ts';
 import { Faults } from '../../../lib/trainer/faults.ts';
 import type { RunFolder } from '../../../lib/trainer/run-folder.ts';
-import { classCount, openSplit, sessionOptions } from '../../../lib/trainer/setup.ts';
+import { classCount, classNames, openSplit, sessionOptions } from '../../../lib/trainer/setup.ts';
 import { exportMetadata } from '../../../lib/trainer/start.ts';
 
 export type Sections = { [Name in keyof RecipeInput]?: Partial<RecipeInput[Name]> };
@@ -74,6 +74,6 @@ export function contextOf(
 export async function writeStudent(path: string, recipe: Recipe): Promise<void> {
   const dataset = await openTrain(recipe);
   const session = await native().createSession(sessionOptions(recipe, classCount(recipe, dataset), true));
-  await session.exportWeights(path, exportMetadata(recipe, dataset.classes));
+  await session.exportWeights(path, exportMetadata(recipe, classNames(recipe, dataset)));
   session.close();
 }

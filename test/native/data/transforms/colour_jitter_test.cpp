@@ -90,7 +90,7 @@ TEST_CASE("colourJitter without a clamp leaves the bytes, and the network what t
   const std::string json =
       R"([{"colourJitter": {"brightness": [2, 2], "contrast": [0.5, 0.5], "saturation": [1, 1], "lighting": 0,
                             "clamp": false}}])";
-  Bytes pixels = {10, 20, 30, 40, 50, 210};  // mean 60, doubled 120
+  Bytes pixels = {10, 20, 30, 40, 50, 210};  // luma 18.15 and 65.25, mean 41.7
   const Plan plan = pipeline(json).plan(2, 1, draws(0));
   CHECK(plan.keepsColours());
   const auto colours = coloursBeyond(plan, {pixels.data(), 2, 1});
@@ -99,7 +99,48 @@ TEST_CASE("colourJitter without a clamp leaves the bytes, and the network what t
     CHECK(turn.contrast == 1);
     hd::recolourValues(turn, 2, values.data());
   }
-  CHECK(values == std::vector<float>{70, 80, 90, 100, 110, 270});
+  const float before[] = {10, 20, 30, 40, 50, 210};
+  for (size_t i = 0; i < values.size();
+       ++i)  // twice, then halfway to the mean luma of the picture as it came
+    CHECK(values[i] == doctest::Approx(before[i] + 0.5 * 41.7));
+}
+
+TEST_CASE("colourJitter without a clamp blends with the picture as it came, whatever the order") {
+  // CenterNet's, in floating point: its greys are taken once, before the first of the three.
+  const float factors[] = {1.3f, 0.7f, 0.6f};  // brightness, contrast, saturation
+  const std::vector<float> pixels = {10, 200, 30, 90, 50, 210};
+  std::vector<float> greys;
+  for (size_t i = 0; i < 6; i += 3)
+    greys.push_back(0.299f * pixels[i] + 0.587f * pixels[i + 1] + 0.114f * pixels[i + 2]);
+  std::set<std::vector<int>> expected, found;
+  const auto rounded = [](const std::vector<float>& values) {
+    std::vector<int> out;
+    for (const float value : values) out.push_back(static_cast<int>(std::lround(value * 100)));
+    return out;
+  };
+  for (std::vector<int> order :
+       {std::vector{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}) {
+    std::vector<float> values = pixels;
+    for (const int change : order) {
+      for (size_t i = 0; i < values.size(); ++i) {
+        const float grey = change == 1 ? (greys[0] + greys[1]) / 2 : change == 2 ? greys[i / 3] : 0;
+        values[i] = values[i] * factors[change] + (1 - factors[change]) * grey;
+      }
+    }
+    expected.insert(rounded(values));
+  }
+  for (uint64_t i = 0; i < 60; ++i) {
+    Bytes bytes(pixels.begin(), pixels.end());
+    const Plan plan = pipeline(R"([{"colourJitter": {"brightness": [1.3, 1.3], "contrast": [0.7, 0.7],
+                                  "saturation": [0.6, 0.6], "lighting": 0, "randomOrder": true, "clamp": false}}])")
+                          .plan(2, 1, draws(i));
+    const auto colours = coloursBeyond(plan, {bytes.data(), 2, 1});
+    REQUIRE(colours.size() == 1);
+    std::vector<float> values = pixels;
+    hd::recolourValues(colours[0], 2, values.data());
+    found.insert(rounded(values));
+  }
+  CHECK(found == expected);
 }
 
 TEST_CASE("colourJitter: a warped picture has the mean of what is shown, and bare parts stay") {

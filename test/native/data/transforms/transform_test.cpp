@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "native/data/picture_fixture.h"
+#include "native/data/transforms/steps.h"
 
 using namespace hd::data;
 using fixture::codeOf;
@@ -132,5 +133,19 @@ TEST_CASE("geometry: warped maps follow the same steps as axis-aligned ones") {
     CHECK(warped.toCanvas().mapX(50, 70) == doctest::Approx(plain.mapX(50)).scale(100));
     CHECK(plain.toCanvas().mapX(50, 70) == doctest::Approx(plain.mapX(50)).scale(100));
     CHECK(warped.toCanvas().mapY(50, 70) == doctest::Approx(plain.mapY(70)).scale(100));
+  }
+}
+
+TEST_CASE("fill: three values of a byte, or none") {
+  for (const char* step : {"affine", "centreAffine"}) {
+    const auto with = [step](const char* fill) {
+      return hd::concat("[{\"", step, "\": {\"fill\": ", fill,
+                        std::string(step) == "affine" ? "}}]" : ", \"size\": 32}}]");
+    };
+    CHECK(fixture::pipeline(with("null")).plan(8, 8, fixture::draws(0)).fill == std::nullopt);
+    CHECK(fixture::pipeline(with("[0, 255, 7]")).plan(8, 8, fixture::draws(0)).fill ==
+          std::array<uint8_t, 3>{0, 255, 7});
+    for (const char* wrong : {"[0, 0]", "[0, 0, 256]", "[-1, 0, 0]", "7", "\"black\"", "[]"})
+      CHECK(fixture::codeOf([&] { fixture::pipeline(with(wrong)); }) == "HD_DATA_TRANSFORM");
   }
 }

@@ -44,6 +44,14 @@ describe('the order', () => {
   });
 });
 
+test('a folder that cannot be read is told with the warnings', () => {
+  const run = runOf();
+  run.trouble = `EACCES: ${hostile}`;
+  const body = sectionsOf(run).get('warnings') ?? '';
+  assert.match(body, /cannot be read \(EACCES: /);
+  assert.ok(!body.includes(hostile));
+});
+
 test('warnings are told once with how often, bad pictures by name; both are escaped', () => {
   const line = (type: string, step: number, more: object) => JSON.stringify({ type, step, ...more });
   const bad = (split: string, ...files: string[]) => ({

@@ -44,6 +44,21 @@ describe('a run folder', () => {
     );
     assert.equal(run.pictures[1]?.files.at(-1), 'pictures/step-20/009-z.JPG');
   });
+  test('a file that cannot be read is told; what was read stays, and comes again with the file', () => {
+    const run = readerOf('unreadable');
+    const path = join(run.path, 'status.json');
+    rmSync(path);
+    mkdirSync(path);
+    assert.equal(run.refresh(), true);
+    assert.match(run.trouble, /EISDIR/);
+    assert.equal(run.refresh(), false);
+    assert.equal(run.status?.totalSteps, 1200);
+    rmSync(path, { recursive: true });
+    writeFileSync(path, JSON.stringify({ ...statusOf(), totalSteps: 1300 }));
+    assert.equal(run.refresh(), true);
+    assert.equal(run.trouble, '');
+    assert.equal(run.status?.totalSteps, 1300);
+  });
   test('refresh tells whether there is anything new', () => {
     const run = readerOf('fresh');
     assert.equal(run.refresh(), false);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { HdError } from '../../../../lib/error.ts';
 import type { NativeDataset } from '../../../../lib/native.ts';
 import { resolveRecipe } from '../../../../lib/recipe/index.ts';
 import type { TrainContext } from '../../../../lib/trainer/context.ts';
@@ -30,12 +31,20 @@ function makeRun(checkpoint: Checkpointing, given: { isBest?: () => boolean; ste
   });
   const recipe = recipeOf({ checkpoint: { seconds: 0, keep: 100, ...checkpoint } });
   const context = contextOf(recipe, { trainSet, session, folder, step: given.step ?? 0 });
-  const hook = checkpointHook(given.isBest ?? (() => false));
+  const isBest = given.isBest ?? (() => false);
+  let hook = checkpointHook(isBest);
+  let started = false;
   return {
     context,
     folder,
+    /** Another process goes on. */
+    resume() {
+      hook = checkpointHook(isBest);
+      started = false;
+    },
     async until(step: number) {
-      await hook.onStart?.(context);
+      if (!started) await hook.onStart?.(context);
+      started = true;
       while (context.step < step) {
         context.epoch = Math.floor(context.step / 3);
         context.step += 1;
@@ -107,8 +116,15 @@ describe('when a run is saved', () => {
     await hook.afterStep?.(run.context, {} as never);
     assert.deepEqual(run.saved(), before);
     await hook.afterEpoch?.(run.context);
-    await hook.afterEpoch?.(run.context);
     assert.deepEqual(run.saved(), [...before, 3]);
+  });
+
+  test('the last step of a run inside an epoch likewise', async () => {
+    const run = makeRun({ epochs: 1 / 3 });
+    run.context.timeline.totalSteps = 5;
+    await run.until(5);
+    await run.end('done');
+    assert.deepEqual(run.saved(), [1, 2, 3, 4, 5]);
   });
 
   for (const [status, step, expected] of [
@@ -144,10 +160,29 @@ describe('when a run is saved', () => {
   });
 
   test('a resumed run does not save the step that it came from again', async () => {
-    const run = makeRun({ epochs: 1 }, { step: 3 });
+    const run = makeRun({ epochs: 1 });
+    await run.until(3);
+    run.resume();
     await run.until(3);
     await run.end('interrupted');
-    assert.deepEqual(run.saved(), []);
+    assert.deepEqual(run.saved(), [3]);
+  });
+  test('one that came from another folder saves at once, and goes on when it cannot', async () => {
+    const run = makeRun({ epochs: 1 }, { step: 3 });
+    await run.until(3);
+    assert.deepEqual(run.saved(), [3]);
+    await run.end('interrupted');
+    assert.deepEqual(run.saved(), [3]);
+    const full = makeRun({ epochs: 1 }, { step: 3 });
+    const working = full.context.session;
+    Object.assign(full.context, {
+      session: fakeSession({ save: () => Promise.reject(new HdError('HD_DISK_FULL', 'no space')) }),
+    });
+    await full.until(3);
+    assert.match(JSON.stringify(full.context.events), /not saved at step 3/);
+    Object.assign(full.context, { session: working });
+    await full.end('interrupted');
+    assert.deepEqual(full.saved(), [3]);
   });
 });
 

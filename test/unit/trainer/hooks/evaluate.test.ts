@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type NativeAddon, type NativeDataset, type NativeLoader, native } from '../../../../lib/native.ts';
-import { type EvaluateHook, evaluateHook } from '../../../../lib/trainer/hooks/evaluate.ts';
+import { type EvaluateHook, evaluateHook, measureOf } from '../../../../lib/trainer/hooks/evaluate.ts';
 import { RunFolder } from '../../../../lib/trainer/run-folder.ts';
 import { temporaryFolder } from '../../../faults/command.ts';
 import { contextOf, fakeSession, openTrain, recipeOf, type Sections } from '../fixtures.ts';
@@ -224,7 +224,7 @@ describe('state', () => {
   async function resumed(state: unknown, step: number, next: Record<string, unknown>[] = []) {
     results = next;
     const [run, hook] = [makeRun({}, { step }), evaluateHook()];
-    hook.restore?.(JSON.parse(JSON.stringify(state)));
+    hook.restore?.(JSON.parse(JSON.stringify({ measure: measureOf(run.context), ...(state as object) })));
     await hook.onStart?.(run.context);
     return { run, hook };
   }
@@ -232,7 +232,7 @@ describe('state', () => {
   test('survives JSON, also before anything was measured', () => {
     const hook = evaluateHook();
     const state = JSON.parse(JSON.stringify(hook.state?.()));
-    assert.deepEqual(state, { step: -1, best: null, bestStep: -1 });
+    assert.deepEqual(state, { step: -1, best: null, bestStep: -1, measure: '' });
     hook.restore?.(state);
     assert.deepEqual(hook.state?.(), state);
   });
@@ -247,19 +247,35 @@ describe('state', () => {
       run.told().map(({ best }) => best),
       [false, true],
     );
-    assert.deepEqual(hook.state?.(), { step: 9, best: 0.8, bestStep: 9 });
+    assert.deepEqual(hook.state?.(), { step: 9, best: 0.8, bestStep: 9, measure: measureOf(run.context) });
   });
-  test('an evaluation that a kill prevented is made up for, one that was done is not repeated', async () => {
-    const missed = await resumed({ step: 3, best: 0.7, bestStep: 3 }, 6, [{ ap: 0.9 }]);
-    assert.deepEqual(
-      missed.run.told().map(({ step, best }) => [step, best]),
-      [[6, true]],
+  test('an evaluation that was left is missed; one that was done, or is not due, is not', async () => {
+    const missed = async (saved: number, step: number) => {
+      const { run, hook } = await resumed({ step: saved, best: 0.7, bestStep: 3 }, step);
+      assert.deepEqual(run.told(), []);
+      return hook.missed(run.context);
+    };
+    assert.equal(await missed(3, 6), true);
+    assert.equal(await missed(6, 6), false);
+    assert.equal(await missed(3, 5), false);
+    assert.equal(await missed(6, 9), true);
+    const { context } = makeRun({}, { step: 6, valSet: null });
+    assert.equal(evaluateHook().missed(context), false);
+    assert.equal(evaluateHook().missed(makeRun().context), false);
+  });
+  test('numbers of another kind, or of other pictures, are not compared', async () => {
+    const { run, hook } = await resumed({ step: 3, best: 0.7, bestStep: 3, measure: 'another' }, 3);
+    assert.match(JSON.stringify(run.context.events), /earlier evaluations no longer count/);
+    assert.equal(hook.isBest(), false);
+    assert.equal(hook.missed(run.context), false);
+    results = [{ ap: 0.2 }];
+    await run.epoch(hook);
+    assert.equal(hook.isBest(), true);
+    await hook.onEnd?.(run.context);
+    const measures = [{}, { every: 2, pictures: 3 }, { best: 'ap50' }, { iouThreshold: 0.4 }].map((eval_) =>
+      measureOf(makeRun({ eval: eval_ } as Sections).context),
     );
-    assert.equal(missed.hook.isBest(), true);
-    await missed.hook.onEnd?.(missed.run.context);
-    const done = await resumed({ step: 6, best: 0.7, bestStep: 3 }, 6);
-    assert.deepEqual(done.run.told(), []);
-    const inside = await resumed({ step: 3, best: 0.7, bestStep: 3 }, 5);
-    assert.deepEqual(inside.run.told(), []);
+    assert.equal(measures[0], measures[1]);
+    assert.equal(new Set(measures).size, 3);
   });
 });

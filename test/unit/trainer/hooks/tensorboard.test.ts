@@ -92,19 +92,6 @@ describe('a resumed run', () => {
     );
     assert.equal(eventFiles(first.path).length, 2);
   });
-  test('an evaluation that it makes up for before it starts is not lost', async () => {
-    const { hook, context, read, draw } = makeRun({ at: 3 });
-    draw(3);
-    hook.onEvent?.(evaluation(3));
-    await hook.onStart?.(context);
-    assert.deepEqual(
-      read().map((event) => [event.step, Object.keys(event.pictures).length]),
-      [
-        [3, 0],
-        [3, 1],
-      ],
-    );
-  });
 });
 
 describe('pictures', () => {
