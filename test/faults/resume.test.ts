@@ -9,7 +9,7 @@ import { Random } from './random.ts';
 const folder = temporaryFolder();
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-const kills = Number(process.env.HDTRAIN_KILLS ?? 20);
+const kills = Number(process.env.HDTRAIN_KILLS ?? 10);
 
 /** Kills the run at random moments and resumes it until it ends by itself. */
 async function trainWithKills(recipe: string, into: string, extra: string[]): Promise<number> {

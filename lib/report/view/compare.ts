@@ -41,7 +41,7 @@ function metrics(runs: readonly NamedRun[]): Markup {
     })),
     runs.map(({ name, address, run }) => [
       html`<a href="${address}">${name}</a>`,
-      run.status ? stateOf(run.status) : '–',
+      run.trouble !== '' ? `cannot be read: ${run.trouble}` : run.status ? stateOf(run.status) : '–',
       count(Math.max(run.status?.step ?? 0, run.history.lastStep?.step ?? 0)),
       run.status ? clock(run.status.elapsed) : '–',
       count(best(run)?.step ?? 0),

@@ -31,10 +31,8 @@ before(() => {
     config,
     '--run',
     trained,
-    '--set',
-    'train.epochs=12',
-    '--set',
-    'train.lr=0.02',
+    ...['--set', 'train.epochs=12', '--set', 'train.lr=0.02'],
+    ...['--set', 'eval.every=0', '--set', 'checkpoint.epochs=0'],
   ]);
   assert.equal(end.status, 0, end.stderr);
 });

@@ -24,10 +24,8 @@ before(() => {
     writeRecipe(folder),
     '--run',
     trained,
-    '--set',
-    'train.epochs=30',
-    '--set',
-    'train.lr=0.02',
+    ...['--set', 'train.epochs=30', '--set', 'train.lr=0.02'],
+    ...['--set', 'eval.every=0', '--set', 'checkpoint.epochs=0'],
   ]);
   assert.equal(end.status, 0, end.stderr);
   writePng(join(photos, 'b.png'), 90, 60, 1);

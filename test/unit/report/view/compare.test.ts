@@ -27,6 +27,13 @@ describe('runs side by side', () => {
     assert.match(text, /<a href="\/runs\/1\/">&lt;\/script&gt;.*>70<.*<strong>0\.700<\/strong>/s);
     assert.equal([...text.matchAll(/<strong>/g)].length, 6);
   });
+  test('a run whose folder cannot be read says so where its state stands', () => {
+    const run = new RunReader(writeRun(join(root, `run-${++made}`), {}));
+    run.refresh();
+    run.trouble = `EACCES ${hostile}`;
+    const body = String(compareSections([{ name: 'a', address: '/runs/0/', run }])[0]?.body);
+    assert.match(body, /cannot be read: EACCES &lt;/);
+  });
   test('a chart for each quantity that any has, a line for each run that has it, in the colour of the run', () => {
     const text = sectionsOf({ lines: [] }, { lines: [stepLine(1, 2), stepLine(2, 1)] }).get('curves') ?? '';
     assert.match(text, /<figcaption>Loss: total/);
