@@ -55,7 +55,7 @@ export class Detector {
     requireWeights(weights);
     const { recipe: given, classes } = options.recipe
       ? { recipe: options.recipe, classes: options.classes ?? namesOf(options.recipe) }
-      : await describe(weights);
+      : renamed(await describe(weights), options.classes);
     const threads = checkThreads(options.threads) ?? given.train.threads;
     const { flip = given.eval.flip, score = 1 } = options;
     const scoreThreshold = Math.min(score, given.eval.scoreThreshold);
@@ -132,6 +132,20 @@ export class Detector {
 function checkThreads(threads: number | undefined): number | undefined {
   if (threads === undefined || (Number.isInteger(threads) && threads >= 1 && threads <= 1024)) return threads;
   throw new HdError('HD_USAGE', `expected an integer from 1 to 1024 for threads but received ${threads}`);
+}
+
+/** The same with names of the caller. */
+function renamed<Described extends { classes: string[] }>(
+  described: Described,
+  classes?: string[],
+): Described {
+  const { length } = described.classes;
+  if (classes === undefined) return described;
+  if (classes.length === length) return { ...described, classes };
+  throw new HdError(
+    'HD_USAGE',
+    `expected ${length} names for classes, as the weights have, but received ${classes.length}`,
+  );
 }
 
 function namesOf(recipe: Recipe): string[] {

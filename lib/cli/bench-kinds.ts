@@ -1,6 +1,6 @@
 /** The benchmarks of `bench`: each measures, and tells what it found for machines, for people and for --compare. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateCoco } from '../bench/annotations.ts';
 import { openDataBench } from '../bench/data.ts';
@@ -20,6 +20,7 @@ import { HdError } from '../error.ts';
 import { native } from '../native.ts';
 import { loadRecipe, type Recipe } from '../recipe/index.ts';
 import { table } from '../report/tables.ts';
+import { precisionOf } from '../trainer/digest.ts';
 import { picturesIn } from './predict.ts';
 import { type CommonOptions, wholeNumber } from './verb.ts';
 
@@ -207,8 +208,11 @@ async function timeSteps(options: BenchOptions, recipe: Recipe): Promise<Outcome
       backbone,
       batch,
       threads,
+      size: String(recipe.data.size),
+      precision: precisionOf(recipe),
       teachers: recipe.teachers.length,
       steps: options.steps,
+      ...(options.config !== undefined && { config: options.config }),
       ...(options.set.length > 0 && { set: options.set.join(' ') }),
     },
     figures: [
@@ -313,7 +317,7 @@ async function benchData({
     for (let i = 0; i < steps; ++i) turns.push(await bench.run());
     const rates = turns.map((turn) => turn.imagesPerSecond);
     const copiedBytes = turns.at(-1)?.copiedBytes ?? 0;
-    const settings = { images: bench.images, size, batch };
+    const settings = { images: bench.images, size, batch, threads: threads ?? availableParallelism() };
     return {
       result: { ...settings, imagesPerSecond: median(rates), copiedBytes },
       text: `${bench.images} pictures at ${size}: ${median(rates).toFixed(0)} img/s (median of ${turns.length} passes), ${copiedBytes} bytes copied`,

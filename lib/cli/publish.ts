@@ -9,9 +9,8 @@ import { count } from '../report/format.ts';
 import { recipeDigest } from '../trainer/digest.ts';
 import { lastEvaluation } from '../trainer/metrics-file.ts';
 import { RunFolder, readCheckpoint } from '../trainer/run-folder.ts';
-import { openSplit } from '../trainer/setup.ts';
 import { exportMetadata, requireWeights } from '../trainer/start.ts';
-import { type CommonOptions, outputFolder, print, showFetching, type Verb } from './verb.ts';
+import { type CommonOptions, outputFolder, print, type Verb } from './verb.ts';
 
 interface PublishOptions extends CommonOptions {
   from: string;
@@ -22,6 +21,8 @@ interface PublishOptions extends CommonOptions {
 
 /** Counters that only training reads; a loader does without them. */
 const needless = ['.num_batches_tracked'];
+/** What transfers have learned beside the network (adapters): a checkpoint has it, a detector does without. */
+const learnedBeside = ['distill.'];
 
 /** Where weights come from, and what is known of them besides themselves. */
 interface Origin {
@@ -90,8 +91,15 @@ async function write(origin: Origin, folder: string, stem: string) {
     const { tensors } = await native().importWeights(origin.weights, file, metadata, {
       prefix,
       drop: needless,
+      dropBelow: learnedBeside,
     });
-    const detector = await Detector.load(file);
+    const detector = await Detector.load(file).catch((error: unknown) => {
+      throw error instanceof HdError
+        ? new HdError(error.code, error.message.replaceAll(file, origin.weights), origin.weights, {
+            cause: error,
+          })
+        : error;
+    });
     try {
       await detector.session.exportWeights(again, metadata);
     } finally {
@@ -210,7 +218,7 @@ async function checkpoint(path: string): Promise<Origin> {
     step: state.step,
     name: basename(folder),
     metadata: {
-      ...exportMetadata(recipe, await classesOf(folder, recipe)),
+      ...exportMetadata(recipe, state.classes),
       ...known(folder, recipe, state.step),
     },
   };
@@ -219,17 +227,6 @@ async function checkpoint(path: string): Promise<Origin> {
 function recipeOf(run: string): Recipe | null {
   const path = join(run, 'recipe.yaml');
   return existsSync(path) ? loadRecipe(path).recipe : null;
-}
-
-/** Of the recipe, of the student when the run has finished, else of the data. */
-async function classesOf(run: string, recipe: Recipe): Promise<string[]> {
-  if (Array.isArray(recipe.model.classes)) return recipe.model.classes;
-  const student = join(run, 'student.safetensors');
-  if (existsSync(student)) {
-    const { metadata } = await native().weightsInfo(student);
-    if (metadata.model) return (JSON.parse(metadata.model) as { classes: string[] }).classes;
-  }
-  return (await openSplit(recipe, 'train', showFetching))?.classes ?? [];
 }
 
 /** What a run tells of its weights: the digest of its recipe, and how they were measured. */

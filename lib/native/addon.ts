@@ -74,8 +74,8 @@ export interface NativeAddon {
     from: string,
     to: string,
     metadata: Record<string, string>,
-    /** Takes the tensors whose names start with `prefix`, which is cut off, and do not end in one of `drop`. */
-    select?: { prefix?: string; drop?: readonly string[] },
+    /** Takes the tensors whose names start with `prefix`, which is cut off, but for those that end in one of `drop` or then start with one of `dropBelow`. */
+    select?: { prefix?: string; drop?: readonly string[]; dropBelow?: readonly string[] },
   ): Promise<WeightsInfo>;
   /** Names, shapes and metadata of a weight file (safetensors or .pth). */
   weightsInfo(path: string): Promise<WeightsInfo>;

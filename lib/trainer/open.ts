@@ -4,7 +4,7 @@
  */
 import { type NativeDataset, type NativeLoader, type NativeSession, native } from '../native.ts';
 import type { Recipe } from '../recipe/schema/root.ts';
-import { classCount, classNames, openData, openLoader, sessionOptions, type Tell } from './setup.ts';
+import { classCount, openData, openLoader, sessionOptions, type Tell } from './setup.ts';
 import { requireWeights } from './start.ts';
 import { classRemarks, distillOptions, type TeacherSummary } from './teachers.ts';
 
@@ -25,7 +25,7 @@ export async function openSession(
   recipe: Recipe,
   trainSet: NativeDataset,
 ): Promise<{ session: NativeSession; teachers: TeacherSummary[]; warnings: string[] }> {
-  const distillation = await distillOptions(recipe, classNames(recipe, trainSet));
+  const distillation = await distillOptions(recipe, trainSet.classes);
   const session = await native().createSession({
     ...sessionOptions(recipe, classCount(recipe, trainSet), true),
     lossWeights: Object.keys(recipe.train.lossWeights),

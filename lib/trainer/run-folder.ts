@@ -23,10 +23,15 @@ import type { FaultPoint } from './faults.ts';
 export type ResumeMode = 'auto' | 'never' | (string & {});
 
 /** What a checkpoint's state.json holds. */
+/** Of state.json; grows when an earlier version could not be gone on with. */
+export const checkpointFormat = 2;
+
 export interface CheckpointState {
-  format: 1;
+  format: typeof checkpointFormat;
   step: number;
   epoch: number;
+  /** Of the network, in label order. */
+  classes: string[];
   /** All that bit-equality depends on besides the folder itself. */
   environment: { build: string; torch: string; capability: string; precision: string; threads: number };
   /** `teachers` is that of their files; empty without any. */
@@ -264,7 +269,7 @@ export function readCheckpoint(path: string): Checkpoint {
   const file = join(path, 'state.json');
   try {
     const state = JSON.parse(readFileSync(file, 'utf8')) as CheckpointState;
-    if (state.format !== 1 || !Number.isInteger(state.step))
+    if (state.format !== checkpointFormat || !Number.isInteger(state.step))
       throw new Error('not a checkpoint state of this version');
     return { path, state };
   } catch (error) {

@@ -90,6 +90,13 @@ export function checkClasses(recipe: Recipe, trainSet: NativeDataset, valSet: Na
       'model.classes',
     );
   }
+  if (Array.isArray(wanted) && JSON.stringify(wanted) !== JSON.stringify(trainSet.classes)) {
+    throw new HdError(
+      'HD_DATA_CLASSES',
+      `expected the classes of the data, ${trainSet.classes.join(', ')}, for model.classes but received ${wanted.join(', ')}: use 'auto', or give both the same order`,
+      'model.classes',
+    );
+  }
   if (valSet && JSON.stringify(valSet.classes) !== JSON.stringify(trainSet.classes)) {
     throw new HdError(
       'HD_DATA_CLASSES',

@@ -105,13 +105,37 @@ function own(index: number, sample: SourceSample): { image: Uint8Array; moved: A
   return { image: new Uint8Array(moved), moved };
 }
 
+const isList = (value: unknown): value is ArrayLike<unknown> =>
+  Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+
+/** x1, y1, x2, y2 of each box, one after another. */
+function packed(index: number, boxes: SampleTruth['boxes']): Float32Array {
+  if (boxes instanceof Float32Array) return boxes;
+  if (!isList(boxes))
+    throw invalid(
+      index,
+      'boxes as a list of [x1, y1, x2, y2]',
+      boxes,
+      'give an empty list where there is no object',
+    );
+  return Float32Array.from(Array.from<unknown>(boxes).flat() as number[]);
+}
+
 /** Checks boxes and labels, and packs them. */
 function truth(classes: readonly string[], index: number, sample: SampleTruth): SourceTruth {
   if (!sample || typeof sample !== 'object') {
     const cure = 'return { boxes, labels }, empty lists for a picture without objects';
     throw invalid(index, 'an object with boxes and labels', sample, cure);
   }
-  const boxes = sample.boxes instanceof Float32Array ? sample.boxes : Float32Array.from(sample.boxes.flat());
+  const boxes = packed(index, sample.boxes);
+  if (!isList(sample.labels))
+    throw invalid(index, 'labels as a list', sample.labels, 'give the number of the class of each box');
+  const given: unknown[] = Array.from(sample.labels);
+  const none = given.findIndex((label) => !Number.isInteger(label));
+  if (none !== -1) {
+    const cure = "a label is a position in the source's classes";
+    throw invalid(index, 'integers as labels', `${JSON.stringify(given[none]) ?? 'undefined'}`, cure);
+  }
   const labels = Int32Array.from(sample.labels);
   const ignore = Uint8Array.from(sample.ignore ?? new Uint8Array(labels.length), Number);
   if (boxes.length !== 4 * labels.length || ignore.length !== labels.length) {

@@ -40,6 +40,8 @@ export class Stream {
   #first = 0;
   /** Number of the next sample to pull, counted from epoch 0. */
   #cursor = 0;
+  /** Of validation. */
+  #pass = 0;
   readonly #asked = new Map<number, number>();
   readonly #ready = new Map<number, SourceSample>();
   readonly #waiting = new Map<number, Waiter>();
@@ -77,13 +79,12 @@ export class Stream {
     this.#ready.clear();
   }
 
-  /** Sample `index` of the epoch; the k-th request for the same index means the k-th epoch since begin(). */
+  /**
+   * Sample `index` of the epoch; the k-th request for the same index means the k-th epoch since begin(). A pass of validation
+   * may have been left early: there, an index that comes again begins the next.
+   */
   get(index: number): Promise<SourceSample> {
-    const begun = Math.floor(this.#first / this.length);
-    const skipped = index < this.#first % this.length ? 1 : 0;
-    const epoch = begun + skipped + (this.#asked.get(index) ?? 0);
-    this.#asked.set(index, (this.#asked.get(index) ?? 0) + 1);
-    const number = epoch * this.length + index;
+    const number = this.#numberOf(index);
     const sample = this.#ready.get(number);
     if (sample) {
       this.#ready.delete(number);
@@ -93,6 +94,18 @@ export class Stream {
       this.#waiting.set(number, { resolve, reject });
       void this.#pump();
     });
+  }
+
+  #numberOf(index: number): number {
+    const times = this.#asked.get(index) ?? 0;
+    if (this.#anewEachPass && times > 0) {
+      this.#pass += 1;
+      this.#asked.clear();
+    }
+    this.#asked.set(index, this.#anewEachPass ? 1 : times + 1);
+    if (this.#anewEachPass) return this.#pass * this.length + index;
+    const skipped = index < this.#first % this.length ? 1 : 0;
+    return (Math.floor(this.#first / this.length) + skipped + times) * this.length + index;
   }
 
   /** Lets the iterable clean up. */
@@ -106,6 +119,7 @@ export class Stream {
     this.#pumping = true;
     try {
       while (this.#waiting.size > 0) {
+        this.#leavePass();
         const sample = await this.#next();
         const number = this.#cursor++;
         const waiter = this.#waiting.get(number);
@@ -119,6 +133,15 @@ export class Stream {
     } finally {
       this.#pumping = false;
     }
+  }
+
+  /** A pass that was left early is not pulled to its end: the next one begins anew anyway. */
+  #leavePass(): void {
+    if (!this.#anewEachPass) return;
+    const wanted = Math.floor(Math.min(...this.#waiting.keys()) / this.length);
+    if (wanted <= Math.floor(this.#cursor / this.length)) return;
+    this.#cursor = wanted * this.length;
+    this.#ready.clear();
   }
 
   async #next(): Promise<SourceSample> {

@@ -37,6 +37,8 @@ export interface TeacherSummary {
   backbone: string;
   tensors: number;
   classes: number;
+  /** Whether its classes are found for those of the student by name; else both number them alike. */
+  mapped: boolean;
   precision: 'fp32' | 'bf16';
   transfers: string[];
   /** What teachers[].verify measured. */
@@ -87,6 +89,7 @@ export async function distillOptions(
       backbone: String(options.model.backbone),
       tensors,
       classes: Number(options.model.classes),
+      mapped: options.classMap !== null,
       precision: options.precision,
       transfers: recipe.distill.filter(({ teacher }) => teacher === index).map(termName),
     });

@@ -21,6 +21,13 @@ export async function verifyTeachers(
   for (const [teacher, { verify, weights }] of recipe.teachers.entries()) {
     const summary = summaries[teacher];
     if (!verify || !valSet || !summary) continue;
+    const { classes } = valSet;
+    if (!summary.mapped && summary.classes !== classes.length) {
+      warn(
+        `teacher ${weights} is not verified: it has ${summary.classes} classes and the data ${classes.length}, and nothing says which are which; list teachers.classes, and classMap where names differ`,
+      );
+      continue;
+    }
     summary.verified = await measure(recipe, session, valSet, {
       ...{ teacher, images: verify.images },
       ...{ warn, signal },

@@ -38,6 +38,28 @@ int64_t bytesIn(const fs::path& folder) {
   return sum;
 }
 
+/// Whether a folder holds nothing but what a cache wrote: users name folders that hold other things, too.
+bool isCache(const fs::path& folder) {
+  std::error_code failed;
+  bool seen = false;
+  for (const auto& part : fs::directory_iterator(folder, failed)) {
+    const std::string name = part.path().filename().string();
+    if (!part.is_directory(failed) || name.size() != 2 ||
+        name.find_first_not_of("0123456789abcdef") != std::string::npos)
+      return false;
+    for (const auto& entry : fs::directory_iterator(part, failed)) {
+      const Header expected;
+      Header header;
+      std::ifstream file(entry.path(), std::ios::binary);
+      file.read(reinterpret_cast<char*>(&header), sizeof header);
+      if (!file || std::memcmp(header.magic, expected.magic, sizeof header.magic) != 0) return false;
+      seen = true;
+      break;  // one of each part: a cache has many thousands
+    }
+  }
+  return seen && !failed;
+}
+
 /// The levels of each group of taps: "head.cls" → its positions in `taps`, in the order of the levels.
 struct TapGroup {
   std::string prefix;
@@ -77,13 +99,14 @@ OutputCache::OutputCache(std::string root, std::string teacher, int64_t limit)
                 root);
   }
   fs::last_write_time(folder_, fs::file_time_type::clock::now(), failed);
+  statistics_.bytes = bytesIn(folder_);
   std::vector<std::pair<fs::file_time_type, fs::path>> others;
   for (const auto& entry : fs::directory_iterator(root, failed)) {
-    if (entry.is_directory(failed) && entry.path().filename() != teacher)
-      others.emplace_back(entry.last_write_time(failed), entry.path());
+    if (!entry.is_directory(failed) || entry.path().filename() == teacher || !isCache(entry.path())) continue;
+    others.emplace_back(entry.last_write_time(failed), entry.path());
+    statistics_.bytes += bytesIn(entry.path());
   }
   std::sort(others.begin(), others.end());
-  statistics_.bytes = bytesIn(root);
   for (const auto& [used, path] : others) {
     if (statistics_.bytes <= limit_) break;
     statistics_.bytes -= bytesIn(path);
@@ -125,10 +148,13 @@ std::optional<CacheEntry> OutputCache::load(const std::string& key, const RowLis
   out.channels.resize(static_cast<size_t>(header.groups));
   RowList stored(static_cast<size_t>(header.rows));
   const char* from = bytes.data() + sizeof(Header);
-  std::memcpy(out.channels.data(), from, 4 * out.channels.size());
-  from += 4 * out.channels.size();
-  std::memcpy(stored.data(), from, 4 * stored.size());
-  from += 4 * stored.size();
+  // Without any rows there is no memory to copy to, which memcpy() must not be given.
+  const auto take = [&from](auto& values) {
+    std::copy_n(from, 4 * values.size(), reinterpret_cast<char*>(values.data()));
+    from += 4 * values.size();
+  };
+  take(out.channels);
+  take(stored);
   const auto width = static_cast<size_t>(std::accumulate(out.channels.begin(), out.channels.end(), 0));
   out.values = at::empty({std::ssize(rows), static_cast<int64_t>(width)});
   char* to = static_cast<char*>(out.values.mutable_data_ptr());
@@ -137,7 +163,7 @@ std::optional<CacheEntry> OutputCache::load(const std::string& key, const RowLis
   for (size_t i = 0; i < rows.size(); ++i) {
     while (at < stored.size() && stored[at] < rows[i]) ++at;
     if (at == stored.size() || stored[at] != rows[i]) return std::nullopt;
-    std::memcpy(to + 4 * i * width, from + 4 * at * width, 4 * width);
+    std::copy_n(from + 4 * at * width, 4 * width, to + 4 * i * width);
   }
   --statistics_.misses;
   ++statistics_.hits;

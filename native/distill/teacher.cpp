@@ -75,18 +75,18 @@ nn::Tensors Teacher::run(const Batch& batch, const std::vector<std::string>& tap
 std::vector<Detections> Teacher::detect(const Batch& batch, const detectors::PostProcess& options) {
   auto found = detector_->detect(run(batch, detector_->detectTaps()), batch, options);
   if (classMap_.empty()) return found;
-  std::vector<int32_t> own(static_cast<size_t>(head_.classes), -1);  // student's class of each of its own
+  std::vector<std::vector<int32_t>> own(static_cast<size_t>(head_.classes));  // student's classes of each
   for (size_t c = 0; c < classMap_.size(); ++c)
-    own[static_cast<size_t>(classMap_[c])] = static_cast<int32_t>(c);
+    own[static_cast<size_t>(classMap_[c])].push_back(static_cast<int32_t>(c));
   for (Detections& detections : found) {
     Detections mapped;
     for (int64_t d = 0; d < detections.size(); ++d) {
-      const int32_t label = own[static_cast<size_t>(detections.labels[d])];
-      if (label < 0) continue;
-      mapped.boxes.insert(mapped.boxes.end(), detections.boxes.begin() + 4 * d,
-                          detections.boxes.begin() + 4 * (d + 1));
-      mapped.scores.push_back(detections.scores[d]);
-      mapped.labels.push_back(label);
+      for (const int32_t label : own[static_cast<size_t>(detections.labels[d])]) {
+        mapped.boxes.insert(mapped.boxes.end(), detections.boxes.begin() + 4 * d,
+                            detections.boxes.begin() + 4 * (d + 1));
+        mapped.scores.push_back(detections.scores[d]);
+        mapped.labels.push_back(label);
+      }
     }
     detections = std::move(mapped);
   }

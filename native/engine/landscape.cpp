@@ -5,12 +5,11 @@
 #include <map>
 
 #include "core/error.h"
+#include "detectors/dense_head.h"
 #include "nn/run_batch.h"
 
 namespace hd::engine {
 namespace {
-
-constexpr int64_t sides = 4;
 
 std::vector<std::string> levelsOf(const nn::Graph& graph) {
   const std::string head = "neck.p";
@@ -46,9 +45,9 @@ double meanDifference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().mean(at::kDouble).item<double>();
 }
 
-/// Softmax over the bins of each side of side-major logits, N × 4(bins) × H × W.
-at::Tensor distributions(const at::Tensor& logits) {
-  return logits.unflatten(1, {sides, logits.size(1) / sides}).softmax(2);
+/// Softmax over the bins of each side of each anchor, N × anchors · 4 · bins × H × W.
+at::Tensor distributions(const at::Tensor& logits, int64_t bins) {
+  return logits.unflatten(1, {logits.size(1) / bins, bins}).softmax(2);
 }
 
 }  // namespace
@@ -73,11 +72,14 @@ Mixed detectMixed(detectors::Detector& own, detectors::Detector& other, const Ba
 
   Mixed out;
   const size_t count = levels.size();
+  const detectors::DenseHead* head = own.denseHead();
+  require(head != nullptr, "expected a head with box-side distributions");
   for (size_t l = 0; l < count; ++l) {
     const at::Tensor &cls = mine[count + l], &reg = mine[2 * count + l];
     out.errors.push_back({levels[l], cls.size(0) * cls.size(2) * cls.size(3),
                           meanDifference(cls.sigmoid(), theirs[count + l].sigmoid()),
-                          meanDifference(distributions(reg), distributions(theirs[2 * count + l]))});
+                          meanDifference(distributions(reg, head->bins()),
+                                         distributions(theirs[2 * count + l], head->bins()))});
   }
   for (const MixPoint& point : points) {
     std::map<std::string, at::Tensor> given;

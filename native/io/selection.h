@@ -10,9 +10,10 @@
 namespace hd::io {
 
 struct Selection {
-  std::string prefix;             ///< of the names to take; it is cut off
-  std::vector<std::string> drop;  ///< ends of names to leave out
-  /// { prefix?, drop? }; what is not an object selects everything.
+  std::string prefix;                  ///< of the names to take; it is cut off
+  std::vector<std::string> drop;       ///< ends of names to leave out
+  std::vector<std::string> dropBelow;  ///< beginnings of names, behind the prefix, to leave out
+  /// { prefix?, drop?, dropBelow? }; what is not an object selects everything.
   static Selection from(const Value& options);
 };
 

@@ -58,6 +58,14 @@ describe('loading', () => {
       await using(Detector.load(path), ({ recipe: own }) => assert.equal(own.eval.metric, 'coco'));
     }
   });
+  test('by names of the caller, as many as there are', async () => {
+    const own = ['a', 'b', 'c', 'd'];
+    await using(Detector.load(student, { classes: own }), ({ classes }) => assert.deepEqual(classes, own));
+    await assert.rejects(Detector.load(student, { classes: ['a'] }), {
+      code: 'HD_USAGE',
+      message: /expected 4 names for classes, .* received 1/,
+    });
+  });
   test('with more classes than its data had', async () => {
     const path = join(folder, 'spare.safetensors');
     await writeStudent(path, recipeOf({ model: { classes: 6 } }));

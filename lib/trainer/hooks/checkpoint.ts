@@ -9,7 +9,8 @@ import { native } from '../../native.ts';
 import type { TrainContext } from '../context.ts';
 import { environmentOf, recipeDigest, teachersDigest } from '../digest.ts';
 import type { FaultPoint } from '../faults.ts';
-import { type CheckpointState, checkpointName } from '../run-folder.ts';
+import { type CheckpointState, checkpointFormat, checkpointName } from '../run-folder.ts';
+import { classNames } from '../setup.ts';
 import type { Hook } from './hook.ts';
 
 /** Seconds until a save that failed is tried again. */
@@ -32,9 +33,10 @@ export function checkpointHook(isBest: () => boolean): Hook {
       at('save.begin');
       await session.save(draft);
       const state: CheckpointState = {
-        format: 1,
+        format: checkpointFormat,
         step,
         epoch: context.epoch,
+        classes: classNames(recipe, context.trainSet),
         environment: environmentOf(recipe),
         digests: {
           recipe: recipeDigest(recipe),

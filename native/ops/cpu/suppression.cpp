@@ -102,7 +102,9 @@ void soften(const float* boxes, const std::vector<int64_t>& members, const Suppr
     left.erase(best);
     taken.push_back(chosen);
     std::erase_if(left, [&](int64_t other) {
-      const double overlap = intersectionOverUnion(boxes + 4 * chosen, boxes + 4 * other);
+      // NaN, of two boxes without area, is no overlap.
+      const double measured = intersectionOverUnion(boxes + 4 * chosen, boxes + 4 * other);
+      const double overlap = measured > 0 ? measured : 0;
       if (options.kind == SuppressionOptions::Kind::softGaussian) {
         scores[other] *= std::exp(-overlap * overlap / options.sigma);
       } else if (overlap > options.threshold) {

@@ -255,6 +255,18 @@ TEST_CASE("at its limit, what this run has not used makes room; what it has used
   CHECK(cache.statistics().bytes <= 12'500);
 }
 
+TEST_CASE("what is no cache stays, whatever the limit, and does not count") {
+  const Folder folder;
+  fs::create_directories(fs::path(folder.path) / "photos");
+  fs::create_directories(fs::path(folder.path) / "hex" / "ab");
+  for (const char* file : {"photos/holiday.jpg", "hex/ab/notes"})
+    std::ofstream(fs::path(folder.path) / file) << std::string(5000, 'x');
+  const OutputCache cache(folder.path, "t", 100);
+  CHECK(fs::exists(fs::path(folder.path) / "photos/holiday.jpg"));
+  CHECK(fs::exists(fs::path(folder.path) / "hex/ab/notes"));
+  CHECK(cache.statistics().bytes == 0);
+}
+
 TEST_CASE(
     "other teachers' entries go when there is no room, the longest unused first; a folder that cannot be is "
     "refused") {

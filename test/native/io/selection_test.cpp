@@ -39,6 +39,14 @@ TEST_CASE("ends of names are dropped whatever stands before them") {
   CHECK(namesOf(file) == Names{"a.weight"});
 }
 
+TEST_CASE("beginnings of names are dropped behind the prefix alone") {
+  TensorFile file = fileOf({"model/distill.imitation.weight", "model/head.distill.weight", "distill.x"});
+  select(file, {"model/", {}, {"distill."}}, "w");
+  CHECK(namesOf(file) == Names{"head.distill.weight"});
+  const auto selection = Selection::from(hd::parseJson(R"({"dropBelow": ["distill."]})"));
+  CHECK(selection.dropBelow == Names{"distill."});
+}
+
 TEST_CASE("without options everything is taken") {
   TensorFile file = fileOf({"b", "a"});
   select(file, Selection::from({}), "w");

@@ -233,6 +233,23 @@ TEST_CASE("diverged and empty weights are refused and nothing is written") {
   CHECK(loadWeights(target->parameters(), biases.content, MatchMode::strict).missing.empty());
 }
 
+TEST_CASE("offsets of deformable convolutions that never learned are zeros, and load") {
+  const auto withOffsets = [](uint64_t seed) {
+    auto graph = std::make_unique<Graph>(seed);
+    ConvOptions options;
+    options.conv = "backbone.layer2.0.conv2.conv_offset";
+    options.in = options.out = 3;
+    options.geometry = {.kernel = 3, .padding = 1};
+    options.bias = true;
+    graph->add({"offsets"}, std::make_unique<ConvUnit>(graph->parameters(), options), {"image"});
+    return graph;
+  };
+  const auto source = withOffsets(1), target = withOffsets(2);
+  File file = fileOf(*source, same);
+  file.at("backbone.layer2.0.conv2.conv_offset.weight").zero_();
+  CHECK(loadWeights(target->parameters(), file.content, MatchMode::strict).missing.empty());
+}
+
 TEST_CASE("a name map of the caller replaces the usual one") {
   auto source = network(1), target = network(2);
   const File file = fileOf(*source, [](const std::string& name) { return "student/" + name; });

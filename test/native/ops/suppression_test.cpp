@@ -301,6 +301,20 @@ TEST_CASE("nothing, one box, empty boxes and NaN scores do no harm") {
   }
 }
 
+TEST_CASE("boxes without area overlap nothing, for soft kinds as for greedy") {
+  for (const Kind kind : {Kind::greedy, Kind::softLinear, Kind::softGaussian}) {
+    SuppressionOptions options;
+    options.kind = kind;
+    options.threshold = 0.6;
+    options.minScore = 0.05;
+    Candidates c;
+    c.add({5, 5, 5, 5}, .9f, 0);
+    c.add({9, 9, 9, 9}, .8f, 0);
+    c.add({20, 20, 40, 40}, .7f, 0);
+    CHECK(c.run(options).index == std::vector<int64_t>{0, 1, 2});
+  }
+}
+
 namespace {
 
 /// The most memory that this process has held so far, in bytes.

@@ -6,7 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { dump, load } from 'js-yaml';
 import { Detector } from '../../../lib/detector.ts';
 import { native } from '../../../lib/native.ts';
-import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
+import { run, savingRecipe, temporaryFolder, writeRecipe } from '../../faults/command.ts';
+import { recipeOf, writeStudent } from '../trainer/fixtures.ts';
 import { writePng, writeSafetensors } from './files.ts';
 
 const folder = temporaryFolder();
@@ -30,7 +31,7 @@ type Metadata = Record<string, string>;
 
 let first: ReturnType<typeof published>;
 
-const config = writeRecipe(folder);
+const config = writeRecipe(folder, savingRecipe);
 const set = ['--set', 'eval.scoreThreshold=0', '--set', 'train.precision=fp32'];
 
 before(() => {
@@ -126,6 +127,29 @@ describe('a checkpoint', () => {
   test('gives the EMA weights of its step: the last one those of the student', () => {
     const last = readFileSync(join(checkpoints, 'latest'), 'utf8').trim();
     assert.equal(published(at(last), out('last')).sha256, first.sha256);
+  });
+
+  test('leaves out what transfers learned beside the network, and knows spare classes', async () => {
+    const teacher = out('teacher.safetensors');
+    await writeStudent(teacher, recipeOf({ model: { neckChannels: 64, classes: 6 } }));
+    const into = out('taught');
+    const fields = [
+      `teachers=[{ weights: ${teacher}, classes: 6 }]`,
+      'distill=[{ transfer: imitation, kind: fitnets }]',
+      'model.classes=6',
+      'train.epochs=null',
+      'train.steps=1',
+    ];
+    const end = run(['--config', config, '--run', into, ...fields.flatMap((field) => ['--set', field])]);
+    assert.equal(end.status, 0, end.stderr);
+    const [of, from] = [join(into, 'student.safetensors'), join(into, 'checkpoints', 'step-0000000001')];
+    const names = (await native().weightsInfo(join(from, 'weights.safetensors'))).tensors.map(
+      ({ name }) => name,
+    );
+    assert.ok(names.some((name) => name.startsWith('ema/distill.')));
+    const whole = published(of, out('taught-out'));
+    assert.equal(published(from, out('taught-out')).sha256, whole.sha256);
+    assert.deepEqual(JSON.parse(whole.metadata.model as string).classes.slice(4), ['unused 4', 'unused 5']);
   });
 
   test('has the metrics of its own step, or none', () => {

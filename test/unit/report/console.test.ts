@@ -111,6 +111,7 @@ describe('plain lines', () => {
       backbone: 'resnet101',
       tensors: 600,
       classes: 3,
+      mapped: true,
       precision: 'bf16' as const,
       transfers: ['ld', 'kd'],
     };

@@ -18,7 +18,7 @@ const root = mkdtempSync(join(tmpdir(), 'hdtrain-folder-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
 function stateOf(step: number): string {
-  return JSON.stringify({ format: 1, step, epoch: 0, environment: {}, digests: {}, hooks: {} });
+  return JSON.stringify({ format: 2, step, epoch: 0, classes: [], environment: {}, digests: {}, hooks: {} });
 }
 
 function save(folder: RunFolder, step: number, options: { best: boolean; keep: number }): string {
@@ -185,7 +185,7 @@ describe('RunFolder', () => {
 
   for (const [what, text] of [
     ['cut off', stateOf(1).slice(0, 20)],
-    ['of another format', stateOf(1).replace('"format":1', '"format":2')],
+    ['of another format', stateOf(1).replace('"format":2', '"format":1')],
     ['without a step', stateOf(1).replace('"step":1', '"step":"one"')],
     ['missing', null],
   ] as const) {

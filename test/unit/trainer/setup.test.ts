@@ -108,6 +108,16 @@ describe('checkClasses', () => {
       message: /at least 3 .*a, b, c.* received 2: use 'auto'/,
     });
   });
+  test('names of the recipe are those of the data, in their order', () => {
+    const listed = (...classes: string[]) => recipeOf({ model: { classes } });
+    checkClasses(listed('a', 'b'), named('a', 'b'), null);
+    for (const classes of [['b', 'a'], ['a'], ['a', 'b', 'c']])
+      assert.throws(() => checkClasses(listed(...classes), named('a', 'b'), null), {
+        code: 'HD_DATA_CLASSES',
+        where: 'model.classes',
+        message: /expected the classes of the data, a, b, .*the same order/,
+      });
+  });
   test('names are compared whole: a separator inside a name fools nobody', () => {
     checkClasses(recipe(5), named('a', 'b'), named('a', 'b'));
     for (const name of ['a, b', 'a\nb', 'a","b'])

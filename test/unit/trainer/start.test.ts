@@ -93,7 +93,8 @@ describe('restore', () => {
     return {
       path: join(folder, 'step-0000000004'),
       state: {
-        format: 1,
+        format: 2,
+        classes: [],
         step: 4,
         epoch: 1,
         environment: environmentOf(recipe),

@@ -64,6 +64,27 @@ describe('Stream', () => {
     assert.equal(pulled, 2);
   });
 
+  test('a pass of validation that was left early is not pulled to its end', async () => {
+    let pulled = 0;
+    async function* counted() {
+      for (let i = 0; i < 1000; ++i, ++pulled) yield numbered(i);
+    }
+    const stream = new Stream(
+      { length: 1000, classes: ['a'], start: counted },
+      { batch: 1, anewEachPass: true },
+    );
+    for (let pass = 0; pass < 3; ++pass) {
+      const seen = await Promise.all([0, 1, 2].map((index) => stream.get(index)));
+      assert.deepEqual(
+        seen.map(({ width }) => width),
+        [0, 1, 2],
+      );
+    }
+    assert.ok(pulled <= 12, `${pulled} samples were pulled`);
+    // A whole pass after one that was left.
+    for (let index = 0; index < 1000; ++index) assert.equal((await stream.get(index)).width, index);
+  });
+
   test('the length is cut to whole batches, and one batch is the least', () => {
     const of = (length: number) =>
       new Stream({ length, classes: ['a'], start: () => from(0) }, { batch: 4, anewEachPass: false });

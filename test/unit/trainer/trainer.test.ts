@@ -490,6 +490,14 @@ describe('sources', () => {
     ],
     ['NaN boxes', { boxes: [[0, 0, Number.NaN, 5]] }, /finite .* infinity: leave that object out/],
     ['a label out of range', { labels: [7] }, /labels from 0 to 0 .* received 7: name its class/],
+    [
+      'a label that is a name',
+      { labels: ['square' as never] },
+      /integers as labels .* received "square": .*position/,
+    ],
+    ['a label between two', { labels: [0.5] }, /integers as labels .* received 0\.5: /],
+    ['no labels', { labels: undefined as never }, /labels as a list .* undefined: give the number/],
+    ['no boxes', { boxes: undefined as never }, /boxes as a list of \[x1, y1, x2, y2\] .* an empty list/],
     ['too few labels', { labels: [] }, /four box numbers .*: give each object one entry/],
   ];
   for (const [name, change, pattern] of bad) {

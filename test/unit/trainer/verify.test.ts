@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Trainer } from '../../../lib/index.ts';
+import { native } from '../../../lib/native.ts';
 import { type RecipeInput, resolveRecipe } from '../../../lib/recipe/index.ts';
 import type { StartEvent, StepEvent, TrainEvent } from '../../../lib/trainer/events.ts';
 import { describeTeacher } from '../../../lib/trainer/teachers.ts';
+import { recipeOf, writeStudent } from './fixtures.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hdtrain-verify-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -58,6 +60,29 @@ describe('teachers[].verify', () => {
   test('takes the first pictures only, whole batches of them', async () => {
     const [start] = await eventsOf(taught({ verify: { images: 3 } }), 'some');
     assert.equal((start as StartEvent).teachers[0]?.verified?.images, 4);
+  });
+
+  test('a teacher whose classes nobody can match is told of, not measured', async () => {
+    const plain = join(folder, 'plain.safetensors');
+    await writeStudent(plain, recipeOf({ model: { classes: 7 } }));
+    await native().importWeights(plain, join(folder, 'foreign.safetensors'), {});
+    const model = { backbone: 'resnet18', neckChannels: 32, headChannels: 32, headConvs: 1 } as const;
+    const section = { weights: join(folder, 'foreign.safetensors'), classes: 7, ...model, verify: {} };
+    const input = recipe({ teachers: [section], distill: [{ transfer: 'localization' }] });
+    const events = await eventsOf(input, 'unmatched');
+    const start = events.find((event) => event.type === 'start') as StartEvent;
+    assert.equal(start.teachers[0]?.verified, undefined);
+    assert.match(
+      start.warnings.join('\n'),
+      /is not verified: it has 7 classes and the data 4, .*teachers\.classes/,
+    );
+  });
+
+  test('a class of the teacher that stands for several of the student is found for each of them', async () => {
+    const classMap = { circle: 'circle', square: 'circle', triangle: 'triangle', star: 'star' };
+    const input = taught({ verify: {}, classMap }, { distill: [{ transfer: 'localization' }] });
+    const [start] = await eventsOf(input, 'merged');
+    assert.ok((start as StartEvent).teachers[0]?.verified);
   });
 
   test('a teacher below minAp stops the run before its first step', async () => {

@@ -197,9 +197,10 @@ describe('what is saved', () => {
     const { path, state } = readCheckpoint(event.path);
     assert.equal(path, run.folder.file('checkpoints', checkpointName(3)));
     assert.deepEqual(state, {
-      format: 1,
+      format: 2,
       step: 3,
       epoch: 0,
+      classes: trainSet.classes,
       environment: environmentOf(run.context.recipe),
       digests: { recipe: recipeDigest(run.context.recipe), data: trainSet.digest, teachers: '' },
       hooks: { evaluate: { best: null }, mine: [1, 2] },
