@@ -176,7 +176,8 @@ const fill = (system: string) =>
   z
     .array(z.int().min(0).max(255))
     .length(3)
-    .optional()
+    .nullable()
+    .default(null)
     .describe(
       `Red, green and blue of what is left bare; [0, 0, 0] for ${system}'s black. Without, it is padding, which is grey: 0 once normalised.`,
     );

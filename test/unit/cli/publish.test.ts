@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { dump, load } from 'js-yaml';
 import { Detector } from '../../../lib/detector.ts';
 import { native } from '../../../lib/native.ts';
-import { run, savingRecipe, temporaryFolder, writeRecipe } from '../../faults/command.ts';
+import { run, temporaryFolder, writeRecipe } from '../../faults/command.ts';
 import { recipeOf, writeStudent } from '../trainer/fixtures.ts';
 import { writePng, writeSafetensors } from './files.ts';
 
@@ -31,11 +31,21 @@ type Metadata = Record<string, string>;
 
 let first: ReturnType<typeof published>;
 
-const config = writeRecipe(folder, savingRecipe);
+const config = writeRecipe(folder);
 const set = ['--set', 'eval.scoreThreshold=0', '--set', 'train.precision=fp32'];
 
 before(() => {
-  const end = run(['--config', config, '--run', trained, '--set', 'checkpoint.keep=9', ...set]);
+  const end = run([
+    '--config',
+    config,
+    '--run',
+    trained,
+    '--set',
+    'checkpoint.keep=9',
+    '--set',
+    'checkpoint.seconds=0.001',
+    ...set,
+  ]);
   assert.equal(end.status, 0, end.stderr);
   first = published(trained, out('first'));
 });

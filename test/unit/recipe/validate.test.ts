@@ -273,6 +273,7 @@ describe('augmentation', () => {
       minVisible: 0.1,
       minSide: 2,
       tight: false,
+      fill: null,
       close: 0,
     });
     assert.deepEqual(recipe.data.augment[1]?.photometric, {
@@ -294,6 +295,7 @@ describe('augmentation', () => {
       border: 128,
       minVisible: 0,
       minSide: 0,
+      fill: null,
     });
     assert.deepEqual(recipe.data.augment[1]?.colourJitter, {
       probability: 1,
