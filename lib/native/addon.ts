@@ -74,7 +74,10 @@ export interface NativeAddon {
     from: string,
     to: string,
     metadata: Record<string, string>,
-    /** Takes the tensors whose names start with `prefix`, which is cut off, but for those that end in one of `drop` or then start with one of `dropBelow`. */
+    /**
+     * Takes the tensors whose names start with `prefix`, which is cut off; but not those that end in one of `drop`, or start
+     * with one of `dropBelow` behind the prefix.
+     */
     select?: { prefix?: string; drop?: readonly string[]; dropBelow?: readonly string[] },
   ): Promise<WeightsInfo>;
   /** Names, shapes and metadata of a weight file (safetensors or .pth). */

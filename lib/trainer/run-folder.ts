@@ -22,10 +22,10 @@ import type { FaultPoint } from './faults.ts';
 
 export type ResumeMode = 'auto' | 'never' | (string & {});
 
-/** What a checkpoint's state.json holds. */
 /** Of state.json; grows when an earlier version could not be gone on with. */
 export const checkpointFormat = 2;
 
+/** What a checkpoint's state.json holds. */
 export interface CheckpointState {
   format: typeof checkpointFormat;
   step: number;

@@ -108,7 +108,7 @@ export function checkClasses(recipe: Recipe, trainSet: NativeDataset, valSet: Na
 
 /** The classes of the network by name: those of the data, and what `model.classes` asks for beyond them. */
 export function classNames(recipe: Recipe, dataset: NativeDataset): string[] {
-  const spare = Math.max(0, classCount(recipe, dataset) - dataset.classes.length);
+  const spare = classCount(recipe, dataset) - dataset.classes.length;
   return [
     ...dataset.classes,
     ...Array.from({ length: spare }, (_, i) => `unused ${dataset.classes.length + i}`),

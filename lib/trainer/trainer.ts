@@ -290,7 +290,10 @@ export class Trainer {
     return { trainSet: train.dataset, valSet: val?.dataset ?? null, stream: train.stream, close };
   }
 
-  /** The steps and student.safetensors, with hooks around them. Leaves `context.status` as 'done' or 'interrupted'; throws what went wrong. */
+  /**
+   * The steps and student.safetensors, with hooks around them. Leaves `context.status` as 'done' or 'interrupted'; throws what
+   * went wrong.
+   */
   async #train(
     context: TrainContext,
     hooks: Hook[],
