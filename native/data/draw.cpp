@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "core/colour.h"
 #include "core/error.h"
 #include "data/decode.h"
 #include "data/font.h"
@@ -24,7 +25,7 @@ std::array<float, 3> channels(uint32_t colour) {
 /// Black or white, whichever reads better on `colour`.
 uint32_t textColour(uint32_t colour) {
   const auto [red, green, blue] = channels(colour);
-  return 0.299f * red + 0.587f * green + 0.114f * blue > 140 ? 0x000000 : 0xffffff;
+  return kLuma[0] * red + kLuma[1] * green + kLuma[2] * blue > 140 ? 0x000000 : 0xffffff;
 }
 
 uint32_t parseColour(const std::string& text) {

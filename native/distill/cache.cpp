@@ -27,6 +27,10 @@ struct Header {
 };
 constexpr size_t checkedFrom = offsetof(Header, rows);
 
+bool isOurs(const Header& header) {
+  return std::memcmp(header.magic, Header{}.magic, sizeof header.magic) == 0;
+}
+
 /// Bytes of the files below a folder; 0 when it does not exist.
 int64_t bytesIn(const fs::path& folder) {
   int64_t sum = 0;
@@ -48,11 +52,10 @@ bool isCache(const fs::path& folder) {
         name.find_first_not_of("0123456789abcdef") != std::string::npos)
       return false;
     for (const auto& entry : fs::directory_iterator(part, failed)) {
-      const Header expected;
       Header header;
       std::ifstream file(entry.path(), std::ios::binary);
       file.read(reinterpret_cast<char*>(&header), sizeof header);
-      if (!file || std::memcmp(header.magic, expected.magic, sizeof header.magic) != 0) return false;
+      if (!file || !isOurs(header)) return false;
       seen = true;
       break;  // one of each part: a cache has many thousands
     }
@@ -136,12 +139,10 @@ std::optional<CacheEntry> OutputCache::load(const std::string& key, const RowLis
   ++statistics_.misses;
   std::ifstream file(pathOf(key), std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  const Header expected;
   Header header;
   if (bytes.size() < sizeof(Header)) return std::nullopt;
   std::memcpy(&header, bytes.data(), sizeof(Header));
-  if (std::memcmp(header.magic, expected.magic, sizeof(header.magic)) != 0 ||
-      header.checksum != io::crc32(bytes.data() + checkedFrom, bytes.size() - checkedFrom))
+  if (!isOurs(header) || header.checksum != io::crc32(bytes.data() + checkedFrom, bytes.size() - checkedFrom))
     return std::nullopt;
   // The checksum fits, so the counts are what store() wrote.
   CacheEntry out;

@@ -62,6 +62,11 @@ void append(std::string& text, const char* what, const std::vector<std::string>&
   if (!names.empty()) text += concat(text.empty() ? "" : "; ", names.size(), " ", what, ": ", listOf(names));
 }
 
+/// Of a deformable convolution: they begin as zeros, a regular grid.
+bool isOffset(const std::string& name) {
+  return name.find(".conv_offset.") != std::string::npos;
+}
+
 /// Throws when the values cannot be weights that somebody trained.
 void checkValues(const io::TensorView& view, const Parameter& parameter, const std::string& path) {
   const Tensor values = wrap(view);
@@ -74,8 +79,8 @@ void checkValues(const io::TensorView& view, const Parameter& parameter, const s
                        "this file diverged: take an earlier checkpoint"),
                 path);
   }
-  // Offsets of deformable convolutions begin as zeros, and stay so where they do not learn.
-  const bool mayBeZero = parameter.master.dim() < 2 || view.name.find(".conv_offset.") != std::string::npos;
+  // Offsets stay zeros where they do not learn.
+  const bool mayBeZero = parameter.master.dim() < 2 || isOffset(view.name);
   if (!mayBeZero && !values.any().item<bool>()) {
     throw Error("HD_WEIGHTS_ZERO",
                 concat("expected trained weights for tensor '", view.name,
@@ -150,9 +155,9 @@ MatchReport loadWeights(ParameterStore& store, const io::TensorFile& file, Match
     const auto found = given.find(parameter.name);
     if (found == given.end()) {
       // torch before 0.4.1 did not write the counter, and frozen batch norms have none. A plain backbone is
-      // what deformable ones start from: their offsets begin with 0, a regular grid.
-      const bool optional = endsWith(parameter.name, ".num_batches_tracked") ||
-                            (onlyBackbone && parameter.name.find(".conv_offset.") != std::string::npos);
+      // what deformable ones start from.
+      const bool optional =
+          endsWith(parameter.name, ".num_batches_tracked") || (onlyBackbone && isOffset(parameter.name));
       if (!optional) report.missing.push_back(parameter.name);
       continue;
     }

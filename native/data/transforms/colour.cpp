@@ -16,8 +16,6 @@
 namespace hd::data {
 namespace {
 
-constexpr std::array<float, 3> kLuma = {0.299f, 0.587f, 0.114f};
-
 ColourMap shifted(float shift) {
   ColourMap map;
   for (const size_t row : {0, 1, 2}) map.rows[row * 4 + 3] = shift;
