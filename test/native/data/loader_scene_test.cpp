@@ -78,7 +78,7 @@ TEST_CASE("copyPaste adds no object of which no pixel is shown") {
   CHECK(pasted > 20);
 }
 
-TEST_CASE("epochs behind the last are augmented as the last is, in which closed steps stay away") {
+TEST_CASE("epochs behind the last are augmented as the last is") {
   const auto dataset = std::make_shared<PaintedDataset>(4, 100, 80);
   const auto flipped = [&](int64_t epoch) {
     const auto pictures =

@@ -1,4 +1,5 @@
 // Teachers and transfers in a step: what they add, what they must not touch, what they refuse.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -148,6 +149,28 @@ TEST_CASE("a teacher is bit-identical after training, and its file decides its r
   const Tensor before = run();
   for (int64_t step = 0; step < 3; ++step) session.step(scene.batch, input(step, 0.05));
   CHECK(at::equal(before, run()));
+}
+
+TEST_CASE("what a class of the teacher stands for is detected as each of the student's classes") {
+  const Taught taught;
+  const Scene scene;
+  const auto detected = [&](const char* map) {
+    hd::distill::Teacher teacher(Value::Object{
+        {"model", options().model}, {"weights", taught.file}, {"classMap", hd::parseJson(map)}});
+    hd::detectors::PostProcess everything;
+    everything.scoreThreshold = 0;
+    return teacher.detect(scene.batch, everything)[0];
+  };
+  const hd::Detections both = detected("[1,1]"), own = detected("[0,1]");
+  int64_t of[2] = {0, 0};
+  for (const int32_t label : both.labels) ++of[label];
+  CHECK(of[0] > 0);
+  CHECK(of[0] == of[1]);
+  CHECK(of[1] == std::count(own.labels.begin(), own.labels.end(), 1));
+  for (size_t d = 1; d < both.labels.size(); d += 2) {
+    CHECK(both.scores[d] == both.scores[d - 1]);
+    CHECK(both.boxes[4 * d] == both.boxes[4 * d - 4]);
+  }
 }
 
 TEST_CASE("a class map reorders the teacher's classes") {

@@ -78,13 +78,6 @@ describe('teachers[].verify', () => {
     );
   });
 
-  test('a class of the teacher that stands for several of the student is found for each of them', async () => {
-    const classMap = { circle: 'circle', square: 'circle', triangle: 'triangle', star: 'star' };
-    const input = taught({ verify: {}, classMap }, { distill: [{ transfer: 'localization' }] });
-    const [start] = await eventsOf(input, 'merged');
-    assert.ok((start as StartEvent).teachers[0]?.verified);
-  });
-
   test('a teacher below minAp stops the run before its first step', async () => {
     await assert.rejects(eventsOf(taught({ verify: { minAp: 0.99 } }), 'weak'), {
       code: 'HD_RECIPE_TEACHER',
