@@ -40,7 +40,7 @@ export class Stream {
   #first = 0;
   /** Number of the next sample to pull, counted from epoch 0. */
   #cursor = 0;
-  /** Of validation. */
+  /** Of validation, counted from 0. */
   #pass = 0;
   readonly #asked = new Map<number, number>();
   readonly #ready = new Map<number, SourceSample>();
@@ -79,10 +79,7 @@ export class Stream {
     this.#ready.clear();
   }
 
-  /**
-   * Sample `index` of the epoch; the k-th request for the same index means the k-th epoch since begin(). A pass of validation
-   * may have been left early: there, an index that comes again begins the next.
-   */
+  /** Sample `index` of the epoch or pass. */
   get(index: number): Promise<SourceSample> {
     const number = this.#numberOf(index);
     const sample = this.#ready.get(number);
@@ -96,14 +93,21 @@ export class Stream {
     });
   }
 
+  /**
+   * The k-th request for the same index means the k-th epoch since begin(). A pass of validation may have been left early:
+   * there, an index that comes again begins the next.
+   */
   #numberOf(index: number): number {
     const times = this.#asked.get(index) ?? 0;
-    if (this.#anewEachPass && times > 0) {
-      this.#pass += 1;
-      this.#asked.clear();
+    if (this.#anewEachPass) {
+      if (times > 0) {
+        this.#pass += 1;
+        this.#asked.clear();
+      }
+      this.#asked.set(index, 1);
+      return this.#pass * this.length + index;
     }
-    this.#asked.set(index, this.#anewEachPass ? 1 : times + 1);
-    if (this.#anewEachPass) return this.#pass * this.length + index;
+    this.#asked.set(index, times + 1);
     const skipped = index < this.#first % this.length ? 1 : 0;
     return (Math.floor(this.#first / this.length) + skipped + times) * this.length + index;
   }
